@@ -1,0 +1,64 @@
+"""Takes secrets out of command lines before they leave the container."""
+
+from __future__ import annotations
+
+import re
+from typing import List
+
+MASK = "***"
+
+_WORDS = (
+    r"pass(?:word|wd|phrase|code)?|pwd|secret|token|credentials?|cred|auth|authorization|bearer|cookie"
+    r"|api[-_.]?key|access[-_.]?key(?:[-_.]?id)?|private[-_.]?key|secret[-_.]?key|account[-_.]?key|signing[-_.]?key"
+    r"|encryption[-_.]?key|connection[-_.]?string|conn[-_.]?str|dsn|sas|signature"
+)
+# The word ends the name ("--db-password") or stands before a unit of it ("--token-value").
+_NAME = rf"(?:[A-Za-z0-9_.\-]*[_.\-])?(?:{_WORDS})s?(?:[-_.]?(?:value|base64|b64|string|text))?"
+_JOINED_WORDS = r"[A-Za-z0-9]*(?:password|passwd|secret|token|apikey|accesskey|privatekey)"
+
+# A secret may begin with a dash: only what is plainly an option is taken for the next one.
+_NEXT_OPTION = re.compile(r"--[A-Za-z]|-[A-Za-z]$")
+# One argument is one value, spaces and all.
+_WHOLE = re.compile(rf"(-{{0,2}}(?:{_NAME}|{_JOINED_WORDS})=).", re.IGNORECASE | re.DOTALL)
+_OPTION = re.compile(rf"-{{1,2}}(?:{_NAME}|{_JOINED_WORDS})", re.IGNORECASE)
+_ASSIGNMENT = re.compile(
+    rf"(?P<name>(?<![A-Za-z0-9])(?:{_NAME}|{_JOINED_WORDS})[\"']?\s*(?:=>|[=:])\s*)"
+    r"(?P<value>\"[^\"]*\"|'[^']*'|(?:(?:Bearer|Basic|Token)\s+)?[^\s&;,\"'}]+)",
+    re.IGNORECASE,
+)
+_FLAG_IN_TEXT = re.compile(
+    rf"(?P<name>(?<!\S)-{{1,2}}(?:{_NAME}|{_JOINED_WORDS})\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s\-][^\s]*)", re.IGNORECASE
+)
+_URL_USER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<user>[^\s/?#@:]*):(?P<secret>[^\s/?#]*)@")
+_URL_TOKEN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<user>[^\s/?#@:]{16,})@")
+_HEADER = re.compile(r"(?P<name>\b(?:Bearer|Basic)\s+)(?P<value>[A-Za-z0-9._~+/=\-]{8,})")
+_KNOWN = re.compile(
+    r"\b(?:eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]*|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}"
+    r"|glpat-[\w\-]{16,}|xox[abprs]-[\w\-]{10,}|AKIA[0-9A-Z]{16}|sk-[A-Za-z0-9_\-]{16,}|npm_[A-Za-z0-9]{20,}"
+    r"|pypi-[A-Za-z0-9_\-]{20,})"
+)
+
+
+def mask_text(text: str) -> str:
+    """Return ``text`` with everything that looks like a secret value replaced by ``***``."""
+    text = _URL_USER.sub(rf"\g<scheme>\g<user>:{MASK}@", text)
+    text = _URL_TOKEN.sub(rf"\g<scheme>{MASK}@", text)
+    text = _FLAG_IN_TEXT.sub(rf"\g<name>{MASK}", text)
+    text = _ASSIGNMENT.sub(rf"\g<name>{MASK}", text)
+    text = _HEADER.sub(rf"\g<name>{MASK}", text)
+    return _KNOWN.sub(MASK, text)
+
+
+def mask_command(arguments: List[str]) -> List[str]:
+    """Return a command line with its secret values masked; the number of arguments stays."""
+    masked: List[str] = []
+    secret_next = False
+    for argument in arguments:
+        if secret_next and argument and not _NEXT_OPTION.match(argument):
+            masked.append(MASK)
+            secret_next = False
+            continue
+        secret_next = _OPTION.fullmatch(argument) is not None
+        whole = _WHOLE.match(argument)
+        masked.append(whole.group(1) + MASK if whole else mask_text(argument))
+    return masked

@@ -1,0 +1,162 @@
+"""The Python processes of the target: who they are, never what is in their environment."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from . import roles
+from .errors import BAD_REQUEST, NO_PYTHON, NOT_CPYTHON, PROCESS_GONE, AgentError
+from .masking import mask_command
+from .proc import Proc
+from .pythons import CPYTHON, Finder, Python
+from .roots import Containers
+
+# The start time of a process is exact, the machine's own is rounded and moves when the clock is set.
+_SAME_START_SECONDS = 2.0
+_LONGEST_ARGUMENT = 4096
+_LONGEST_COMMAND = 16384
+_KERNEL_THREAD = 0x00200000
+
+
+class Processes:
+    """One look at the processes in this PID namespace."""
+
+    def __init__(self, proc: Proc, containers: Containers) -> None:
+        self._proc = proc
+        self._containers = containers
+        self._finder = Finder(proc)
+        self._parents: Dict[int, int] = {}
+        self._pythons: Dict[int, Python] = {}
+        self._members: List[roles.Member] = []
+        self._look()
+
+    @property
+    def pythons(self) -> List[int]:
+        """Return the Pythons of the target, of whatever implementation."""
+        return sorted(self._pythons)
+
+    def describe(self) -> List[Dict[str, Any]]:
+        """Return the "process" results, one per Python."""
+        assigned = roles.assign(self._members, self._parents)
+        described: List[Dict[str, Any]] = []
+        for member in self._members:
+            try:
+                described.append(self._describe(member, assigned[member.pid]))
+            except (OSError, ValueError):
+                continue
+        return described
+
+    def choose(self, pids: Optional[Sequence[int]]) -> List[int]:
+        """Return the processes a request means: those it names, else every Python."""
+        return list(pids) if pids is not None else self.pythons
+
+    def require(self, pid: int, started: Mapping[str, float], cpython: bool = True) -> Python:
+        """Return the Python in a process, or raise why there is none to be asked."""
+        if not self._proc.exists(pid):
+            raise AgentError(PROCESS_GONE, f"Process {pid} is gone.", pid)
+        expected = started.get(str(pid))
+        if expected is not None and abs(self._proc.started(pid) - float(expected)) > _SAME_START_SECONDS:
+            raise AgentError(PROCESS_GONE, f"Process {pid} is gone; its number belongs to another one now.", pid)
+        if self._containers.is_ours(pid):
+            raise AgentError(BAD_REQUEST, f"Process {pid} belongs to the debug container.", pid)
+        python = self._pythons.get(pid) or self._identify(pid)
+        if python is None:
+            raise self._no_python(pid)
+        if cpython and python.implementation != CPYTHON:
+            raise AgentError(
+                NOT_CPYTHON,
+                f"Process {pid} runs {python.implementation}, and only CPython can be read.",
+                pid,
+                {"implementation": python.implementation},
+            )
+        return python
+
+    def _look(self) -> None:
+        for pid in self._proc.pids():
+            try:
+                stat = self._proc.stat(pid)
+            except (OSError, ValueError):
+                continue
+            self._parents[pid] = stat.parent
+            if stat.flags & _KERNEL_THREAD or stat.state in ("Z", "X"):
+                continue
+            if self._containers.in_target(pid) is False:
+                continue
+            python = self._identify(pid)
+            if python is None:
+                continue
+            self._pythons[pid] = python
+            start = (stat.start_stack, stat.argument_start)
+            command = tuple(self._command(pid))
+            # Zero or one is what the kernel shows to those who may not see.
+            known = start if min(start) > 1 else None
+            self._members.append(roles.Member(pid, stat.parent, self._finder.executable(pid), command, known))
+
+    def _identify(self, pid: int) -> Optional[Python]:
+        command = self._command(pid)
+        return self._finder.find(pid, self._finder.executable(pid), command)
+
+    def _command(self, pid: int) -> List[str]:
+        try:
+            return self._proc.command(pid)
+        except OSError:
+            return []
+
+    def _describe(self, member: roles.Member, role: str) -> Dict[str, Any]:
+        pid = member.pid
+        stat = self._proc.stat(pid)
+        status = self._proc.status(pid)
+        python = self._pythons[pid]
+        uids = status.get("Uid", "").split()
+        return {
+            "kind": "process",
+            "pid": pid,
+            "parent": stat.parent,
+            "command": shorten(mask_command(list(member.command))),
+            "name": stat.comm,
+            "executable": member.executable,
+            "version": python.version,
+            "implementation": python.implementation,
+            "uid": int(uids[1]) if len(uids) > 1 else None,
+            "threads": stat.threads,
+            "rss": _kilobytes(status.get("VmRSS", "")),
+            "cpu": stat.cpu,
+            "started": self._proc.boot_time() + stat.start_ticks / self._proc.ticks,
+            "role": role,
+            "container": self._containers.in_target(pid),
+        }
+
+    def _no_python(self, pid: int) -> AgentError:
+        below = [other for other in self.pythons if self._is_below(other, pid)]
+        name = self._proc.stat(pid).comm
+        message = f"Process {pid} ({name}) is not Python"
+        message += f"; Python processes below it: {', '.join(map(str, below))}." if below else "."
+        return AgentError(NO_PYTHON, message, pid, {"name": name, "below": below})
+
+    def _is_below(self, pid: int, ancestor: int) -> bool:
+        for _ in range(64):
+            pid = self._parents.get(pid, 0)
+            if pid == ancestor:
+                return True
+            if pid <= 0:
+                break
+        return False
+
+
+def shorten(command: List[str]) -> List[str]:
+    """Return a command line cut to a size that is worth sending."""
+    result: List[str] = []
+    left = _LONGEST_COMMAND
+    for argument in command:
+        if left <= 0:
+            result.append("...")
+            break
+        most = min(left, _LONGEST_ARGUMENT)
+        result.append(argument if len(argument) <= most else argument[:most] + "...")
+        left -= len(argument) + 1
+    return result
+
+
+def _kilobytes(value: str) -> int:
+    words: Tuple[str, ...] = tuple(value.split())
+    return int(words[0]) * 1024 if words and words[0].isdigit() else 0

@@ -1,0 +1,136 @@
+"""One request: its parameters, checked, and what an operation needs to answer it."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+from .access import ptrace_denied
+from .channel import Channel
+from .errors import BAD_REQUEST, INTERNAL, NO_CTYPES, NO_PYTHON, PROCESS_GONE, TARGET_NOT_VISIBLE, AgentError
+from .proc import Proc
+from .processes import Processes
+from .roots import Containers
+
+_MOST_PIDS = 4096
+
+
+class Request:
+    """The request in hand, its channel, and how it has gone so far."""
+
+    def __init__(self, body: Dict[str, Any], channel: Channel, proc: Proc) -> None:
+        self.body = body
+        self.channel = channel
+        self.proc = proc
+        self.failures: List[str] = []
+        self.after: List[Callable[[], None]] = []
+        target = self.text("container", required=False)
+        self.containers = Containers(proc, target or None)
+
+    # Parameters
+
+    def text(self, name: str, required: bool = True) -> str:
+        """Return a parameter that is a string."""
+        value = self.body.get(name)
+        if value is None and not required:
+            return ""
+        if not isinstance(value, str) or (required and not value):
+            raise AgentError(BAD_REQUEST, f"Parameter {name!r} must be a string.")
+        return value
+
+    def number(self, name: str, default: float, least: float, most: float) -> float:
+        """Return a parameter that is a number within bounds."""
+        value = self.body.get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+            raise AgentError(BAD_REQUEST, f"Parameter {name!r} must be a number from {least:g} to {most:g}.")
+        return float(value)
+
+    def flag(self, name: str) -> bool:
+        """Return a parameter that is true or false, false where it is missing."""
+        value = self.body.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise AgentError(BAD_REQUEST, f"Parameter {name!r} must be true or false.")
+        return bool(value)
+
+    def pids(self) -> Optional[List[int]]:
+        """Return the processes the request names, None for all."""
+        value = self.body.get("pids")
+        if value is None:
+            return None
+        good = isinstance(value, list) and 0 < len(value) <= _MOST_PIDS
+        if not good or not all(type(pid) is int and 0 < pid < 1 << 31 for pid in value):
+            raise AgentError(BAD_REQUEST, "Parameter 'pids' must be a list of process ids.")
+        return list(dict.fromkeys(value))
+
+    def started(self) -> Dict[str, float]:
+        """Return the start times the client expects, by process id as text."""
+        value = self.body.get("started")
+        if value is None:
+            return {}
+        if not isinstance(value, dict) or not all(isinstance(time, (int, float)) for time in value.values()):
+            raise AgentError(BAD_REQUEST, "Parameter 'started' must map process ids to seconds since 1970.")
+        return value
+
+    # Answers
+
+    def result(self, content: Dict[str, Any]) -> None:
+        """Send one result."""
+        self.channel.send_json("R", content)
+
+    def fail(self, error: AgentError, pid: Optional[int] = None) -> None:
+        """Send one failure; the request goes on."""
+        self.failures.append(error.cause)
+        self.channel.send_json("E", error.as_frame(pid))
+
+    @contextmanager
+    def guarded(self, pid: Optional[int] = None) -> Iterator[None]:
+        """Turn whatever goes wrong with one process into a failure with a cause, so that the others go on."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - no exception of one process may end the request
+            self.fail(self.explain(error, pid), pid)
+
+    def explain(self, error: BaseException, pid: Optional[int]) -> AgentError:
+        """Return the failure with a cause that an exception stands for."""
+        if isinstance(error, AgentError):
+            if error.cause == "PtraceDenied" and "found" not in error.detail and pid is not None:
+                return ptrace_denied(pid, self.proc, error.message)
+            return error
+        if pid is not None and isinstance(error, (ProcessLookupError, FileNotFoundError)):
+            if not self.proc.exists(pid):
+                return AgentError(PROCESS_GONE, f"Process {pid} is gone.", pid)
+        if pid is not None and isinstance(error, PermissionError):
+            return ptrace_denied(pid, self.proc, error.strerror or "")
+        if isinstance(error, ImportError) and "ctypes" in str(error):
+            return no_ctypes(error)
+        trace = traceback.extract_tb(error.__traceback__)
+        where = f"{trace[-1].filename}:{trace[-1].lineno}" if trace else "?"
+        text = f"{type(error).__name__}: {error}"
+        return AgentError(INTERNAL, f"The agent failed: {text}.", pid, {"where": where})
+
+    # Processes
+
+    def processes(self) -> Processes:
+        """Look at the processes; raise where the target cannot be seen or holds no Python."""
+        found = Processes(self.proc, self.containers)
+        if not found.pythons:
+            if not self.containers.target_visible():
+                raise AgentError(
+                    TARGET_NOT_VISIBLE,
+                    "No process of the target container can be seen: it does not share its process namespace.",
+                )
+            if self.body.get("pids") is None:
+                raise AgentError(NO_PYTHON, "No Python process runs in the target container.")
+        return found
+
+
+def no_ctypes(error: ImportError) -> AgentError:
+    """Return the failure of an interpreter that was built or stripped without ctypes."""
+    return AgentError(
+        NO_CTYPES,
+        f"The image's Python has no working ctypes, which reading another process needs ({error}).",
+        detail={"reason": str(error)},
+    )
