@@ -85,7 +85,14 @@ def _copy(base: Path, root: Path, source: str, target: str = "") -> None:
         place.symlink_to(to)
         _copy(base, root, os.path.normpath(os.path.join(os.path.dirname(source), to)))
     else:
-        os.link(origin.resolve(), place)
+        os.link(_resolved(base, source), place)
+
+
+def _resolved(base: Path, path: str) -> Path:
+    """The file that a path means in the image, where a link may be absolute."""
+    while (base / path[1:]).is_symlink():
+        path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(base / path[1:])))
+    return base / path[1:]
 
 
 def _copy_tree(base: Path, root: Path, tree: str, leave_out: List[str]) -> None:
@@ -100,11 +107,11 @@ def _copy_tree(base: Path, root: Path, tree: str, leave_out: List[str]) -> None:
 
 def _libraries(base: Path, root: Path) -> Set[str]:
     """The shared libraries that the release's own loader loads for the programs and libraries in the image."""
-    loader = next(path for path in LOADERS if (base / path[1:]).exists())
+    loader = next(path for path in LOADERS if os.path.lexists(base / path[1:]))
     folder = next(base.glob("usr/lib/*-linux-gnu"))
     found: Set[str] = set()
     for file in _elf_files(root):
-        listing = subprocess.run([str(base / loader[1:]), "--library-path", str(folder), "--list", str(file)],
+        listing = subprocess.run([str(_resolved(base, loader)), "--library-path", str(folder), "--list", str(file)],
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
         for name, path in re.findall(r"^\s*(\S+) => (not found|/\S+)", listing, re.MULTILINE):
             if name == loader:
