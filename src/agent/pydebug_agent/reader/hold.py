@@ -1,0 +1,134 @@
+"""One thread held for one read.
+
+A thread is seized, interrupted, read and let go; no signal is sent to it. Where a signal of somebody else's arrives
+first, the thread stops for its delivery instead, and that signal is handed on when the thread is let go. Letting go of
+a thread that is in a group stop leaves it stopped. What a hold cannot hide: a thread that went to sleep in the few
+microseconds before it may find its system call interrupted. The kernel restarts most calls; the ones that return EINTR
+for a stop (epoll_wait, semop, sockets with a timeout) are restarted by CPython itself, but not by every C extension.
+Should this process die in mid-hold, the kernel lets the thread go.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from typing import Any, Callable, List, Tuple, TypeVar
+
+from .memory import Gone
+
+_DETACH, _SEIZE, _INTERRUPT = 17, 0x4206, 0x4207
+_WALL = 0x40000000
+_SPIN_SECONDS = 0.0005
+
+Result = TypeVar("Result")
+
+
+class Refused(Exception):
+    """The thread cannot be held; ``number`` is the errno."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+class Holder:
+    """Holds threads of one process, one at a time. All calls must come from one thread."""
+
+    def __init__(self, limit: float = 2.0) -> None:
+        import ctypes
+
+        self._get_errno: Callable[[], int] = ctypes.get_errno
+        self._ptrace: Any = ctypes.CDLL(None, use_errno=True).ptrace
+        self._ptrace.restype = ctypes.c_long
+        self._ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        self._limit = limit
+        self._unsettled: List[int] = []
+
+    def run(self, tid: int, action: Callable[[], Result]) -> Tuple[Result, float]:
+        """Run ``action`` while the thread stands; return its result and the microseconds the thread was held at most."""
+        self._call(_SEIZE, tid)
+        stopped = False
+        signal = 0
+        try:
+            begin = time.perf_counter()
+            self._call(_INTERRUPT, tid)
+            signal = self._wait(tid, begin)
+            stopped = True
+            result = action()
+        finally:
+            if stopped:
+                self._let_go(tid, signal)
+            else:
+                self._abandon(tid)
+        return result, (time.perf_counter() - begin) * 1e6
+
+    def settle(self, limit: float = 1.0) -> List[int]:
+        """Let go of threads that stopped only after they had been given up; return those that have not yet."""
+        deadline = time.monotonic() + limit
+        while True:
+            self._unsettled = [tid for tid in self._unsettled if not self._try_settle(tid)]
+            if not self._unsettled or time.monotonic() > deadline:
+                return list(self._unsettled)
+            time.sleep(0.005)
+
+    def _wait(self, tid: int, begin: float) -> int:
+        """Wait for the stop; return the signal that has to be handed on, or 0."""
+        pause = 0.0
+        while True:
+            try:
+                found, status = os.waitpid(tid, _WALL | os.WNOHANG)
+            except ChildProcessError:
+                raise Gone("thread %d ended" % tid) from None
+            if found:
+                break
+            waited = time.perf_counter() - begin
+            if waited > self._limit:
+                raise Refused(errno.ETIMEDOUT, "it did not stop within %.1f s" % self._limit)
+            if waited > _SPIN_SECONDS:
+                pause = min(pause + 0.00002, 0.001)
+                time.sleep(pause)
+            elif waited > _SPIN_SECONDS / 8:
+                # On a single processor the thread needs it, to come to its stop.
+                os.sched_yield()
+        if not os.WIFSTOPPED(status):
+            raise Gone("thread %d ended" % tid)
+        return _signal_of(status)
+
+    def _let_go(self, tid: int, signal: int) -> None:
+        try:
+            self._call(_DETACH, tid, signal)
+        except Gone:
+            # Killed while it stood: it stays a zombie until its end has been taken note of.
+            self._unsettled.append(tid)
+
+    def _abandon(self, tid: int) -> None:
+        # Nothing to detach from while it runs; it is let go as soon as it stops, or by the kernel when we end.
+        if not self._try_settle(tid):
+            self._unsettled.append(tid)
+
+    def _try_settle(self, tid: int) -> bool:
+        try:
+            found, status = os.waitpid(tid, _WALL | os.WNOHANG)
+        except ChildProcessError:
+            return True
+        if not found:
+            return False
+        if os.WIFSTOPPED(status):
+            try:
+                self._call(_DETACH, tid, _signal_of(status))
+            except (Gone, Refused):
+                return False
+        return True
+
+    def _call(self, request: int, tid: int, data: int = 0) -> None:
+        if self._ptrace(request, tid, None, data or None) == -1:
+            number = self._get_errno()
+            if number == errno.ESRCH:
+                raise Gone("thread %d ended" % tid)
+            raise Refused(number, "ptrace: %s" % os.strerror(number))
+
+
+def _signal_of(status: int) -> int:
+    """Return the signal a stop stands for: 0 for our own interruption and for a group stop."""
+    return 0 if status >> 16 else os.WSTOPSIG(status)

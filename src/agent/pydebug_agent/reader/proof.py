@@ -1,0 +1,89 @@
+"""Proof that a thread ran no instruction while its memory was copied.
+
+The kernel counts how often a thread got a processor. A thread that was off the processor at one moment, and whose
+count has not moved since, has not run since. That it was off is told by /proc's ``syscall``, for which the kernel
+makes sure that the thread is not running, or by ``wchan``, which is empty for a thread in the run queue. The state
+letter alone would not do: a thread carries S for some instructions before it leaves the processor.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, NamedTuple, Optional
+
+from ..proc import Proc
+
+
+class Mark(NamedTuple):
+    """A moment at which a thread was off the processor, and what it waits in."""
+
+    tid: int
+    turns: bytes
+    descriptor: int
+    syscall: Optional[bytes]
+    wchan: Optional[str]
+
+
+class Prover:
+    """Marks threads and tells whether they have run since."""
+
+    def __init__(self, proc: Proc, pid: int) -> None:
+        self._proc = proc
+        self._pid = pid
+        self._hidden: Dict[str, bool] = {}
+
+    def mark(self, tid: int) -> Optional[Mark]:
+        """Mark a thread that is off the processor; None for one that runs, or of which nothing can be proven."""
+        try:
+            descriptor = os.open(self._proc.path(self._pid, "task", tid, "schedstat"), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        turns = _turns(descriptor)
+        syscall = wchan = None
+        if turns is not None:
+            syscall = self._read(tid, "syscall")
+            if syscall is None:
+                wchan = self._read(tid, "wchan")
+        if turns is None or not _is_off(syscall, wchan):
+            os.close(descriptor)
+            return None
+        return Mark(tid, turns, descriptor, syscall, wchan.decode("ascii", "replace") if wchan else None)
+
+    @staticmethod
+    def held(mark: Mark) -> bool:
+        """Say whether the thread has not run since the mark. A mark can be asked more than once, until it is dropped."""
+        return _turns(mark.descriptor) == mark.turns
+
+    @staticmethod
+    def drop(mark: Mark) -> None:
+        """Release a mark."""
+        os.close(mark.descriptor)
+
+    def _read(self, tid: int, name: str) -> Optional[bytes]:
+        if self._hidden.get(name):
+            return None
+        try:
+            return self._proc.read(self._pid, "task", tid, name, limit=256).strip()
+        except PermissionError:
+            # 'syscall' is its owner's alone; that stays so for all threads.
+            self._hidden[name] = True
+        except FileNotFoundError:
+            self._hidden[name] = self._proc.exists(self._pid)
+        except OSError:
+            pass
+        return None
+
+
+def _turns(descriptor: int) -> Optional[bytes]:
+    try:
+        words = os.pread(descriptor, 80, 0).split()
+    except OSError:
+        return None
+    # A kernel that does not count says 0 for all.
+    return words[2] if len(words) > 2 and words[2] != b"0" else None
+
+
+def _is_off(syscall: Optional[bytes], wchan: Optional[bytes]) -> bool:
+    if syscall is not None:
+        return bool(syscall) and syscall != b"running"
+    return bool(wchan) and wchan != b"0"

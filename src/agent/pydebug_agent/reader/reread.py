@@ -1,0 +1,119 @@
+"""Stacks of running threads without a hold: two copies in one call that must agree, or nothing."""
+
+from __future__ import annotations
+
+import struct
+from typing import List, Optional, Tuple
+
+from .frames import Frame, FrameReader, Plan, Thread
+from .layouts import Layout
+from .memory import Batch, Copy, Fault, Memory, Miss
+
+_U64 = struct.Struct("<Q").unpack_from
+_TRIES = 8
+_MARGIN = 1024
+_IOV_MAX = 1024
+
+
+class Rereader:
+    """Accepts a stack only when both copies show the same callers, byte by byte, and a leaf that is alive."""
+
+    def __init__(self, memory: Memory, layout: Layout, frames: FrameReader) -> None:
+        self._memory = memory
+        self._layout = layout
+        self._frames = frames
+
+    def read(self, thread: Thread) -> Optional[List[Frame]]:
+        """Return a running thread's frames, None when no two copies agreed."""
+        if self._layout.heap_frames:
+            # Frames of 3.8 to 3.10 are used again at once: two copies can agree on a stack that never was.
+            return None
+        plan: Optional[Plan] = None
+        for attempt in range(_TRIES):
+            try:
+                if plan is None or attempt % 4 == 3:
+                    plan = self._frames.plan(thread, 0, _MARGIN)
+                frames = self._attempt(plan)
+                if frames is not None:
+                    return frames
+            except Miss as miss:
+                plan = self._frames.widen(plan, miss, 0) if plan else None
+            except Fault:
+                plan = None
+        return None
+
+    def _attempt(self, plan: Plan) -> Optional[List[Frame]]:
+        tail = self._tail(plan)
+        whole = Batch.joined([plan.batch, plan.batch, tail])
+        if whole.count > _IOV_MAX:
+            # More than one call would be more than one moment.
+            return None
+        data = self._memory.read_batch(whole)
+        if data is None:
+            raise Fault("the stack moved")
+        first, second = plan.copy(data), plan.copy(data, plan.batch.total)
+        one, two = self._frames.parse(plan, first), self._frames.parse(plan, second)
+        if not self._alive(one) or not self._alive(two) or not _agree(one, two):
+            return None
+        closing = data[2 * plan.batch.total :]
+        if not self._closed(plan, first, closing, two) or not self._same_callers(plan, first, second, two):
+            return None
+        return two
+
+    def _tail(self, plan: Plan) -> Batch:
+        ranges = [(plan.thread.address, self._layout.thread_bytes)]
+        ranges += [(address, size) for address, size in plan.extra.items() if size == 16]
+        return Batch(ranges)
+
+    def _alive(self, frames: List[Frame]) -> bool:
+        if self._layout.minor >= 14:
+            return all(frame.live for frame in frames)
+        return not frames or frames[0].live
+
+    def _closed(self, plan: Plan, first: Copy, closing: bytes, frames: List[Frame]) -> bool:
+        """The thread state read last still names the same leaf and the same chunk of the stack."""
+        layout = self._layout
+        state = first.read(plan.thread.address, layout.thread_bytes)
+        if state[layout.thread_chunk : layout.thread_chunk + 8] != closing[layout.thread_chunk : layout.thread_chunk + 8]:
+            return False
+        leaf = frames[0].address if frames else 0
+        if layout.thread_cframe < 0:
+            return bool(_U64(closing, layout.thread_frame)[0] == leaf)
+        record = _U64(closing, layout.thread_cframe)[0]
+        if record != _U64(state, layout.thread_cframe)[0]:
+            return False
+        place = layout.thread_bytes
+        for address, size in plan.extra.items():
+            if size == 16:
+                if address == record:
+                    return bool(_U64(closing, place + layout.cframe_frame)[0] == leaf)
+                place += 16
+        return False
+
+    def _same_callers(self, plan: Plan, first: Copy, second: Copy, frames: List[Frame]) -> bool:
+        """Callers do not change while a callee runs: all of their bytes, locals included, must agree."""
+        if not frames:
+            return True
+        leaf = frames[0].address
+        current, top = self._chunk(plan, first)
+        for start, size in plan.chunks:
+            if start == current:
+                end = leaf if start <= leaf < start + size else top
+                if start <= leaf < start + size and leaf >= top:
+                    return False
+                size = min(size, max(end - start, 0))
+            if size and first.read(start, size) != second.read(start, size):
+                return False
+        return True
+
+    def _chunk(self, plan: Plan, copy: Copy) -> Tuple[int, int]:
+        state = copy.read(plan.thread.address, self._layout.thread_bytes)
+        current, top = struct.unpack_from("<QQ", state, self._layout.thread_chunk)
+        return current, top
+
+
+def _agree(one: List[Frame], two: List[Frame]) -> bool:
+    if len(one) != len(two) or one[1:] != two[1:]:
+        return False
+    # The leaf alone may have gone on to another instruction.
+    return not one or one[0]._replace(instruction=0) == two[0]._replace(instruction=0)

@@ -1,0 +1,224 @@
+"""One stack of every thread: proven idle, held for one read, or read twice without a hold."""
+
+from __future__ import annotations
+
+import errno
+import struct
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from .frames import Frame, FrameReader, Plan, Thread
+from .hold import Holder, Refused
+from .memory import Batch, Copy, Fault, Gone, Miss
+from .proof import Mark, Prover
+from .reread import Rereader
+from .target import Target
+from .waits import Waits
+
+_TOGETHER = 200
+_MOST_RANGES = 1024
+_MOST_BYTES = 1 << 22
+_IDLE_MARGIN = 512
+_RUNNING_MARGIN = 16384
+_PROOFS = 3
+_HOLDS = 4
+
+
+class Taken(NamedTuple):
+    """What was had of one thread."""
+
+    frames: Optional[List[Frame]]
+    how: str
+    held: Optional[float]
+    state: str
+    waits_for: Optional[str]
+    gil: Optional[bool]
+    error: Optional[str]
+
+
+class Taker:
+    """Takes the stacks of a target's threads."""
+
+    def __init__(self, target: Target, stop: bool) -> None:
+        self._target = target
+        self._stop = stop
+        self._memory = target.memory
+        self._frames = FrameReader(target.memory, target.layout)
+        self._prover = Prover(target.proc, target.pid)
+        self._waits = Waits(target.proc, target.pid, target.memory)
+        self._rereader = Rereader(target.memory, target.layout, self._frames)
+        self._holder: Optional[Holder] = None
+        self._gils = {interpreter: target.gil(interpreter) for interpreter in target.interpreters()}
+
+    def take(self, threads: List[Thread]) -> Dict[Thread, Taken]:
+        """Return what could be had of each thread; one that ended meanwhile is left out."""
+        result = self._all_idle(threads)
+        for thread in threads:
+            if thread not in result:
+                taken = self._one(thread)
+                if taken is not None:
+                    result[thread] = taken
+        return result
+
+    def finish(self) -> List[int]:
+        """Let go of what is still held; return the threads that cannot be yet."""
+        return self._holder.settle() if self._holder else []
+
+    def _gil(self, thread: Thread) -> int:
+        return self._gils.get(thread.interpreter, 0)
+
+    def _all_idle(self, threads: List[Thread]) -> Dict[Thread, Taken]:
+        """The waiting threads, as many as go into one read at a time."""
+        result: Dict[Thread, Taken] = {}
+        group: List[Plan] = []
+        ranges = size = 0
+        for thread in threads:
+            if not thread.tid:
+                continue
+            try:
+                plan = self._frames.plan(thread, self._gil(thread), _IDLE_MARGIN)
+            except (Fault, Miss):
+                continue
+            full = ranges + plan.batch.count > _MOST_RANGES or size + plan.batch.total > _MOST_BYTES
+            if group and (full or len(group) >= _TOGETHER):
+                self._idle_group(group, result)
+                group, ranges, size = [], 0, 0
+            group.append(plan)
+            ranges += plan.batch.count
+            size += plan.batch.total
+        if group:
+            self._idle_group(group, result)
+        return result
+
+    def _idle_group(self, plans: List[Plan], result: Dict[Thread, Taken]) -> None:
+        marked: List[Tuple[Plan, Mark]] = []
+        try:
+            for plan in plans:
+                mark = self._prover.mark(plan.thread.tid)
+                if mark is not None:
+                    marked.append((plan, mark))
+            data = self._memory.read_batch(Batch.joined([plan.batch for plan, _ in marked])) if marked else None
+            place = 0
+            for plan, mark in marked:
+                if data is not None:
+                    taken = self._idle(plan, mark, plan.copy(data, place))
+                    if taken is not None:
+                        result[plan.thread] = taken
+                place += plan.batch.total
+        finally:
+            for _, mark in marked:
+                self._prover.drop(mark)
+
+    def _idle(self, plan: Plan, mark: Mark, copy: Copy) -> Optional[Taken]:
+        """The stack of a marked thread, None when it has run since or its frames lie elsewhere."""
+        try:
+            frames = self._frames.parse(plan, copy)
+        except (Miss, Fault):
+            return None
+        reason = self._waits.reason(mark, self._gil(plan.thread))
+        if not self._prover.held(mark):
+            return None
+        return Taken(frames, "idle", None, "idle", reason, self._holds_gil(plan.thread, copy), None)
+
+    def _one(self, thread: Thread) -> Optional[Taken]:
+        """One thread that was not proven idle with the others. None when it ended."""
+        for _ in range(_PROOFS):
+            taken = self._idle_alone(thread)
+            if taken is not None:
+                return taken
+        state = self._state(thread)
+        if state is None:
+            return None
+        if not self._stop:
+            frames = self._rereader.read(thread)
+            if frames is None:
+                return self._none(state, "it runs, and was not to be held")
+            return Taken(frames, "reread", None, state, None, None, None)
+        if not thread.tid:
+            return self._none(state, "its native thread is not known")
+        return self._held(thread, state)
+
+    def _idle_alone(self, thread: Thread) -> Optional[Taken]:
+        mark = self._prover.mark(thread.tid) if thread.tid else None
+        if mark is None:
+            return None
+        try:
+            plan = self._frames.plan(thread, self._gil(thread), _IDLE_MARGIN)
+            data = self._memory.read_batch(plan.batch)
+            return self._idle(plan, mark, plan.copy(data)) if data is not None else None
+        except (Fault, Miss):
+            return None
+        finally:
+            self._prover.drop(mark)
+
+    def _held(self, thread: Thread, state: str) -> Optional[Taken]:
+        if self._holder is None:
+            self._holder = Holder()
+        gil = self._gil(thread)
+        plan: Optional[Plan] = None
+        held = 0.0
+        reason = "its frames could not be read"
+        for attempt in range(_HOLDS):
+            try:
+                if plan is None:
+                    plan = self._frames.plan(thread, gil, _RUNNING_MARGIN)
+                if attempt < 2:
+                    copy, lasted = self._copied(thread, plan)
+                    held = max(held, lasted)
+                else:
+                    # Its frames keep moving: look for them while it stands, which takes longer.
+                    (plan, copy), lasted = self._holder.run(thread.tid, self._planned(thread, gil))
+                    held = max(held, lasted)
+                frames = self._frames.parse(plan, copy)
+                return Taken(frames, "stopped", held, state, None, self._holds_gil(thread, copy), None)
+            except Miss as miss:
+                plan = self._frames.widen(plan, miss, gil) if plan else None
+            except Fault as fault:
+                plan = None
+                reason = "its frames could not be read (%s)" % fault
+            except Gone:
+                return None
+            except Refused as refused:
+                if refused.number == errno.EPERM and self._state(thread) is None:
+                    return None
+                return self._none(state, str(refused))
+        return None if self._state(thread) is None else self._none(state, reason, held or None)
+
+    def _copied(self, thread: Thread, plan: Plan) -> Tuple[Copy, float]:
+        assert self._holder is not None
+        self._memory.load(plan.batch)
+        whole, lasted = self._holder.run(thread.tid, self._memory.fire)
+        if not whole:
+            raise Fault("the stack moved")
+        return plan.copy(self._memory.take(plan.batch)), lasted
+
+    def _planned(self, thread: Thread, gil: int) -> "Callable[[], Tuple[Plan, Copy]]":
+        def read() -> "Tuple[Plan, Copy]":
+            plan = self._frames.plan(thread, gil, _IDLE_MARGIN)
+            data = self._memory.read_batch(plan.batch)
+            if data is None:
+                raise Fault("the stack is not mapped")
+            return plan, plan.copy(data)
+
+        return read
+
+    def _holds_gil(self, thread: Thread, copy: Copy) -> Optional[bool]:
+        gil = self._gil(thread)
+        if not gil:
+            return None
+        holder, locked = struct.unpack("<Qi", copy.read(gil + 8, 12))
+        return bool(holder == thread.address and locked > 0)
+
+    def _state(self, thread: Thread) -> Optional[str]:
+        """"running" or "idle" by the kernel's letter, None when the thread is gone."""
+        if not thread.tid:
+            return "running"
+        try:
+            letter = self._target.proc.stat(self._target.pid, "task", thread.tid).state
+        except (OSError, ValueError):
+            return None
+        if letter in "ZX":
+            return None
+        return "running" if letter == "R" else "idle"
+
+    def _none(self, state: str, reason: str, held: Optional[float] = None) -> Taken:
+        return Taken(None, "none", held, state, None, None, reason)

@@ -1,0 +1,296 @@
+"""A live Python process that was found, checked, and can be read."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from typing import Dict, Iterator, List, Optional, Set, Tuple
+
+from .. import errors
+from ..access import ptrace_denied
+from ..proc import Proc
+from .frames import Thread
+from .layouts import PUBLISHED, Layout, known_old, old_layout, published_layout, schema
+from .locate import Found, Locator, starting
+from .memory import Denied, Fault, Gone, Memory, Pages
+from .objects import Objects, interpreters
+from .selfcheck import Misfit, NotReady, SelfCheck
+
+_U64 = struct.Struct("<Q").unpack_from
+_MOST_THREADS = 10000
+_ATTEMPTS = 5
+_PTHREAD_TID = 720
+_FITS = (Misfit, NotReady, Fault, ValueError, struct.error)
+
+
+class Target:
+    """The interpreter of a process: its layout, threads and their names."""
+
+    def __init__(self, pid: int, proc: Proc) -> None:
+        self.pid = pid
+        self.proc = proc
+        self.notes: List[str] = []
+        self._tid_offset: Optional[int] = None
+        try:
+            self._attach()
+        except (Denied, PermissionError) as error:
+            raise ptrace_denied(pid, proc, getattr(error, "strerror", None) or str(error)) from error
+        except (Gone, FileNotFoundError, ProcessLookupError) as error:
+            raise gone(pid) from error
+        except (Fault, struct.error) as error:
+            raise self._unsupported(str(error)) from error
+
+    @property
+    def version(self) -> str:
+        """The version as people write it; the micro may be unknown."""
+        major, minor, micro = self.found.version
+        return "%d.%d" % (major, minor) if micro < 0 else "%d.%d.%d" % (major, minor, micro)
+
+    def _attach(self) -> None:
+        self.memory = Memory(self.pid)
+        self.locator = Locator(self.memory, self.proc, self.pid)
+        if not self.locator.maps:
+            raise gone(self.pid)
+        self.found = self.locator.find()
+        self.tids = set(self.proc.threads(self.pid))
+        minor = self.found.version[1]
+        if self.found.published:
+            self._choose([minor] if minor in PUBLISHED else list(PUBLISHED))
+        elif known_old(minor):
+            self._choose_old(minor)
+        else:
+            raise self._unsupported("it publishes no offsets")
+
+    def _choose(self, minors: List[int]) -> None:
+        reasons: List[str] = []
+        for minor in minors:
+            try:
+                data = self.memory.read(self.found.runtime, schema(minor)[1])
+                self._take(published_layout(minor, self.found.free_threaded, data), self.found)
+            except _FITS as error:
+                reasons.append("the layout of 3.%d does not fit: %s" % (minor, error))
+                if isinstance(error, NotReady):
+                    raise starting(self.pid) from error
+                continue
+            if minor != self.found.version[1]:
+                self.notes.append("Python 3.%d is not known; the layout of 3.%d fits." % (self.found.version[1], minor))
+            return
+        raise self._unsupported("; ".join(reasons))
+
+    def _choose_old(self, minor: int) -> None:
+        layout = old_layout(minor)
+        try:
+            if self.found.runtime:
+                self._take(layout, self.found)
+            else:
+                self._scan(layout)
+        except NotReady as error:
+            raise starting(self.pid) from error
+        except Misfit as error:
+            raise self._unsupported("the layout of 3.%d does not fit: %s" % (minor, error)) from error
+
+    def _scan(self, layout: Layout) -> None:
+        """Nothing names the runtime: look for a list of interpreters whose first thread points back."""
+        for entry in self.locator.writable():
+            data = self.locator.data(entry)
+            for place in range(layout.runtime_head, len(data) - 7, 8):
+                interpreter = _U64(data, place)[0]
+                if not self._is_interpreter(layout, interpreter):
+                    continue
+                runtime = entry.start + place - layout.runtime_head
+                found = self.found._replace(runtime=runtime, how="scan of writable data", path=entry.path)
+                try:
+                    self._check(layout, found)
+                except _FITS:
+                    continue
+                self.found = found
+                return
+        raise Misfit("no runtime found")
+
+    def _is_interpreter(self, layout: Layout, address: int) -> bool:
+        if address < 4096 or address & 7 or address >> 47:
+            return False
+        try:
+            state = self.memory.u64(address + layout.interpreter_threads)
+            if state < 4096 or state & 7 or state >> 47:
+                return False
+            return self.memory.u64(state + layout.thread_interpreter) == address
+        except Fault:
+            return False
+
+    def _take(self, layout: Layout, found: Found) -> None:
+        """Check a layout, again where a living process changed under the check."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._check(layout, found)
+                return
+            except _FITS:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(0.002 * attempt)
+
+    def _check(self, layout: Layout, found: Found) -> None:
+        check = SelfCheck(Pages(self.memory), layout, found.runtime, found.code_type, self.tids)
+        check.run()
+        self.layout = layout
+        self.code_type = check.code_type
+        self.notes += check.notes
+
+    def _unsupported(self, reason: str) -> errors.AgentError:
+        return errors.AgentError(
+            errors.UNSUPPORTED_PYTHON,
+            "The Python 3.%d of process %d cannot be read: %s. Invoke-PySpy may still read it." % (
+                self.found.version[1] if hasattr(self, "found") else 0, self.pid, reason.rstrip(".")),
+            self.pid,
+            {"reason": reason},
+        )  # fmt: skip
+
+    def interpreters(self) -> Iterator[int]:
+        """Yield the interpreter states."""
+        return interpreters(self.memory, self.layout, self.found.runtime)
+
+    def gil(self, interpreter: int) -> int:
+        """Return the address of an interpreter's lock, 0 where it has none."""
+        layout = self.layout
+        if layout.runtime_gil >= 0:
+            return self.found.runtime + layout.runtime_gil
+        if layout.free_threaded:
+            enabled = layout.interpreter_gil_enabled
+            if enabled <= 0 or not self.memory.u32(interpreter + enabled):
+                return 0
+        return self.memory.u64(interpreter + layout.interpreter_gil)
+
+    def threads(self) -> List[Thread]:
+        """Return the threads that have a Python state."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._threads()
+            except Fault:
+                # The list changed while it was walked.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        return []
+
+    def _threads(self) -> List[Thread]:
+        layout, memory = self.layout, self.memory
+        found: List[Tuple[int, int, bytes]] = []
+        for interpreter in self.interpreters():
+            state = memory.u64(interpreter + layout.interpreter_threads)
+            while state:
+                data = memory.read(state, layout.thread_bytes)
+                if _U64(data, layout.thread_interpreter)[0] != interpreter:
+                    raise Fault("the list of threads changed")
+                found.append((state, interpreter, data))
+                if len(found) > _MOST_THREADS:
+                    raise errors.AgentError(
+                        errors.UNSUPPORTED_PYTHON,
+                        "Process %d has more than %d Python threads." % (self.pid, _MOST_THREADS),
+                        self.pid,
+                    )
+                state = _U64(data, layout.thread_next)[0]
+        self.tids = set(self.proc.threads(self.pid))
+        idents = [_U64(data, layout.thread_ident)[0] for _, _, data in found]
+        natives = _NativeIds(self, idents)
+        result: List[Thread] = []
+        for (state, interpreter, data), ident in zip(found, idents):
+            native = _U64(data, layout.thread_native)[0] if layout.thread_native >= 0 else 0
+            result.append(Thread(state, interpreter, ident, natives.find(ident, native)))
+        return result
+
+    def names(self) -> Dict[int, str]:
+        """Return the names of the threads that threading knows, by identity."""
+        result: Dict[int, str] = {}
+        objects = Objects(Pages(self.memory), self.layout)
+        try:
+            for interpreter in self.interpreters():
+                active = objects.module(interpreter, "threading").get("_active")
+                for key, thread in objects.dict_items(active) if active else ():
+                    try:
+                        name = objects.attributes(thread).get("_name")
+                        if name and objects.is_text(name):
+                            result[objects.integer(key)] = objects.text(name, 256)
+                    except (Fault, struct.error, IndexError):
+                        continue
+        except (Fault, struct.error, IndexError):
+            pass
+        return result
+
+
+class _NativeIds:
+    """From a thread's identity to the kernel's number for it."""
+
+    def __init__(self, target: Target, idents: List[int]) -> None:
+        self._target = target
+        self._idents = idents
+        self._offset: Optional[int] = None
+        self._inner: Optional[Dict[int, int]] = None
+
+    def find(self, ident: int, native: int) -> int:
+        """Return the thread's number, 0 when it cannot be told."""
+        tids: Set[int] = self._target.tids
+        if native in tids:
+            return native
+        # 3.8 to 3.10 do not keep it, and a fork behind Python's back (uwsgi) leaves a stale one: the C library knows.
+        kept = self._kept(ident)
+        if kept in tids:
+            return kept
+        # Seen from another PID namespace, the numbers inside differ from ours.
+        inner = self._inner_numbers()
+        return inner.get(native) or inner.get(kept) or 0
+
+    def _kept(self, ident: int) -> int:
+        if self._offset is None:
+            self._offset = self._search()
+        if self._offset < 0 or not ident:
+            return 0
+        try:
+            return self._target.memory.i32(ident + self._offset)
+        except Fault:
+            return 0
+
+    def _search(self) -> int:
+        """The C library keeps the number in its thread structure: where is found by value."""
+        known = self._target.tids | set(self._inner_numbers())
+        idents = [ident for ident in self._idents if ident][:64]
+        for offset in [_PTHREAD_TID] + list(range(16, 1024, 4)):
+            values = []
+            for ident in idents:
+                try:
+                    values.append(self._target.memory.i32(ident + offset))
+                except Fault:
+                    break
+            distinct = set(values)
+            if values and len(values) == len(distinct) == len(idents) and 2 * len(distinct & known) >= len(values):
+                return offset
+        return -1
+
+    def _inner_numbers(self) -> Dict[int, int]:
+        if self._inner is None:
+            self._inner = {}
+            for tid in sorted(self._target.tids)[:_MOST_THREADS]:
+                try:
+                    numbers = self._target.proc.status(self._target.pid, "task", tid).get("NSpid", "").split()
+                except OSError:
+                    continue
+                if len(numbers) > 1:
+                    self._inner[int(numbers[-1])] = tid
+        return self._inner
+
+
+def gone(pid: int) -> errors.AgentError:
+    """Return the error for a process that ended."""
+    return errors.AgentError(errors.PROCESS_GONE, "Process %d is gone." % pid, pid)
+
+
+def check_ctypes(pid: int) -> None:
+    """Raise the error for an image whose Python has no _ctypes."""
+    try:
+        import ctypes  # noqa: F401
+    except ImportError as error:
+        raise errors.AgentError(
+            errors.NO_CTYPES,
+            "The debug container's Python has no _ctypes, so it cannot read other processes: %s." % error,
+            pid,
+            {"python": os.fspath(getattr(__import__("sys"), "executable", "") or "")},
+        ) from error
