@@ -136,7 +136,9 @@ class Protocol(unittest.TestCase):
 
     def test_a_name_with_half_a_surrogate_pair_is_still_json(self) -> None:
         sources = modules()
-        sources["pydebug_agent.looking"] += "\nOPERATIONS['ping'] = lambda r: r.result({'kind': 'x', 'name': 'a\\ud800b'})\n"
+        sources["pydebug_agent.looking"] += (
+            "\nOPERATIONS['ping'] = lambda r: r.result({'kind': 'x', 'name': 'a\\ud800b'})\n"
+        )
         with Agent(sources=sources) as agent:
             frames = agent.ask("ping")
             payload = next(got.payload for got in frames if got.kind == "R")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from .errors import PTRACE_DENIED, AgentError
 from .proc import Proc
@@ -67,7 +67,7 @@ def _evidence(pid: int, proc: Proc) -> Dict[str, Any]:
     return detail
 
 
-def _judge(detail: Dict[str, Any], self_read: Callable[[], Optional[bool]]) -> "tuple[str, str]":
+def _judge(detail: Dict[str, Any], self_read: Callable[[], Optional[bool]]) -> Tuple[str, str]:
     scope = detail["ptraceScope"]
     target_uid = detail["targetUid"]
     if detail["seccomp"] and self_read() is False:
@@ -82,7 +82,7 @@ def _judge(detail: Dict[str, Any], self_read: Callable[[], Optional[bool]]) -> "
                 return "capability", f"it runs as UID {target_uid}, and the agent, though root, has no CAP_SYS_PTRACE"
             return "uid", f"it runs as UID {target_uid}, the agent as UID {detail['uid']} without CAP_SYS_PTRACE"
         if scope in (1, 2):
-            return "yama", f"the node's Yama setting (ptrace_scope {scope}) wants CAP_SYS_PTRACE, and the agent has none"
+            return "yama", f"the node's Yama setting (ptrace_scope {scope}) wants CAP_SYS_PTRACE, and it is not there"
         if detail["targetHasMore"]:
             return "capability", "it has capabilities that the agent has not, and the agent has no CAP_SYS_PTRACE"
         if detail["dumpable"] is False:

@@ -27,7 +27,8 @@ _ASSIGNMENT = re.compile(
     re.IGNORECASE,
 )
 _FLAG_IN_TEXT = re.compile(
-    rf"(?P<name>(?<!\S)-{{1,2}}(?:{_NAME}|{_JOINED_WORDS})\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s\-][^\s]*)", re.IGNORECASE
+    rf"(?P<name>(?<!\S)-{{1,2}}(?:{_NAME}|{_JOINED_WORDS})\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s\-][^\s]*)",
+    re.IGNORECASE,
 )
 _URL_USER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<user>[^\s/?#@:]*):(?P<secret>[^\s/?#]*)@")
 _URL_TOKEN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<user>[^\s/?#@:]{16,})@")

@@ -50,6 +50,17 @@ class Processes:
         """Return the processes a request means: those it names, else every Python."""
         return list(pids) if pids is not None else self.pythons
 
+    def below(self, pid: int) -> Tuple[List[int], List[Tuple[int, str]]]:
+        """Return the Pythons below a process, and the others with their names."""
+        others: List[Tuple[int, str]] = []
+        for other in sorted(self._parents):
+            if other not in self._pythons and self._is_below(other, pid) and self._proc.exists(other):
+                try:
+                    others.append((other, self._proc.stat(other).comm))
+                except (OSError, ValueError):
+                    continue
+        return [other for other in self.pythons if self._is_below(other, pid)], others
+
     def require(self, pid: int, started: Mapping[str, float], cpython: bool = True) -> Python:
         """Return the Python in a process, or raise why there is none to be asked."""
         if not self._proc.exists(pid):

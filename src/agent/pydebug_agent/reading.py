@@ -16,7 +16,7 @@ def stack(request: Request) -> None:
     def read(pid: int) -> Dict[str, Any]:
         from .reader import read_stacks
 
-        content = read_stacks(pid, stop=stop, proc=request.proc)
+        content: Dict[str, Any] = read_stacks(pid, stop=stop, proc=request.proc)
         content["command"] = " ".join(shorten(mask_command(request.proc.command(pid))))
         content["started"] = request.proc.started(pid)
         return content
@@ -30,7 +30,8 @@ def tasks(request: Request) -> None:
     def read(pid: int) -> Dict[str, Any]:
         from .reader import read_tasks
 
-        return read_tasks(pid, proc=request.proc)
+        content: Dict[str, Any] = read_tasks(pid, proc=request.proc)
+        return content
 
     _each(request, read)
 

@@ -1,0 +1,321 @@
+"""The operation that runs py-spy: dump, record, top."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from . import pyspy_messages as messages
+from . import pyspy_options as options
+from .digest import sha256
+from .errors import TOOL_FAILED, AgentError
+from .payload import Executable, obtain
+from .processes import Processes
+from .request import Request
+from .scratch import nameless_file
+from .tools import Tool, Tools
+
+_NAME = "py-spy"
+_DUMP_SECONDS = 60.0
+_START_SECONDS = 30.0
+_END_SECONDS = 15.0
+_CHUNK = 1 << 18
+
+
+class _Run:
+    """One py-spy at one process, with the files it writes."""
+
+    def __init__(self, pid: int, rate: Optional[int]) -> None:
+        self.pid = pid
+        self.rate = rate
+        self.output = -1
+        self.said = -1
+        self.errors = -1
+        self.tool: Optional[Tool] = None
+        self.sampling_since: Optional[float] = None
+        self.seconds = 0.0
+        self.ended = "tool"
+
+    def open(self, request: Request) -> None:
+        self.output = nameless_file(request.proc, "Output of py-spy")
+        self.said = nameless_file(request.proc, "Messages of py-spy")
+        self.errors = nameless_file(request.proc, "Errors of py-spy")
+
+    def close(self) -> None:
+        for descriptor in {self.output, self.said, self.errors}:
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.output = self.said = self.errors = -1
+
+    def messages(self) -> List[str]:
+        return messages.clean(_head(self.said)) + messages.clean(_head(self.errors))
+
+
+def run(request: Request) -> None:
+    """Answer a "pyspy" request."""
+    mode = request.text("mode")
+    arguments = options.arguments(request, mode)
+    found = request.processes()
+    pids = options.targets(request, found)
+    executable = obtain(request, _NAME, request.body.get("sha256"))
+    tools = Tools(request.proc, request.channel.warn)
+    request.channel.on_lost = tools.lose
+    try:
+        version = _version(tools, executable, request)
+        session = _Session(request, found, tools, executable, version, arguments)
+        if mode == "dump":
+            session.dump(pids)
+        else:
+            session.sample(mode, pids)
+    finally:
+        tools.close()
+
+
+class _Session:
+    def __init__(
+        self,
+        request: Request,
+        found: Processes,
+        tools: Tools,
+        executable: Executable,
+        version: Optional[str],
+        arguments: List[str],
+    ) -> None:
+        self._request = request
+        self._found = found
+        self._tools = tools
+        self._executable = executable
+        self._version = version
+        self._arguments = arguments
+
+    def dump(self, pids: Sequence[int]) -> None:
+        """Dump one process after the other: py-spy's own way over a tree forgets the workers in JSON."""
+        started = self._request.started()
+        for pid in pids:
+            self._request.channel.check()
+            with self._request.guarded(pid):
+                self._found.require(pid, started)
+                self._dump(pid)
+
+    def sample(self, mode: str, pids: Sequence[int]) -> None:
+        """Record all processes over the same seconds; top does so again and again."""
+        request = self._request
+        seconds = request.number("seconds", 10.0, 0.1, 43200.0)
+        interval = request.number("interval", 1.0, 0.2, 60.0) if mode == "top" else seconds
+        started = request.started()
+        good: List[int] = []
+        for pid in pids:
+            with request.guarded(pid):
+                self._found.require(pid, started)
+                good.append(pid)
+        rates = {pid: options.rate(request, pid, self._arguments) for pid in good}
+        good = options.that_fit(request, good)
+        until = time.monotonic() + seconds
+        sequence = 0
+        while good:
+            left = until - time.monotonic() if mode == "top" else seconds
+            if sequence and left < min(interval, 0.2):
+                break
+            done = 0.0 if mode == "record" else seconds - left
+            good = self._round(mode, good, rates, min(interval, max(left, 0.1)), sequence, (done, seconds))
+            sequence += 1
+            if mode == "record":
+                break
+
+    def _dump(self, pid: int) -> None:
+        request = self._request
+        run = _Run(pid, None)
+        try:
+            run.open(request)
+            arguments = ["dump", "--json", "--pid", str(pid), *self._arguments]
+            run.tool = self._tools.start(self._executable, arguments, run.output, run.errors, pid)
+            begun = time.monotonic()
+            in_time = self._wait([run], min(_DUMP_SECONDS, max(0.1, request.channel.seconds_left())))
+            self._tools.end([run.tool], 2.0)
+            run.seconds = time.monotonic() - begun
+            left_stopped = self._tools.settle(run.tool)
+            request.channel.check()
+            if not in_time:
+                raise AgentError(TOOL_FAILED, f"py-spy gave no answer on process {pid} in {_DUMP_SECONDS:g} s.", pid)
+            code = run.tool.process.returncode
+            if code != 0 or os.fstat(run.output).st_size == 0:
+                raise messages.failure(pid, code, run.messages(), request.proc, self._python_since(pid))
+            self._send("dump", run, 0, left_stopped, "json")
+        finally:
+            self._drop([run])
+
+    def _round(
+        self,
+        mode: str,
+        pids: Sequence[int],
+        rates: Dict[int, int],
+        seconds: float,
+        sequence: int,
+        progress: Tuple[float, float],
+    ) -> List[int]:
+        request = self._request
+        runs: List[_Run] = []
+        alive: List[int] = []
+        try:
+            for pid in pids:
+                run = _Run(pid, rates[pid])
+                runs.append(run)
+                with request.guarded(pid):
+                    self._start(run, seconds)
+            self._record([run for run in runs if run.tool is not None], seconds, progress)
+            for run in runs:
+                if run.tool is None:
+                    continue
+                with request.guarded(run.pid):
+                    left_stopped = self._tools.settle(run.tool)
+                    code = run.tool.process.returncode
+                    if code != 0 or os.fstat(run.output).st_size == 0:
+                        raise messages.failure(
+                            run.pid, code, run.messages(), request.proc, self._python_since(run.pid)
+                        )
+                    self._send(mode, run, sequence, left_stopped, "speedscope")
+                    if run.ended == "clock":
+                        alive.append(run.pid)
+        finally:
+            self._drop(runs)
+        return alive
+
+    def _start(self, run: _Run, seconds: float) -> None:
+        run.open(self._request)
+        # py-spy counts samples, not seconds: this bound is for the case that nobody is left to end it.
+        bound = str(math.ceil(seconds) + 60)
+        arguments = ["record", "--pid", str(run.pid), "--format", "speedscope", "--rate", str(run.rate)]
+        arguments += ["--duration", bound, "--output", f"/proc/self/fd/{run.output}", *self._arguments]
+        run.tool = self._tools.start(
+            self._executable, arguments, run.said, run.errors, run.pid, keep=[run.output]
+        )
+
+    def _record(self, runs: Sequence[_Run], seconds: float, progress: Tuple[float, float]) -> None:
+        """Let each sample for ``seconds`` from its first one, by our clock."""
+        channel = self._request.channel
+        begun = time.monotonic()
+        told = begun
+        try:
+            while True:
+                now = time.monotonic()
+                active = [run for run in runs if run.tool is not None and self._follow(run, now, begun, seconds)]
+                if not active:
+                    break
+                channel.check()
+                if now - told >= 1.0:
+                    told = now
+                    done = min(progress[0] + now - begun, progress[1])
+                    channel.progress(round(done, 1), progress[1], f"{len(active)} of {len(runs)} sampled")
+                time.sleep(0.02)
+        finally:
+            self._tools.end([run.tool for run in runs if run.tool is not None], _END_SECONDS)
+
+    def _follow(self, run: _Run, now: float, begun: float, seconds: float) -> bool:
+        """Watch one run; say whether it is to go on."""
+        assert run.tool is not None
+        if run.sampling_since is None and b"Sampling process" in _head(run.said, 4096):
+            run.sampling_since = now
+        since = run.sampling_since
+        if not run.tool.running:
+            run.seconds = now - (since if since is not None else begun)
+            run.ended = "exited" if messages.EXITED in "\n".join(run.messages()) else "tool"
+            return False
+        if since is None:
+            # It reads symbols first; a SIGINT now would lose everything.
+            return now - begun < _START_SECONDS
+        if now - since < seconds:
+            return True
+        run.seconds = now - since
+        run.ended = "clock"
+        self._tools.end_softly(run.tool)
+        return False
+
+    def _wait(self, runs: Sequence[_Run], seconds: float) -> bool:
+        tools = [run.tool for run in runs if run.tool is not None]
+
+        def tick() -> None:
+            try:
+                self._request.channel.check()
+            except AgentError:
+                self._tools.end(tools, 1.0)
+                raise
+
+        return self._tools.wait(tools, seconds, tick)
+
+    def _send(self, mode: str, run: _Run, sequence: int, left_stopped: bool, form: str) -> None:
+        request = self._request
+        said = run.messages()
+        samples, errors = messages.counts(said)
+        size = os.fstat(run.output).st_size
+        if run.ended == "exited":
+            request.channel.warn("ProcessExited", f"Process {run.pid} ended while it was recorded.", run.pid)
+        request.result(
+            {
+                "kind": "tool",
+                "tool": _NAME,
+                "mode": mode,
+                "pid": run.pid,
+                "exit": run.tool.process.returncode if run.tool is not None else None,
+                "version": self._version,
+                "sequence": sequence,
+                "seconds": round(run.seconds, 3),
+                "rate": run.rate,
+                "samples": samples,
+                "errors": errors,
+                "behind": messages.behind(said),
+                "ended": run.ended,
+                "messages": messages.unusual(said),
+                "stopped": left_stopped,
+                "size": size,
+                "format": form,
+            }
+        )
+        digest = sha256()
+        offset = 0
+        while offset < size:
+            chunk = os.pread(run.output, min(_CHUNK, size - offset), offset)
+            if not chunk:
+                break
+            digest.update(chunk)
+            request.channel.send("F", chunk)
+            offset += len(chunk)
+        request.result({"kind": "fileEnd", "pid": run.pid, "sha256": digest.hexdigest(), "size": offset})
+
+    def _drop(self, runs: Sequence[_Run]) -> None:
+        for run in runs:
+            if run.tool is not None:
+                if run.tool.running:
+                    self._tools.end([run.tool], 2.0)
+                self._tools.settle(run.tool)
+            run.close()
+
+    def _python_since(self, pid: int) -> Optional[float]:
+        try:
+            return time.time() - self._request.proc.started(pid)
+        except (OSError, ValueError):
+            return None
+
+
+def _version(tools: Tools, executable: Executable, request: Request) -> Optional[str]:
+    said = nameless_file(request.proc, "Version of py-spy")
+    try:
+        tool = tools.start(executable, ["--version"], said, said)
+        tools.wait([tool], 20.0, request.channel.check)
+        tools.end([tool], 1.0)
+        tools.settle(tool)
+        words = _head(said, 256).decode("utf-8", "replace").split()
+        return words[1] if len(words) == 2 and words[0] == _NAME else None
+    finally:
+        os.close(said)
+
+
+def _head(descriptor: int, most: int = 1 << 16) -> bytes:
+    if descriptor < 0:
+        return b""
+    size = os.fstat(descriptor).st_size
+    if size <= most:
+        return os.pread(descriptor, most, 0)
+    # What matters stands at both ends.
+    return os.pread(descriptor, most // 2, 0) + b"\n" + os.pread(descriptor, most // 2, size - most // 2)
