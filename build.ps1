@@ -1,0 +1,311 @@
+#requires -Version 7.4
+<#
+.SYNOPSIS
+    Builds, tests, demonstrates and packages PyDebug.
+.DESCRIPTION
+    Build    out/module/PyDebug, ready for Import-Module
+    Test     the xunit tests, the agent's tests and the Pester tests on a cluster made for them
+    Demo     a session on screen, on kind where it is there, else on the sandbox
+    Bench    out/bench.json
+    Package  out/PyDebug.<version>.nupkg
+    Clean    removes what the other tasks made in the checkout
+.PARAMETER Only
+    Test: these parts alone: Xunit, Agent, Pester.
+.PARAMETER Path
+    Test: these Pester files alone, by their names.
+.PARAMETER Filter
+    Test: Pester tests whose full name matches this pattern.
+#>
+[CmdletBinding()]
+param(
+    [ValidateSet('Build', 'Test', 'Demo', 'Bench', 'Package', 'Clean')]
+    [string] $Task = 'Build',
+
+    [string[]] $Only = @('Xunit', 'Agent', 'Pester'),
+
+    [string[]] $Path = @(),
+
+    [string] $Filter
+)
+
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+$PSNativeCommandUseErrorActionPreference = $false
+$env:DOTNET_CLI_TELEMETRY_OPTOUT = '1'
+$env:DOTNET_NOLOGO = '1'
+$env:MSBUILDDISABLENODEREUSE = '1'
+
+$Only = $Only -split ','
+$Path = $Path -split ','
+if ([Console]::IsOutputRedirected) {
+    $PSStyle.OutputRendering = 'PlainText'
+}
+
+$script:Out = Join-Path $PSScriptRoot 'out'
+$script:Module = Join-Path $script:Out 'module/PyDebug'
+$script:Cache = $env:PYDEBUG_CACHE ? $env:PYDEBUG_CACHE : '/var/cache/pydebug'
+
+. (Join-Path $PSScriptRoot 'tests/environment.ps1')
+
+function Invoke-Native {
+    # Runs a program and stops the task where it fails.
+    param([string] $Program, [string[]] $Arguments)
+    & $Program @Arguments | Out-Host
+    if ($LASTEXITCODE -ne 0) {
+        throw "$Program $($Arguments -join ' ') ended with exit code $LASTEXITCODE."
+    }
+}
+
+function Invoke-DotNetBuild {
+    param([string] $Project, [string[]] $Properties = @())
+    Invoke-Native dotnet (@('build', (Join-Path $PSScriptRoot $Project), '-c', 'Release', '-m:1', '-nodeReuse:false', '-v:quiet', '-nologo') + $Properties)
+}
+
+function Test-Newer {
+    # Whether anything below the paths changed after the file was written.
+    param([string[]] $Sources, [string] $Than)
+    if (-not (Test-Path -LiteralPath $Than)) {
+        return $true
+    }
+    $made = (Get-Item -LiteralPath $Than).LastWriteTimeUtc
+    $newer = Get-ChildItem -Path $Sources -File -Recurse |
+        Where-Object { $_.FullName -notmatch '[\\/](bin|obj|__pycache__)[\\/]' -and $_.LastWriteTimeUtc -gt $made } |
+        Select-Object -First 1
+    return $null -ne $newer
+}
+
+function Install-Missing {
+    # Installs Debian packages that bring the commands, where that is allowed; gives the names of those still missing.
+    param([System.Collections.IDictionary] $Packages)
+    $missing = @($Packages.Keys | Where-Object { -not (Get-Command $_ -CommandType Application -ErrorAction Ignore) })
+    if ($missing.Count -eq 0) {
+        return @()
+    }
+    $names = @($missing | ForEach-Object { $Packages[$_] } | Select-Object -Unique)
+    if ((id -u) -eq '0' -and (Get-Command apt-get -CommandType Application -ErrorAction Ignore)) {
+        Write-Host "Installing $($names -join ', ')"
+        $env:DEBIAN_FRONTEND = 'noninteractive'
+        & apt-get install --yes --no-install-recommends -qq @names | Out-Null
+        if ($LASTEXITCODE -ne 0) {
+            & apt-get update -qq | Out-Null
+            & apt-get install --yes --no-install-recommends -qq @names | Out-Null
+        }
+    }
+    return @($missing | Where-Object { -not (Get-Command $_ -CommandType Application -ErrorAction Ignore) } | ForEach-Object { $Packages[$_] })
+}
+
+function Invoke-Build {
+    $sources = @('src', 'en-US', 'PyDebug.psd1', 'Directory.Build.props', 'Directory.Packages.props', 'build.ps1') |
+        ForEach-Object { Join-Path $PSScriptRoot $_ }
+    $stamp = Join-Path $script:Out 'module/built'
+    if (-not (Test-Newer $sources $stamp)) {
+        return
+    }
+    Invoke-DotNetBuild 'src/PyDebug/PyDebug.csproj' '-p:CopyLocalLockFileAssemblies=true'
+    if (Test-Path -LiteralPath $script:Module) {
+        Remove-Item -LiteralPath $script:Module -Recurse -Force
+    }
+    $dependencies = New-Item -ItemType Directory -Force (Join-Path $script:Module 'bin/dependencies')
+    $bin = $dependencies.Parent.FullName
+    $built = Join-Path $PSScriptRoot 'src/{0}/bin/Release/net8.0'
+    Copy-Item -Path "$($built -f 'PyDebug')/PyDebug.dll" -Destination $bin
+    Copy-Item -Path "$($built -f 'PyDebug.Engine')/*.dll" -Destination $dependencies
+    Copy-Item -Path (Join-Path $PSScriptRoot 'PyDebug.psd1'), (Join-Path $PSScriptRoot 'src/PyDebug/*.ps1xml') -Destination $script:Module
+    Copy-Item -Path (Join-Path $PSScriptRoot 'src/agent') -Destination (Join-Path $bin 'agent') -Recurse
+    Get-ChildItem -Path (Join-Path $bin 'agent') -Directory -Recurse -Filter '__pycache__' | Remove-Item -Recurse -Force
+    $help = New-Item -ItemType Directory -Force (Join-Path $script:Module 'en-US')
+    Get-ChildItem -Path (Join-Path $PSScriptRoot 'en-US') -File | Where-Object Extension -in '.txt', '.xml' | Copy-Item -Destination $help
+    $payload = New-Item -ItemType Directory -Force (Join-Path $bin 'payload')
+    $fetch = Join-Path $PSScriptRoot 'src/payload/fetch.ps1'
+    if (Test-Path -LiteralPath $fetch) {
+        & $fetch -Destination $payload.FullName
+    }
+    Set-Content -LiteralPath $stamp -Value ''
+    Write-Host "Built $script:Module"
+}
+
+function Invoke-XunitTest {
+    Invoke-DotNetBuild 'tests/PyDebug.Tests/PyDebug.Tests.csproj'
+    $report = Join-Path $script:Out 'xunit.xml'
+    Remove-Item -LiteralPath $report -ErrorAction Ignore
+    & dotnet (Join-Path $PSScriptRoot 'tests/PyDebug.Tests/bin/Release/net10.0/PyDebug.Tests.dll') -noColor -noLogo -result-xml $report | Out-Host
+    $code = $LASTEXITCODE
+    $total = New-Total
+    if (Test-Path -LiteralPath $report) {
+        foreach ($assembly in ([xml](Get-Content -LiteralPath $report -Raw)).assemblies.assembly) {
+            $total.Passed += [int]$assembly.passed
+            $total.Failed += [int]$assembly.failed + [int]$assembly.errors
+            $total.Skipped += [int]$assembly.skipped
+        }
+    }
+    return Confirm-Total $total $code 'xunit'
+}
+
+function Invoke-AgentTest {
+    $total = New-Total
+    if (Install-Missing @{ python3 = 'python3' }) {
+        Write-Warning 'The agent''s tests are skipped. Missing: python3.'
+        $total.Skipped++
+        return $total
+    }
+    Push-Location $PSScriptRoot
+    try {
+        $lines = @(& python3 -B -m unittest discover -s tests/agent -t tests 2>&1 | ForEach-Object { Write-Host $_; "$_" })
+        $code = $LASTEXITCODE
+    }
+    finally {
+        Pop-Location
+    }
+    $text = $lines -join "`n"
+    $ran = $text -match '(?m)^Ran (\d+) tests? in' ? [int]$Matches[1] : 0
+    foreach ($word in 'failures', 'errors', 'unexpected successes') {
+        $total.Failed += $text -match "(?m)^FAILED \(.*\b$word=(\d+)" ? [int]$Matches[1] : 0
+    }
+    $total.Skipped = $text -match '(?m)^(?:OK|FAILED) \(.*\bskipped=(\d+)' ? [int]$Matches[1] : 0
+    $total.Passed = [Math]::Max(0, $ran - $total.Failed - $total.Skipped)
+    return Confirm-Total $total $code 'unittest'
+}
+
+function Invoke-PesterTest {
+    $total = New-Total
+    $missing = @()
+    if (-not $env:PYDEBUG_TEST_KUBECONFIG) {
+        $missing = Install-Missing $script:SandboxPackages
+        if ((id -u) -ne '0') {
+            $missing += 'root'
+        }
+    }
+    if ($missing) {
+        Write-Warning "The Pester tests are skipped. Missing: $($missing -join ', ')."
+        $total.Skipped++
+        return $total
+    }
+    Invoke-Native dotnet @('restore', (Join-Path $PSScriptRoot '.config/Pester.csproj'), '--packages', (Join-Path $script:Out 'packages'), '-v:quiet')
+    $cluster = $null
+    try {
+        if (-not $env:PYDEBUG_TEST_KUBECONFIG) {
+            $cluster = Start-TestCluster
+            $env:PYDEBUG_TEST_KUBECONFIG = $cluster.Kubeconfig
+            $env:PYDEBUG_TEST_KIND = $cluster.Kind
+        }
+        $env:PYDEBUG_MODULE = $env:PYDEBUG_MODULE ? $env:PYDEBUG_MODULE : $script:Module
+        $report = Join-Path $script:Out 'pester.json'
+        Remove-Item -LiteralPath $report -ErrorAction Ignore
+        $run = @('-NoProfile', '-NonInteractive', '-File', (Join-Path $PSScriptRoot 'tests/run.ps1'), '-Report', $report)
+        if ("$Path") {
+            $run += '-Names', ($Path -join ',')
+        }
+        if ($Filter) {
+            $run += '-Filter', $Filter
+        }
+        $program, $arguments = Get-PwshCommand
+        & $program @arguments @run | Out-Host
+        $code = $LASTEXITCODE
+        if (Test-Path -LiteralPath $report) {
+            $total = Get-Content -LiteralPath $report -Raw | ConvertFrom-Json
+        }
+        return Confirm-Total $total $code 'Pester'
+    }
+    finally {
+        if ($cluster) {
+            Stop-TestCluster $cluster
+            $env:PYDEBUG_TEST_KUBECONFIG = $null
+        }
+    }
+}
+
+function New-Total {
+    return [pscustomobject]@{ Passed = 0; Failed = 0; Skipped = 0 }
+}
+
+function Confirm-Total {
+    # A runner that failed or ran nothing has failed, whatever it counted.
+    param([psobject] $Total, [int] $Code, [string] $Runner)
+    if (($Code -ne 0 -and $Total.Failed -eq 0) -or $Total.Passed + $Total.Failed + $Total.Skipped -eq 0) {
+        Write-Host "$Runner ended with exit code $Code and counted $($Total.Passed) passed, $($Total.Failed) failed."
+        $Total.Failed++
+    }
+    return $Total
+}
+
+function Invoke-Test {
+    Invoke-Build
+    $totals = [ordered]@{}
+    foreach ($part in 'Xunit', 'Agent', 'Pester') {
+        if ($part -in $Only) {
+            Write-Host "== $part"
+            try {
+                $totals[$part] = & "Invoke-${part}Test"
+            }
+            catch {
+                Write-Host "$_`n$($_.ScriptStackTrace)"
+                $totals[$part] = Confirm-Total (New-Total) 1 $part
+            }
+        }
+    }
+    foreach ($part in $totals.Keys) {
+        Write-Host ('{0,-7} {1} passed, {2} failed, {3} skipped' -f $part, $totals[$part].Passed, $totals[$part].Failed, $totals[$part].Skipped)
+    }
+    $sum = New-Total
+    foreach ($name in 'Passed', 'Failed', 'Skipped') {
+        $sum.$name = ($totals.Values | Measure-Object -Property $name -Sum).Sum
+    }
+    Write-Host "$($sum.Passed) passed, $($sum.Failed) failed, $($sum.Skipped) skipped"
+    return $sum.Failed -eq 0 ? 0 : 1
+}
+
+function Invoke-Demo {
+    Invoke-Build
+    $missing = @(Install-Missing $script:SandboxPackages)
+    if ($missing) {
+        throw "Missing Debian packages: $($missing -join ', '). As root they are installed by this task."
+    }
+    $cluster = Start-TestCluster -Kind
+    try {
+        $program, $arguments = Get-PwshCommand
+        $env:KUBECONFIG = $cluster.Kubeconfig
+        & $program @arguments -NoProfile -NonInteractive -File (Join-Path $PSScriptRoot 'examples/demo.ps1') -Module $script:Module | Out-Host
+        return $LASTEXITCODE
+    }
+    finally {
+        Stop-TestCluster $cluster
+    }
+}
+
+function Invoke-Bench {
+    Invoke-Build
+    $bench = Join-Path $PSScriptRoot 'tests/bench/bench.ps1'
+    if (-not (Test-Path -LiteralPath $bench)) {
+        throw 'There are no benchmarks in tests/bench.'
+    }
+    $cluster = Start-TestCluster
+    try {
+        $program, $arguments = Get-PwshCommand
+        $env:KUBECONFIG = $cluster.Kubeconfig
+        $env:PYDEBUG_TEST_KUBECONFIG = $cluster.Kubeconfig
+        $env:PYDEBUG_TEST_KIND = $cluster.Kind
+        & $program @arguments -NoProfile -NonInteractive -File $bench -Module $script:Module -Report (Join-Path $script:Out 'bench.json') | Out-Host
+        return $LASTEXITCODE
+    }
+    finally {
+        Stop-TestCluster $cluster
+    }
+}
+
+function Invoke-Package {
+    Invoke-Build
+    Get-ChildItem -Path $script:Out -Filter 'PyDebug.*.nupkg' | Remove-Item
+    Compress-PSResource -Path $script:Module -DestinationPath $script:Out
+    Get-ChildItem -Path $script:Out -Filter 'PyDebug.*.nupkg' | ForEach-Object { Write-Host "Packed $($_.FullName)" }
+}
+
+function Invoke-Clean {
+    Get-ChildItem -Path $PSScriptRoot -Directory -Recurse -Force |
+        Where-Object { $_.Name -in 'bin', 'obj', '__pycache__' -and $_.FullName -notmatch '[\\/]\.git[\\/]' } |
+        Remove-Item -Recurse -Force -ErrorAction Ignore
+    Remove-Item -LiteralPath $script:Out -Recurse -Force -ErrorAction Ignore
+}
+
+New-Item -ItemType Directory -Force $script:Out | Out-Null
+$code = & "Invoke-$Task"
+exit ($code -is [int] ? $code : 0)
