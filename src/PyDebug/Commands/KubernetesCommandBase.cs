@@ -1,0 +1,120 @@
+using System;
+using System.Collections.Generic;
+using System.Management.Automation;
+using System.Security;
+using System.Threading;
+using System.Threading.Tasks;
+using PyDebug.Errors;
+
+namespace PyDebug.Commands;
+
+/// <summary>Base of cmdlets that talk to a Kubernetes API server: how it is reached.</summary>
+public abstract class KubernetesCommandBase : AsyncCommandBase
+{
+    private ConnectionSettings? _named;
+
+    /// <summary>
+    /// A kubeconfig file. Without it kubectl's rules hold: the files in <c>$env:KUBECONFIG</c>, <c>~/.kube/config</c>,
+    /// or the service account of the pod that this runs in.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [Alias("KubeconfigPath")]
+    public string? Kubeconfig { get; set; }
+
+    /// <summary>A context of the kubeconfig instead of its current one.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Context { get; set; }
+
+    /// <summary>The API server's address, to connect without a kubeconfig. Needs <c>-AccessToken</c>.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [Alias("ApiServer")]
+    public string? Server { get; set; }
+
+    /// <summary>A bearer token for <c>-Server</c>.</summary>
+    [Parameter]
+    [ValidateNotNull]
+    public SecureString? AccessToken { get; set; }
+
+    /// <summary>The certificate authority of <c>-Server</c>: PEM, or base64 of it as a kubeconfig has it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? CertificateAuthorityData { get; set; }
+
+    /// <summary>The way to the server that the parameters name; null where none of them was given.</summary>
+    private protected ConnectionSettings? Named => _named;
+
+    /// <summary>The parameters' way to the server, or the one that kubectl would take.</summary>
+    private protected ConnectionSettings Settings => _named ?? ConnectionSettings.Default;
+
+    /// <summary>Reads the connection parameters.</summary>
+    protected override void BeginProcessing()
+    {
+        if (Kubeconfig is null && Context is null && Server is null && AccessToken is null
+            && CertificateAuthorityData is null)
+        {
+            return;
+        }
+
+        _named = new ConnectionSettings
+        {
+            Kubeconfig = Kubeconfig is null
+                ? null
+                : SessionState.Path.GetUnresolvedProviderPathFromPSPath(Kubeconfig),
+            Context = Context,
+            Server = Server,
+            AccessToken = AccessToken,
+            CertificateAuthorityData = CertificateAuthorityData,
+        };
+    }
+
+    /// <summary>Runs work that may open connections; they are closed when it ends.</summary>
+    private protected void RunConnected(Func<GatewayPool, PipelineWriter, CancellationToken, Task> work)
+        => Run(async (writer, ct) =>
+        {
+            using GatewayPool gateways = new(writer.Warn);
+            CheckConnection();
+            await work(gateways, writer, ct).ConfigureAwait(false);
+        });
+
+    /// <summary>Does the work for every item, some side by side. One that fails is reported, and that is all.</summary>
+    private protected static Task ForEachAsync<T>(
+        IEnumerable<T> items,
+        int throttleLimit,
+        PipelineWriter writer,
+        Func<T, PodTarget?> target,
+        Func<T, CancellationToken, Task> work,
+        CancellationToken ct)
+    {
+        ParallelOptions options = new() { MaxDegreeOfParallelism = throttleLimit, CancellationToken = ct };
+        return Parallel.ForEachAsync(items, options, async (item, stop) =>
+        {
+            try
+            {
+                await work(item, stop).ConfigureAwait(false);
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested)
+            {
+                ErrorRecord error = ErrorFactory.From(e, target(item)).ErrorRecord;
+                await writer.WriteErrorAsync(error, ct).ConfigureAwait(false);
+            }
+        });
+    }
+
+    private void CheckConnection()
+    {
+        if (Server is null && (AccessToken is not null || CertificateAuthorityData is not null))
+        {
+            throw ErrorFactory.Local(
+                LocalCause.ParameterInvalid, "-AccessToken and -CertificateAuthorityData belong to -Server.");
+        }
+
+        if (Server is not null && (Kubeconfig is not null || Context is not null))
+        {
+            throw ErrorFactory.Local(
+                LocalCause.ParameterInvalid, "-Server cannot be combined with -Kubeconfig or -Context.");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+using System;
+using System.Collections.Generic;
+using System.Management.Automation;
+using System.Threading;
+using System.Threading.Channels;
+using System.Threading.Tasks;
+using PyDebug.Internal;
+
+namespace PyDebug.Commands;
+
+/// <summary>
+/// Lets work on other threads write to the pipeline: what it writes waits in a bounded queue until the pipeline's own
+/// thread takes it.
+/// </summary>
+internal sealed class PipelineWriter(ChannelWriter<Action<AsyncCommandBase>> queue)
+{
+    public ValueTask WriteObjectAsync(object value, CancellationToken ct)
+        => queue.WriteAsync(c => c.WriteObject(value), ct);
+
+    /// <summary>Writes objects that belong together, with nothing of another pod in between.</summary>
+    public ValueTask WriteAllAsync(IReadOnlyList<object> values, CancellationToken ct)
+        => queue.WriteAsync(c => c.WriteObject(values, enumerateCollection: true), ct);
+
+    public ValueTask WriteErrorAsync(ErrorRecord error, CancellationToken ct)
+        => queue.WriteAsync(c => c.WriteError(error), ct);
+
+    public ValueTask WriteWarningAsync(string text, CancellationToken ct)
+        => queue.WriteAsync(c => c.Warn(SafeText.Line(text)), ct);
+
+    public ValueTask WriteVerboseAsync(string text, CancellationToken ct)
+        => queue.WriteAsync(c => c.WriteVerbose(SafeText.Line(text)), ct);
+
+    /// <summary>Writes a warning from code that cannot wait; one that finds the queue closed is dropped.</summary>
+    public void Warn(string text)
+    {
+        ValueTask write = queue.TryWrite(c => c.Warn(SafeText.Line(text)))
+            ? ValueTask.CompletedTask
+            : queue.WriteAsync(c => c.Warn(SafeText.Line(text)));
+        if (!write.IsCompleted)
+        {
+            _ = write.AsTask().ContinueWith(static t => t.Exception, TaskScheduler.Default);
+        }
+    }
+
+    /// <summary>Shows progress. A report that finds the queue full is dropped: a later one follows.</summary>
+    public void WriteProgress(ProgressRecord record) => queue.TryWrite(c => c.ShowProgress(record));
+
+    /// <summary>Asks whether to go on, as -WhatIf and -Confirm say.</summary>
+    public async Task<bool> ShouldProcessAsync(string target, string action, CancellationToken ct)
+    {
+        TaskCompletionSource<bool> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await queue.WriteAsync(
+            c =>
+            {
+                try
+                {
+                    answer.TrySetResult(c.ShouldProcess(SafeText.Line(target), SafeText.Line(action)));
+                }
+                catch
+                {
+                    answer.TrySetCanceled(CancellationToken.None);
+                    throw;
+                }
+            },
+            ct).ConfigureAwait(false);
+        return await answer.Task.WaitAsync(ct).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,42 @@
+namespace PyDebug.Errors;
+
+/// <summary>The advice that depends on what was found.</summary>
+internal static class Advice
+{
+    /// <summary>What to do where admission refuses a debug container.</summary>
+    public static string ForAdmission(FailureFacts facts)
+    {
+        if (facts.Detail("passes") is string passes)
+        {
+            return $"-SecurityProfile {passes} passes it (tried as a dry run). Nothing was changed.";
+        }
+
+        return facts.Detail("profile") == "Restricted"
+            ? "The policy must admit a debug container in this namespace. Nothing was changed."
+            : "-SecurityProfile Restricted asks for the least. Nothing was changed.";
+    }
+
+    /// <summary>What to do where a debug container does not start, by the kubelet's reason.</summary>
+    public static string ForStart(FailureFacts facts) => facts.Detail("reason") switch
+    {
+        "CreateContainerConfigError" =>
+            "The node refuses the container's settings: -SecurityProfile or -Custom changes its user.",
+        "RunContainerError" or "CreateContainerError" =>
+            "The container runtime refuses it: -Image names an image that can be started.",
+        _ => "-Force starts another one; -Image names another image.",
+    };
+
+    /// <summary>What to do where the kernel does not let the agent read the process, by the reason found.</summary>
+    public static string ForPtrace(FailureFacts facts) => facts.Detail("found") switch
+    {
+        "yama" when facts.Detail("ptraceScope") == "3" =>
+            "With ptrace_scope 3 no process of this node can be read until the node restarts with another setting.",
+        "capability" or "yama" or "uid" =>
+            $"{facts.Start("-SecurityProfile General")} has SYS_PTRACE and runs as root.",
+        "seccomp" =>
+            $"The node's seccomp filter refuses the call; {facts.Start("-SecurityProfile SysAdmin")} runs without one.",
+        "userns" =>
+            "The pod runs in a user namespace of its own that the debug container does not share.",
+        _ => $"{facts.Start("-SecurityProfile General")} has SYS_PTRACE; a security module may still refuse.",
+    };
+}

@@ -1,0 +1,28 @@
+namespace PyDebug.Errors;
+
+/// <summary>The causes that the agent gives in its failure frames.</summary>
+internal static class AgentCause
+{
+    public const string AsyncioNotLoaded = "AsyncioNotLoaded";
+    public const string BadRequest = "BadRequest";
+    public const string Cancelled = "Cancelled";
+    public const string Deadline = "Deadline";
+    public const string DiskFull = "DiskFull";
+    public const string FileChanged = "FileChanged";
+    public const string FileExists = "FileExists";
+    public const string FileNotFound = "FileNotFound";
+    public const string FileNotRegular = "FileNotRegular";
+    public const string Internal = "Internal";
+    public const string MemoryLow = "MemoryLow";
+    public const string NoCtypes = "NoCtypes";
+    public const string NoPython = "NoPython";
+    public const string NotCPython = "NotCPython";
+    public const string ProcessGone = "ProcessGone";
+    public const string PtraceDenied = "PtraceDenied";
+    public const string PythonStarting = "PythonStarting";
+    public const string TargetNotVisible = "TargetNotVisible";
+    public const string ToolFailed = "ToolFailed";
+    public const string ToolOutputInvalid = "ToolOutputInvalid";
+    public const string ToolUnavailable = "ToolUnavailable";
+    public const string UnsupportedPython = "UnsupportedPython";
+}

@@ -1,0 +1,68 @@
+namespace PyDebug.Errors;
+
+/// <summary>The ids that error records carry. Scripts key on them: none is ever renamed or built at run time.</summary>
+internal static class ErrorId
+{
+    public const string AdmissionDenied = "AdmissionDenied";
+    public const string AgentStartFailed = "AgentStartFailed";
+    public const string AsyncioNotLoaded = "AsyncioNotLoaded";
+    public const string BadRequest = "BadRequest";
+    public const string Cancelled = "Cancelled";
+    public const string ConnectionFailed = "ConnectionFailed";
+    public const string ContainerAmbiguous = "ContainerAmbiguous";
+    public const string ContainerNotFound = "ContainerNotFound";
+    public const string ContainerStartFailed = "ContainerStartFailed";
+    public const string ContextNotFound = "ContextNotFound";
+    public const string CustomInvalid = "CustomInvalid";
+    public const string DebugContainerGone = "DebugContainerGone";
+    public const string DestinationExists = "DestinationExists";
+    public const string DestinationInvalid = "DestinationInvalid";
+    public const string DiskFull = "DiskFull";
+    public const string EphemeralContainersForbidden = "EphemeralContainersForbidden";
+    public const string EphemeralContainersUnsupported = "EphemeralContainersUnsupported";
+    public const string ExecFailed = "ExecFailed";
+    public const string ExecPluginFailed = "ExecPluginFailed";
+    public const string FileChanged = "FileChanged";
+    public const string FileExists = "FileExists";
+    public const string FileNotFound = "FileNotFound";
+    public const string FileNotRegular = "FileNotRegular";
+    public const string Forbidden = "Forbidden";
+    public const string ImagePullFailed = "ImagePullFailed";
+    public const string InternalError = "InternalError";
+    public const string KubeconfigInvalid = "KubeconfigInvalid";
+    public const string KubeconfigUnsupported = "KubeconfigUnsupported";
+    public const string MemoryLow = "MemoryLow";
+    public const string NamespaceNotFound = "NamespaceNotFound";
+    public const string NoCtypes = "NoCtypes";
+    public const string NoPython = "NoPython";
+    public const string NotCPython = "NotCPython";
+    public const string OperationTimeout = "OperationTimeout";
+    public const string OutcomeUnknown = "OutcomeUnknown";
+    public const string ParameterInvalid = "ParameterInvalid";
+    public const string PeerSilent = "PeerSilent";
+    public const string PodFinished = "PodFinished";
+    public const string PodIsWindows = "PodIsWindows";
+    public const string PodNotFound = "PodNotFound";
+    public const string PodNotRunning = "PodNotRunning";
+    public const string PodReplaced = "PodReplaced";
+    public const string ProcessGone = "ProcessGone";
+    public const string ProtocolError = "ProtocolError";
+    public const string PtraceDenied = "PtraceDenied";
+    public const string PythonNotInImage = "PythonNotInImage";
+    public const string PythonStarting = "PythonStarting";
+    public const string RequestFailed = "RequestFailed";
+    public const string ResultInvalid = "ResultInvalid";
+    public const string SourceInvalid = "SourceInvalid";
+    public const string StartTimeout = "StartTimeout";
+    public const string StaticPod = "StaticPod";
+    public const string TargetNotRunning = "TargetNotRunning";
+    public const string TargetNotVisible = "TargetNotVisible";
+    public const string TargetRestarted = "TargetRestarted";
+    public const string TlsFailed = "TlsFailed";
+    public const string ToolFailed = "ToolFailed";
+    public const string ToolOutputInvalid = "ToolOutputInvalid";
+    public const string ToolUnavailable = "ToolUnavailable";
+    public const string Unauthorized = "Unauthorized";
+    public const string UnsupportedPython = "UnsupportedPython";
+    public const string UserUnknown = "UserUnknown";
+}

@@ -1,0 +1,161 @@
+using System.Collections.Generic;
+using System.Management.Automation;
+using PyDebug.Engine;
+
+namespace PyDebug.Errors;
+
+/// <summary>The one table from the cause of a failure to what a cmdlet writes about it.</summary>
+internal static class ErrorTable
+{
+    private static readonly Dictionary<string, ErrorEntry> s_entries = new()
+    {
+        // The pod and what is in it.
+        [Causes.PodNotFound] = new(ErrorId.PodNotFound, ErrorCategory.ObjectNotFound,
+            _ => "Check the name; -Namespace and -Context say where to look."),
+        [Causes.NamespaceNotFound] = new(ErrorId.NamespaceNotFound, ErrorCategory.ObjectNotFound,
+            _ => "Check -Namespace and -Context."),
+        [Causes.ContainerNotFound] = new(ErrorId.ContainerNotFound, ErrorCategory.ObjectNotFound,
+            f => f.Detail("containers") is string names ? $"It has {names}." : "Check -ContainerName."),
+        [LocalCause.ContainerAmbiguous] = new(ErrorId.ContainerAmbiguous, ErrorCategory.InvalidArgument,
+            _ => "Name one with -ContainerName."),
+        [Causes.PodNotRunning] = new(ErrorId.PodNotRunning, ErrorCategory.ResourceUnavailable,
+            _ => "Wait until it runs, then try again."),
+        [Causes.PodFinished] = new(ErrorId.PodFinished, ErrorCategory.ResourceUnavailable,
+            _ => "A finished pod cannot be debugged; choose one that runs."),
+        [Causes.PodReplaced] = new(ErrorId.PodReplaced, ErrorCategory.ResourceUnavailable,
+            f => $"{f.Start("")} makes a session with the pod that has the name now."),
+        [Causes.PodIsWindows] = new(ErrorId.PodIsWindows, ErrorCategory.NotImplemented,
+            _ => "Only Linux pods can be debugged."),
+        [Causes.StaticPod] = new(ErrorId.StaticPod, ErrorCategory.InvalidOperation,
+            _ => "Kubernetes adds no debug container to a static pod; debug it on its node."),
+        [Causes.TargetNotRunning] = new(ErrorId.TargetNotRunning, ErrorCategory.ResourceUnavailable,
+            _ => "Wait until the container runs, then try again."),
+        [Causes.TargetRestarted] = new(ErrorId.TargetRestarted, ErrorCategory.ResourceUnavailable,
+            f => $"{f.Start("-Force")} starts a debug container that sees the new one."),
+        [AgentCause.TargetNotVisible] = new(ErrorId.TargetNotVisible, ErrorCategory.ResourceUnavailable,
+            f => $"The container may have restarted meanwhile: {f.Start("-Force")} starts another debug container."),
+
+        // Starting the debug container.
+        [Causes.EphemeralContainersForbidden] = new(
+            ErrorId.EphemeralContainersForbidden,
+            ErrorCategory.PermissionDenied,
+            _ => "Ask for a Role with get and patch on pods/ephemeralcontainers (about_PyDebug has the whole)."),
+        [Causes.EphemeralContainersUnsupported] = new(
+            ErrorId.EphemeralContainersUnsupported,
+            ErrorCategory.NotImplemented,
+            _ => "Kubernetes 1.25 or later is needed."),
+        [Causes.AdmissionDenied] = new(ErrorId.AdmissionDenied, ErrorCategory.PermissionDenied, Advice.ForAdmission),
+        [Causes.ImagePullFailed] = new(ErrorId.ImagePullFailed, ErrorCategory.ResourceUnavailable,
+            _ => "Check -Image and -ImagePullPolicy; without -Image the application's own is taken."),
+        [Causes.ContainerStartFailed] = new(
+            ErrorId.ContainerStartFailed, ErrorCategory.ResourceUnavailable, Advice.ForStart),
+        [Causes.PythonNotInImage] = new(ErrorId.PythonNotInImage, ErrorCategory.InvalidArgument,
+            _ => "Name an image that has Python 3.8 or later with -Image."),
+        [Causes.UserUnknown] = new(ErrorId.UserUnknown, ErrorCategory.InvalidArgument,
+            _ => "Name the user's number: -Custom @{ securityContext = @{ runAsUser = ... } }."),
+        [Causes.StartTimeout] = new(ErrorId.StartTimeout, ErrorCategory.OperationTimeout,
+            _ => "-TimeoutSeconds waits longer."),
+        [Causes.DebugContainerGone] = new(ErrorId.DebugContainerGone, ErrorCategory.ResourceUnavailable,
+            f => $"{f.Start("")} starts a new one."),
+        [LocalCause.CustomInvalid] = new(ErrorId.CustomInvalid, ErrorCategory.InvalidArgument,
+            _ => "-Custom takes a partial container as a hashtable or JSON; name, command and target stay ours."),
+
+        // The server and the way to it.
+        [Causes.Forbidden] = new(ErrorId.Forbidden, ErrorCategory.PermissionDenied,
+            _ => "about_PyDebug has the Role that PyDebug needs."),
+        [Causes.Unauthorized] = new(ErrorId.Unauthorized, ErrorCategory.AuthenticationError,
+            _ => "Log in again, or pass a fresh token with -AccessToken."),
+        [Causes.ConnectionFailed] = new(ErrorId.ConnectionFailed, ErrorCategory.ConnectionError,
+            _ => "Check the server's address (-Context, -Server) and that this machine can reach it."),
+        [Causes.TlsFailed] = new(ErrorId.TlsFailed, ErrorCategory.SecurityError,
+            _ => "Check the server's name and the certificate authority (kubeconfig, or -CertificateAuthorityData)."),
+        [Causes.RequestFailed] = new(ErrorId.RequestFailed, ErrorCategory.InvalidResult,
+            _ => "The server's own words are in the exception's ServerMessage."),
+        [Causes.KubeconfigInvalid] = new(ErrorId.KubeconfigInvalid, ErrorCategory.InvalidData,
+            _ => "Check -Kubeconfig and $env:KUBECONFIG."),
+        [Causes.KubeconfigUnsupported] = new(ErrorId.KubeconfigUnsupported, ErrorCategory.NotImplemented,
+            _ => "Connect with -Server, -AccessToken and -CertificateAuthorityData instead."),
+        [Causes.ContextNotFound] = new(ErrorId.ContextNotFound, ErrorCategory.ObjectNotFound,
+            f => f.Detail("contexts") is string names
+                ? $"The kubeconfig has {names}."
+                : "Check -Context and -Kubeconfig."),
+        [Causes.ExecPluginFailed] = new(ErrorId.ExecPluginFailed, ErrorCategory.AuthenticationError,
+            _ => "Run the login helper by hand, or connect with -Server and -AccessToken."),
+        [Causes.ExecFailed] = new(ErrorId.ExecFailed, ErrorCategory.InvalidResult,
+            f => $"{f.Start("-Force")} starts another debug container."),
+        [Causes.PeerSilent] = new(ErrorId.PeerSilent, ErrorCategory.ConnectionError,
+            _ => "The connection or the node may be down; try again."),
+        [Causes.OutcomeUnknown] = new(ErrorId.OutcomeUnknown, ErrorCategory.ConnectionError,
+            _ => "The connection ended early: what was received is not used. Try again."),
+        [Causes.ProtocolError] = new(ErrorId.ProtocolError, ErrorCategory.ProtocolError,
+            f => $"Something else answers in the debug container: {f.Start("-Force")} starts another one."),
+        [Causes.Timeout] = new(ErrorId.OperationTimeout, ErrorCategory.OperationTimeout,
+            _ => "-TimeoutSeconds waits longer."),
+        [Causes.AgentStartFailed] = new(ErrorId.AgentStartFailed, ErrorCategory.InvalidResult,
+            _ => "An image with a complete Python 3.8 or later is needed: Start-PodDebug -Image names one."),
+
+        // The process.
+        [AgentCause.ProcessGone] = new(ErrorId.ProcessGone, ErrorCategory.ObjectNotFound,
+            _ => "Get-PyProcess lists those that run now."),
+        [AgentCause.NoPython] = new(ErrorId.NoPython, ErrorCategory.ObjectNotFound,
+            _ => "Get-PyProcess lists the Python processes; -ContainerName names another container."),
+        [AgentCause.NotCPython] = new(ErrorId.NotCPython, ErrorCategory.NotImplemented,
+            _ => "Only CPython can be read from outside."),
+        [AgentCause.UnsupportedPython] = new(ErrorId.UnsupportedPython, ErrorCategory.NotImplemented,
+            _ => "Invoke-PySpy reads some interpreters that Get-PyStack does not."),
+        [AgentCause.PtraceDenied] = new(ErrorId.PtraceDenied, ErrorCategory.PermissionDenied, Advice.ForPtrace),
+        [AgentCause.NoCtypes] = new(ErrorId.NoCtypes, ErrorCategory.NotInstalled,
+            _ => "Name an image whose Python has the module _ctypes: Start-PodDebug -Image."),
+        [AgentCause.PythonStarting] = new(ErrorId.PythonStarting, ErrorCategory.ResourceUnavailable,
+            _ => "Try again in a moment."),
+        [AgentCause.AsyncioNotLoaded] = new(ErrorId.AsyncioNotLoaded, ErrorCategory.ObjectNotFound,
+            _ => "It has no tasks; Get-PyStack shows its threads."),
+        [AgentCause.MemoryLow] = new(ErrorId.MemoryLow, ErrorCategory.ResourceUnavailable,
+            _ => "What PyDebug uses counts against the pod's memory limit: choose a pod with more room."),
+        [AgentCause.BadRequest] = new(ErrorId.BadRequest, ErrorCategory.InvalidArgument,
+            _ => "Check the parameters."),
+        [AgentCause.Deadline] = new(ErrorId.OperationTimeout, ErrorCategory.OperationTimeout,
+            _ => "-TimeoutSeconds waits longer."),
+        [AgentCause.Cancelled] = new(ErrorId.Cancelled, ErrorCategory.OperationStopped,
+            _ => "It was stopped before it was done."),
+        [AgentCause.Internal] = new(ErrorId.InternalError, ErrorCategory.InvalidResult,
+            _ => "This is a fault in PyDebug's agent; please report it with the message."),
+        [LocalCause.Unexpected] = new(ErrorId.InternalError, ErrorCategory.InvalidResult,
+            _ => "This is a fault in PyDebug; please report it with the exception's text."),
+        [LocalCause.ResultInvalid] = new(ErrorId.ResultInvalid, ErrorCategory.ParserError,
+            _ => "The agent's answer could not be read. Try again; the target may have changed meanwhile."),
+
+        // Tools and files.
+        [AgentCause.ToolFailed] = new(ErrorId.ToolFailed, ErrorCategory.InvalidResult,
+            _ => "The tool's own words are in the message."),
+        [AgentCause.ToolUnavailable] = new(ErrorId.ToolUnavailable, ErrorCategory.NotInstalled,
+            _ => "This build of PyDebug does not carry the tool for the pod's machine."),
+        [AgentCause.ToolOutputInvalid] = new(ErrorId.ToolOutputInvalid, ErrorCategory.ParserError,
+            _ => "The tool's output could not be read."),
+        [AgentCause.FileNotFound] = new(ErrorId.FileNotFound, ErrorCategory.ObjectNotFound,
+            _ => "Paths are those of the debug container; the application's files are below /proc/PID/root."),
+        [AgentCause.FileNotRegular] = new(ErrorId.FileNotRegular, ErrorCategory.InvalidType,
+            _ => "Only regular files are copied."),
+        [AgentCause.FileExists] = new(ErrorId.FileExists, ErrorCategory.ResourceExists,
+            _ => "-Force replaces it."),
+        [AgentCause.FileChanged] = new(ErrorId.FileChanged, ErrorCategory.InvalidData,
+            _ => "It was written to while it was read; try again when it rests."),
+        [AgentCause.DiskFull] = new(ErrorId.DiskFull, ErrorCategory.ResourceUnavailable,
+            _ => "Free some room, or choose another place."),
+        [LocalCause.DestinationExists] = new(ErrorId.DestinationExists, ErrorCategory.ResourceExists,
+            _ => "Without -NoClobber it is replaced."),
+        [LocalCause.DestinationInvalid] = new(ErrorId.DestinationInvalid, ErrorCategory.WriteError,
+            _ => "Check -Destination: the folder must exist and be writable."),
+        [LocalCause.SourceInvalid] = new(ErrorId.SourceInvalid, ErrorCategory.ReadError,
+            _ => "Check the path: it must be a regular file that can be read."),
+        [LocalCause.ParameterInvalid] = new(ErrorId.ParameterInvalid, ErrorCategory.InvalidArgument,
+            f => f.Detail("advice") ?? "Get-Help shows how the parameters go together."),
+    };
+
+    /// <summary>Every cause that has an entry.</summary>
+    public static IReadOnlyCollection<string> Known => s_entries.Keys;
+
+    /// <summary>The entry of a cause; a cause that nobody knows is an unexpected failure.</summary>
+    public static ErrorEntry Find(string cause)
+        => s_entries.TryGetValue(cause, out ErrorEntry? entry) ? entry : s_entries[LocalCause.Unexpected];
+}

@@ -1,0 +1,14 @@
+namespace PyDebug.Errors;
+
+/// <summary>The causes that the module itself finds, before or after it talks to a server.</summary>
+internal static class LocalCause
+{
+    public const string ContainerAmbiguous = "ContainerAmbiguous";
+    public const string CustomInvalid = "CustomInvalid";
+    public const string DestinationExists = "DestinationExists";
+    public const string DestinationInvalid = "DestinationInvalid";
+    public const string ParameterInvalid = "ParameterInvalid";
+    public const string ResultInvalid = "ResultInvalid";
+    public const string SourceInvalid = "SourceInvalid";
+    public const string Unexpected = "Unexpected";
+}

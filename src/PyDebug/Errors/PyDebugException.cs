@@ -1,0 +1,35 @@
+using System;
+using System.Management.Automation;
+using PyDebug.Errors;
+using PyDebug.Internal;
+
+namespace PyDebug;
+
+/// <summary>
+/// A failure that PyDebug can explain. It carries the error record that cmdlets write: a constant id, a category, the
+/// pod as target object and a recommended action.
+/// </summary>
+public sealed class PyDebugException : Exception, IContainsErrorRecord
+{
+    internal PyDebugException(string cause, string message, FailureFacts facts, string? serverMessage = null)
+        : base(SafeText.Line(message))
+    {
+        ErrorEntry entry = ErrorTable.Find(cause);
+        Target = facts.Target;
+        RecommendedAction = SafeText.Line(entry.Advice(facts));
+        ServerMessage = serverMessage is null ? null : SafeText.Line(serverMessage);
+        ErrorRecord = new ExplainedErrorRecord(this, entry, facts.Target, RecommendedAction);
+    }
+
+    /// <summary>The record that a cmdlet writes for this failure.</summary>
+    public ErrorRecord ErrorRecord { get; }
+
+    /// <summary>What to do about it, in one or two sentences; empty where there is nothing to advise.</summary>
+    public string RecommendedAction { get; }
+
+    /// <summary>The API server's own words, or null where it had no part in the failure.</summary>
+    public string? ServerMessage { get; }
+
+    /// <summary>What the failure happened to, or null where it happened before a pod was looked at.</summary>
+    public PodTarget? Target { get; }
+}

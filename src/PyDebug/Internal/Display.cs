@@ -1,0 +1,194 @@
+using System;
+using System.ComponentModel;
+using System.Globalization;
+using System.Management.Automation;
+
+namespace PyDebug.Internal;
+
+/// <summary>
+/// What the views of PyDebug.Format.ps1xml call. Everything returned is safe to show. Objects made again from CLIXML
+/// or JSON are shown like live ones.
+/// </summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public static class Display
+{
+    private const int CommandLength = 44;
+
+    /// <summary>A text on one line without control characters.</summary>
+    /// <param name="value">Any value; null is the empty string.</param>
+    /// <returns>The text.</returns>
+    public static string Safe(object? value) => SafeText.Line(Plain(value)?.ToString());
+
+    /// <summary>A text on one line without control characters, cut to a length.</summary>
+    /// <param name="value">Any value; null is the empty string.</param>
+    /// <param name="length">The most characters.</param>
+    /// <returns>The text.</returns>
+    public static string Safe(object? value, int length) => SafeText.Line(Plain(value)?.ToString(), length);
+
+    /// <summary>A whole record, as its ToString writes it.</summary>
+    /// <param name="item">A stack or a task.</param>
+    /// <returns>Lines of text.</returns>
+    public static string Whole(PSObject item) => item.TypeNames[0] switch
+    {
+        string name when name.EndsWith(nameof(PyThreadStack), StringComparison.Ordinal) =>
+            As<PyThreadStack>(item).ToString(),
+        string name when name.EndsWith(nameof(PyTask), StringComparison.Ordinal) => As<PyTask>(item).ToString(),
+        _ => Safe(item),
+    };
+
+    /// <summary>The pod and container of a record.</summary>
+    /// <param name="item">A record that has both.</param>
+    /// <returns>The text as <c>namespace/pod/container</c>.</returns>
+    public static string Pod(PSObject item)
+        => Safe($"{Get(item, "Namespace")}/{Get(item, "PodName")}/{Get(item, "ContainerName")}");
+
+    /// <summary>The heading above a process's threads.</summary>
+    /// <param name="item">One of the threads.</param>
+    /// <returns>One line.</returns>
+    public static string StackHeading(PSObject item)
+    {
+        PyThreadStack stack = As<PyThreadStack>(item);
+        string heading = ProcessHeading(item, stack.ProcessId, stack.CommandLine, stack.PythonVersion);
+        if (stack.Snapshot is not StackSnapshot snapshot)
+        {
+            return heading;
+        }
+
+        string kind = snapshot.FreeThreaded ? ", free-threaded" : "";
+        string threads = snapshot.Running == 1 ? "1 running thread" : $"{snapshot.Running} running threads";
+        string held = snapshot.HeldMicroseconds is double time && snapshot.Running > 0
+            ? $"{threads} held for {Microseconds(time)}"
+            : "nothing was held";
+        return $"{heading}{kind}  ({held})";
+    }
+
+    /// <summary>The heading above a process's tasks.</summary>
+    /// <param name="item">One of the tasks.</param>
+    /// <returns>One line.</returns>
+    public static string TaskHeading(PSObject item)
+    {
+        PyTask task = As<PyTask>(item);
+        string heading = ProcessHeading(item, task.ProcessId, null, task.PythonVersion);
+        return task.Place switch
+        {
+            null => heading,
+            { HeldMicroseconds: double time } => $"{heading}  (held for {Microseconds(time)})",
+            _ => $"{heading}  (nothing was held)",
+        };
+    }
+
+    /// <summary>A stack's frames on one line, innermost first, or why there are none.</summary>
+    /// <param name="item">A stack or a task.</param>
+    /// <returns>One line.</returns>
+    public static string Where(PSObject item)
+    {
+        if (item.TypeNames[0].EndsWith(nameof(PyTask), StringComparison.Ordinal))
+        {
+            return FrameText.Joined(As<PyTask>(item).Frames);
+        }
+
+        PyThreadStack stack = As<PyThreadStack>(item);
+        return stack.Frames.Count > 0 ? FrameText.Joined(stack.Frames) : $"({StackText.Missing(stack)})";
+    }
+
+    /// <summary>A task's name behind the lines of the tree.</summary>
+    /// <param name="item">A task.</param>
+    /// <returns>One line.</returns>
+    public static string TaskName(PSObject item)
+    {
+        PyTask task = As<PyTask>(item);
+        return (task.Place?.Prefix ?? "") + SafeText.Line(task.Name, 32);
+    }
+
+    /// <summary>Where a frame's code is.</summary>
+    /// <param name="item">A frame.</param>
+    /// <returns>The file and line.</returns>
+    public static string Place(PSObject item)
+    {
+        StackFrame frame = As<StackFrame>(item);
+        string line = frame.Line is int number ? $":{number}" : "";
+        return SafeText.Line(frame.FileName) + line + (frame.FileChanged ? ", changed" : "");
+    }
+
+    /// <summary>CPU time.</summary>
+    /// <param name="seconds">Seconds, or null.</param>
+    /// <returns>The time, such as 41.8s.</returns>
+    public static string Cpu(object? seconds)
+    {
+        if (Number(seconds) is not double time)
+        {
+            return "";
+        }
+
+        return time switch
+        {
+            < 1000 => Format($"{time:0.0}s"),
+            < 36_000 => Format($"{time / 60:0}m"),
+            _ => Format($"{time / 3600:0}h"),
+        };
+    }
+
+    /// <summary>How long ago a time is.</summary>
+    /// <param name="time">A time in UTC, or null.</param>
+    /// <returns>The age in kubectl's manner, such as 5m.</returns>
+    public static string Age(object? time)
+    {
+        if (Plain(time) is not DateTime start)
+        {
+            return "";
+        }
+
+        double seconds = Math.Max(0, (DateTime.UtcNow - start.ToUniversalTime()).TotalSeconds);
+        return seconds switch
+        {
+            < 10 => Format($"{seconds:0.0}s"),
+            < 120 => Format($"{seconds:0}s"),
+            < 7200 => Format($"{seconds / 60:0}m"),
+            < 172_800 => Format($"{seconds / 3600:0}h"),
+            _ => Format($"{seconds / 86_400:0}d"),
+        };
+    }
+
+    /// <summary>An amount of memory.</summary>
+    /// <param name="bytes">Bytes, or null.</param>
+    /// <returns>The amount in Kubernetes' units, such as 61Mi.</returns>
+    public static string Memory(object? bytes) => Number(bytes) switch
+    {
+        null => "",
+        double size and < 10 * 1024 * 1024 => Format($"{size / (1024 * 1024):0.0}Mi"),
+        double size and < 10_000.0 * 1024 * 1024 => Format($"{size / (1024 * 1024):0}Mi"),
+        double size => Format($"{size / (1024 * 1024 * 1024):0.0}Gi"),
+    };
+
+    /// <summary>The image of a session, in short where it is the application's.</summary>
+    /// <param name="item">A session.</param>
+    /// <returns>One word or two.</returns>
+    public static string Image(PSObject item)
+        => Get(item, "ImageSource") as string == "Application" ? "(application's)" : Safe(Get(item, "Image"));
+
+    private static string ProcessHeading(PSObject item, int processId, string? command, string? version)
+    {
+        string line = SafeText.Line(command, CommandLength);
+        return $"{Pod(item)}  process {processId}"
+            + (line.Length == 0 ? "" : $"  {line}")
+            + (string.IsNullOrEmpty(version) ? "" : $"  CPython {SafeText.Line(version, 20)}");
+    }
+
+    private static string Microseconds(double time)
+        => time < 1000 ? Format($"{time:0} us") : Format($"{time / 1000:0.0} ms");
+
+    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    private static T As<T>(PSObject item)
+        where T : class
+        => item.BaseObject as T ?? (T)RecordReader.Read(item, typeof(T));
+
+    private static object? Get(PSObject item, string name) => Plain(item.Properties[name]?.Value);
+
+    private static object? Plain(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
+
+    private static double? Number(object? value)
+        => Plain(value) is IConvertible number and not string
+            ? Convert.ToDouble(number, CultureInfo.InvariantCulture)
+            : null;
+}

@@ -1,0 +1,100 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Management.Automation;
+using System.Reflection;
+using PyDebug.Engine;
+using PyDebug.Errors;
+using Xunit;
+
+namespace PyDebug.Tests.Module;
+
+public sealed class ErrorTableTests
+{
+    public static TheoryData<string> EveryCause
+        => new(new[] { typeof(Causes), typeof(AgentCause), typeof(LocalCause) }.SelectMany(Constants).Distinct());
+
+    [Theory]
+    [MemberData(nameof(EveryCause))]
+    public void Every_cause_has_an_id_a_category_and_advice(string cause)
+    {
+        Assert.Contains(cause, ErrorTable.Known);
+        ErrorEntry entry = ErrorTable.Find(cause);
+        Assert.Contains(entry.Id, Constants(typeof(ErrorId)));
+        Assert.NotEqual(ErrorCategory.NotSpecified, entry.Category);
+        Assert.NotEqual("", entry.Advice(new FailureFacts(null, null)));
+        Assert.NotEqual("", entry.Advice(new FailureFacts(new PodTarget("shop", "web", "app", 7), null)));
+    }
+
+    [Fact]
+    public void The_table_names_no_cause_that_nobody_gives()
+        => Assert.Empty(ErrorTable.Known.Except(EveryCause.Select(row => row.Data)));
+
+    [Fact]
+    public void Every_id_is_its_own_name_and_in_use()
+    {
+        foreach (FieldInfo field in typeof(ErrorId).GetFields(BindingFlags.Public | BindingFlags.Static))
+        {
+            Assert.Equal(field.Name, field.GetRawConstantValue());
+        }
+
+        Assert.Empty(Constants(typeof(ErrorId)).Except(ErrorTable.Known.Select(c => ErrorTable.Find(c).Id)));
+    }
+
+    [Fact]
+    public void An_unknown_cause_is_an_internal_error()
+        => Assert.Equal(ErrorId.InternalError, ErrorTable.Find("SomethingNew").Id);
+
+    [Fact]
+    public void Advice_names_the_command_for_the_same_target()
+    {
+        PyDebugException failure = ErrorFactory.Local(
+            AgentCause.PtraceDenied,
+            "Process 1 may not be read.",
+            new PodTarget("bank", "locked", "web", 1),
+            new Dictionary<string, string> { ["found"] = "yama", ["ptraceScope"] = "1" });
+        Assert.Contains(
+            "Start-PodDebug locked -Namespace bank -ContainerName web -SecurityProfile General",
+            failure.RecommendedAction,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Scope_3_is_never_answered_with_a_profile()
+    {
+        Dictionary<string, string> detail = new() { ["found"] = "yama", ["ptraceScope"] = "3" };
+        string advice = ErrorTable.Find(AgentCause.PtraceDenied).Advice(new FailureFacts(null, detail));
+        Assert.DoesNotContain("SecurityProfile", advice, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_record_has_the_pod_as_target_and_the_advice_in_its_text()
+    {
+        PodTarget target = new("shop", "backend");
+        ErrorRecord record = ErrorFactory.Local(
+            LocalCause.ContainerAmbiguous, "Pod 'shop/backend' has 2 containers.", target).ErrorRecord;
+        Assert.Equal(ErrorId.ContainerAmbiguous, record.FullyQualifiedErrorId);
+        Assert.Same(target, record.TargetObject);
+        Assert.Equal("Name one with -ContainerName.", record.ErrorDetails.RecommendedAction);
+        Assert.Equal("Pod 'shop/backend' has 2 containers. Name one with -ContainerName.", record.ToString());
+        Assert.Equal("Pod 'shop/backend' has 2 containers.", record.Exception.Message);
+    }
+
+    [Fact]
+    public void The_servers_own_words_are_kept_but_cannot_move_the_cursor()
+    {
+        EngineException engine = new(Causes.Forbidden, "Not allowed:\u001b[2J.")
+        {
+            ServerMessage = "pods is\nforbidden",
+        };
+        PyDebugException failure = ErrorFactory.From(engine, new PodTarget("shop", "web"));
+        Assert.Equal("Not allowed:\\x1b[2J.", failure.Message);
+        Assert.Equal("pods is\\nforbidden", failure.ServerMessage);
+        Assert.Equal(ErrorCategory.PermissionDenied, failure.ErrorRecord.CategoryInfo.Category);
+    }
+
+    private static IReadOnlyList<string> Constants(Type type)
+        => [.. type.GetFields(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static)
+            .Where(f => f.IsLiteral)
+            .Select(f => (string)f.GetRawConstantValue()!)];
+}
