@@ -12,7 +12,7 @@ namespace PyDebug.Commands;
 /// Reads the stack of every thread of a Python process from outside. A thread that waits is not touched; one that runs
 /// is held for the one read, some microseconds.
 /// </summary>
-[Cmdlet(VerbsCommon.Get, "PyStack", DefaultParameterSetName = SessionSet)]
+[Cmdlet(VerbsCommon.Get, "PyStack")]
 [OutputType(typeof(PyThreadStack))]
 public sealed class GetPyStackCommand : ProcessCommandBase
 {

@@ -14,6 +14,8 @@ public static class Display
 {
     private const int CommandLength = 44;
 
+    private const int ImageLength = 24;
+
     /// <summary>A text on one line without control characters.</summary>
     /// <param name="value">Any value; null is the empty string.</param>
     /// <returns>The text.</returns>
@@ -91,6 +93,12 @@ public static class Display
         return stack.Frames.Count > 0 ? FrameText.Joined(stack.Frames) : $"({StackText.Missing(stack)})";
     }
 
+    /// <summary>What a thread waits for, in short.</summary>
+    /// <param name="item">A stack.</param>
+    /// <returns>One line.</returns>
+    public static string Waits(PSObject item)
+        => Safe((Get(item, "WaitsFor") as string)?.Replace(" anon_inode:[eventpoll]", "", StringComparison.Ordinal), 26);
+
     /// <summary>A task's name behind the lines of the tree.</summary>
     /// <param name="item">A task.</param>
     /// <returns>One line.</returns>
@@ -164,7 +172,15 @@ public static class Display
     /// <param name="item">A session.</param>
     /// <returns>One word or two.</returns>
     public static string Image(PSObject item)
-        => Get(item, "ImageSource") as string == "Application" ? "(application's)" : Safe(Get(item, "Image"));
+    {
+        if (Get(item, "ImageSource") as string == "Application")
+        {
+            return "(application's)";
+        }
+
+        string image = Safe(Get(item, "Image"));
+        return image.Length <= ImageLength ? image : $"…{image[^(ImageLength - 1)..]}";
+    }
 
     private static string ProcessHeading(PSObject item, int processId, string? command, string? version)
     {
