@@ -11,9 +11,11 @@
     FormatsToProcess     = @('PyDebug.Format.ps1xml')
     TypesToProcess       = @('PyDebug.Types.ps1xml')
     CmdletsToExport      = @(
+        'Copy-PodFile'
         'Get-PodDebug'
         'Get-PyProcess'
         'Get-PyStack'
+        'Get-PyTask'
         'Start-PodDebug'
         'Stop-PodDebug'
     )

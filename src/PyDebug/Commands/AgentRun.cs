@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
 using System.Linq;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -12,9 +13,16 @@ using PyDebug.Internal;
 namespace PyDebug.Commands;
 
 /// <summary>One request to the agent of one debug container, with what it says besides its results.</summary>
-internal sealed class AgentRun(KubeGateway gateway, PodWork work, PipelineWriter writer, TimeSpan limit)
+internal sealed class AgentRun(
+    KubeGateway gateway,
+    PodWork work,
+    PipelineWriter writer,
+    string activity,
+    TimeSpan limit)
 {
-    private bool _failed;
+    private Func<string, PyDebugException, bool>? _onFailure;
+
+    private ProgressLine? _progress;
 
     public PodWork Work { get; } = work;
 
@@ -24,6 +32,9 @@ internal sealed class AgentRun(KubeGateway gateway, PodWork work, PipelineWriter
 
     public KubeGateway Gateway { get; } = gateway;
 
+    /// <summary>Whether the agent told of a failure.</summary>
+    public bool HasFailed { get; private set; }
+
     /// <summary>Asks and hands over every result. Warnings and failures of single processes are written.</summary>
     /// <param name="operation">The agent's operation.</param>
     /// <param name="body">The operation's own fields.</param>
@@ -31,20 +42,25 @@ internal sealed class AgentRun(KubeGateway gateway, PodWork work, PipelineWriter
     /// <param name="ct">Stops the request and the agent.</param>
     /// <param name="onFile">Takes chunks of a file.</param>
     /// <param name="provide">Opens what the agent asks for.</param>
+    /// <param name="onFailure">Sees a failure before it is written; true says that it is dealt with.</param>
     public async Task AskAsync(
         string operation,
         JsonObject body,
         Func<JsonElement, CancellationToken, ValueTask<bool>> onResult,
         CancellationToken ct,
         Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask>? onFile = null,
-        Func<JsonObject, CancellationToken, Task<System.IO.Stream?>>? provide = null)
+        Func<JsonObject, CancellationToken, Task<Stream?>>? provide = null,
+        Func<string, PyDebugException, bool>? onFailure = null)
     {
+        _onFailure = onFailure;
         await CompleteSessionAsync(ct).ConfigureAwait(false);
+        using ProgressLine progress = new(Writer, activity, Session.Target());
+        _progress = progress;
         AgentRequest request = new() { Op = operation, Body = body, Deadline = limit, Provide = provide };
         PodReference pod = new() { Namespace = Session.Namespace, Name = Session.PodName, Uid = Session.PodUid };
         AgentOutcome outcome = await Gateway.RunAgentAsync(
             pod, Session.DebugContainer, Session.Python, request, OnFrameAsync, ct).ConfigureAwait(false);
-        if (outcome.ExitCode != 0 && !_failed)
+        if (outcome.ExitCode != 0 && !HasFailed)
         {
             throw ErrorFactory.Local(
                 AgentCause.Internal,
@@ -78,6 +94,9 @@ internal sealed class AgentRun(KubeGateway gateway, PodWork work, PipelineWriter
                             stop).ConfigureAwait(false);
                     }
 
+                    break;
+                case 'P':
+                    ShowProgress(item);
                     break;
                 case 'W':
                     await WarnAsync(item, stop).ConfigureAwait(false);
@@ -120,6 +139,15 @@ internal sealed class AgentRun(KubeGateway gateway, PodWork work, PipelineWriter
         Work.Session = Sessions.From(container, pod, Session.Connection);
     }
 
+    private void ShowProgress(JsonElement item)
+    {
+        double? total = item.Number("total");
+        int percent = total > 0 && item.Number("done") is double done
+            ? (int)Math.Clamp(100 * done / total.Value, 0, 100)
+            : -1;
+        _progress?.Show(item.Text("text") ?? "", percent);
+    }
+
     private async Task WarnAsync(JsonElement item, CancellationToken ct)
     {
         string where = item.Integer("pid") is int pid ? $"{Session.Target(pid)}: " : $"{Session.Target()}: ";
@@ -128,9 +156,12 @@ internal sealed class AgentRun(KubeGateway gateway, PodWork work, PipelineWriter
 
     private async Task FailAsync(string cause, string message, JsonElement? item, CancellationToken ct)
     {
-        _failed = true;
+        HasFailed = true;
         IReadOnlyDictionary<string, string> detail = item?.Facts("detail") ?? new Dictionary<string, string>();
         PyDebugException failure = ErrorFactory.Local(cause, message, Session.Target(item?.Integer("pid")), detail);
-        await Writer.WriteErrorAsync(failure.ErrorRecord, ct).ConfigureAwait(false);
+        if (_onFailure?.Invoke(cause, failure) != true)
+        {
+            await Writer.WriteErrorAsync(failure.ErrorRecord, ct).ConfigureAwait(false);
+        }
     }
 }

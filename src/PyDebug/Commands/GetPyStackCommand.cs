@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Management.Automation;
 using System.Text.Json.Nodes;
 using System.Threading;
@@ -33,6 +34,11 @@ public sealed class GetPyStackCommand : ProcessCommandBase
                 if (threads is null)
                 {
                     return false;
+                }
+
+                foreach (string note in threads.FirstOrDefault()?.Snapshot?.Notes ?? [])
+                {
+                    await run.Writer.WriteVerboseAsync($"{threads[0].Target()}: {note}", stop).ConfigureAwait(false);
                 }
 
                 await run.Writer.WriteAllAsync(threads, stop).ConfigureAwait(false);

@@ -58,12 +58,15 @@ public abstract class SessionCommandBase : KubernetesCommandBase
             return;
         }
 
+        string command = MyInvocation.MyCommand.Name;
         RunConnected((gateways, writer, ct) => ForEachAsync(
             _works.Values,
             ThrottleLimit,
             writer,
             work => work.Session.Target(),
-            (work, stop) => AskAsync(new AgentRun(gateways.Get(work.Connection), work, writer, Limit), stop),
+            (work, stop) => AskAsync(
+                new AgentRun(gateways.Get(work.Connection), work, writer, command, Limit),
+                stop),
             ct));
     }
 

@@ -9,6 +9,7 @@ internal static class AgentCause
     public const string Deadline = "Deadline";
     public const string DiskFull = "DiskFull";
     public const string FileChanged = "FileChanged";
+    public const string FileDenied = "FileDenied";
     public const string FileExists = "FileExists";
     public const string FileNotFound = "FileNotFound";
     public const string FileNotRegular = "FileNotRegular";

@@ -23,6 +23,7 @@ internal static class ErrorId
     public const string ExecFailed = "ExecFailed";
     public const string ExecPluginFailed = "ExecPluginFailed";
     public const string FileChanged = "FileChanged";
+    public const string FileDenied = "FileDenied";
     public const string FileExists = "FileExists";
     public const string FileNotFound = "FileNotFound";
     public const string FileNotRegular = "FileNotRegular";

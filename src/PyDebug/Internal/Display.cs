@@ -97,7 +97,10 @@ public static class Display
     /// <param name="item">A stack.</param>
     /// <returns>One line.</returns>
     public static string Waits(PSObject item)
-        => Safe((Get(item, "WaitsFor") as string)?.Replace(" anon_inode:[eventpoll]", "", StringComparison.Ordinal), 26);
+    {
+        string text = Safe(Get(item, "WaitsFor"));
+        return Safe(text.Replace(" anon_inode:[eventpoll]", "", StringComparison.Ordinal), 26);
+    }
 
     /// <summary>A task's name behind the lines of the tree.</summary>
     /// <param name="item">A task.</param>

@@ -77,4 +77,6 @@ public sealed record PyThreadStack
     /// <summary>The whole stack, one frame a line.</summary>
     /// <returns>Lines that are safe to show.</returns>
     public override string ToString() => StackText.Whole(this);
+
+    internal PodTarget Target() => new(Namespace, PodName, ContainerName, ProcessId);
 }
