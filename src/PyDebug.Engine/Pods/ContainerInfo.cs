@@ -22,6 +22,12 @@ internal sealed class ContainerInfo
     /// <summary>UID of its first process: from the status where the kubelet reports it, else from the spec.</summary>
     public long? User { get; init; }
 
+    /// <summary>GID of its first process, known the same way.</summary>
+    public long? Group { get; init; }
+
+    /// <summary>Whether the spec forbids it to run as root.</summary>
+    public bool RunAsNonRoot { get; init; }
+
     /// <summary><c>command</c> of the spec; empty when the image's entry point is used.</summary>
     public required IReadOnlyList<string> Command { get; init; }
 

@@ -1,0 +1,91 @@
+using System;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Threading;
+using System.Threading.Tasks;
+
+namespace PyDebug.Engine;
+
+/// <summary>Credentials from a login helper, kept until shortly before they expire.</summary>
+internal sealed class ExecCredentialSource : CredentialSource
+{
+    private static readonly TimeSpan s_margin = TimeSpan.FromSeconds(15);
+
+    private readonly ExecPlugin _plugin;
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private Credential? _current;
+
+    public ExecCredentialSource(ExecPlugin plugin) => _plugin = plugin;
+
+    public override ValueTask<Credential> GetAsync(CancellationToken ct) => CurrentAsync(null, ct);
+
+    public override async ValueTask<Credential?> RefreshAsync(Credential rejected, CancellationToken ct)
+        => await CurrentAsync(rejected, ct).ConfigureAwait(false);
+
+    private async ValueTask<Credential> CurrentAsync(Credential? rejected, CancellationToken ct)
+    {
+        await _gate.WaitAsync(ct).ConfigureAwait(false);
+        try
+        {
+            bool usable = _current is not null && !ReferenceEquals(_current, rejected)
+                && (_current.Expires is null || _current.Expires - s_margin > DateTimeOffset.UtcNow);
+            return _current = usable ? _current! : await RunAsync(ct).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private async Task<Credential> RunAsync(CancellationToken ct)
+    {
+        byte[] output = await ExecPluginRunner.RunAsync(_plugin, ct).ConfigureAwait(false);
+        JsonObject? answer = Json.ParseObject(output);
+        JsonObject? status = Json.Object(answer, "status");
+        if (Json.Text(answer, "kind") != "ExecCredential" || status is null)
+        {
+            throw Failed("did not answer with an ExecCredential");
+        }
+
+        if (Json.Text(answer, "apiVersion") is string version && version != _plugin.ApiVersion)
+        {
+            throw Failed($"answered in version '{version}', not in '{_plugin.ApiVersion}'");
+        }
+
+        string? token = Json.Text(status, "token");
+        string? certificate = Json.Text(status, "clientCertificateData");
+        string? key = Json.Text(status, "clientKeyData");
+        if (string.IsNullOrEmpty(token) && (certificate is null || key is null))
+        {
+            throw Failed("gave neither a token nor a client certificate with its key");
+        }
+
+        X509Certificate2Collection chain = [];
+        X509Certificate2? leaf = null;
+        if (certificate is not null && key is not null)
+        {
+            try
+            {
+                leaf = Certificates.ReadClient(Encoding.UTF8.GetBytes(certificate), Encoding.UTF8.GetBytes(key), chain);
+            }
+            catch (CryptographicException)
+            {
+                throw Failed("gave a client certificate that cannot be read");
+            }
+        }
+
+        return new Credential
+        {
+            Authorization = string.IsNullOrEmpty(token) ? null : Credential.Bearer(token),
+            Certificate = leaf,
+            Intermediates = chain,
+            Expires = Json.Time(status, "expirationTimestamp") is DateTime time ? new DateTimeOffset(time) : null,
+            Helper = _plugin.Command,
+        };
+    }
+
+    private EngineException Failed(string what)
+        => new(Causes.ExecPluginFailed, $"Login helper '{_plugin.Command}' {what}.");
+}

@@ -1,0 +1,131 @@
+using System;
+using System.IO;
+using System.Net;
+using System.Net.Http;
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Text;
+using System.Threading;
+using System.Threading.Tasks;
+
+namespace PyDebug.Engine;
+
+/// <summary>
+/// Opens an exec connection. The upgrade is an ordinary request, so a refusal's body can be read and its TLS, proxy
+/// and credentials are those of every other request.
+/// </summary>
+internal sealed class ExecConnector
+{
+    private const string KeySuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    private static readonly TimeSpan s_connectTimeout = TimeSpan.FromSeconds(30);
+
+    private readonly Transport _transport;
+
+    public ExecConnector(Transport transport) => _transport = transport;
+
+    /// <summary>
+    /// Connects with protocol v4, whose losses show, and with v5, whose losses do not, only where v4 is refused.
+    /// </summary>
+    public async Task<ExecSession> ConnectAsync(ExecRequest request, CancellationToken ct)
+    {
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(s_connectTimeout);
+        try
+        {
+            return await UpgradeAsync(request, ExecChannels.V4, limit.Token).ConfigureAwait(false)
+                ?? await UpgradeAsync(request, ExecChannels.V5, limit.Token).ConfigureAwait(false)
+                ?? throw new EngineException(
+                    Causes.ProtocolError, "The server speaks neither version 4 nor version 5 of the exec protocol.");
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new EngineException(
+                Causes.Timeout, $"The exec connection was not made within {s_connectTimeout.TotalSeconds:0} s.")
+            {
+                Retryable = true,
+            };
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException)
+        {
+            throw new EngineException(Causes.ConnectionFailed, "The exec connection was cut while it was made.", e)
+            {
+                Retryable = true,
+            };
+        }
+    }
+
+    private async Task<ExecSession?> UpgradeAsync(ExecRequest request, string protocol, CancellationToken ct)
+    {
+        string key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(16));
+        HttpResponseMessage response = await _transport.SendAsync(() => Message(request, protocol, key), ct).ConfigureAwait(false);
+        try
+        {
+            if (response.StatusCode != HttpStatusCode.SwitchingProtocols)
+            {
+                ApiStatus status = await RestClient.ReadStatusAsync(response, ct).ConfigureAwait(false);
+                return ProtocolRefused(status) && protocol == ExecChannels.V4 ? null : throw Refused(status, request);
+            }
+
+            if (Header(response, "Sec-WebSocket-Protocol") != protocol)
+            {
+                return null;
+            }
+
+            if (Header(response, "Sec-WebSocket-Accept") != Accept(key))
+            {
+                throw new EngineException(Causes.ProtocolError, "The server's answer to the upgrade does not fit the request.");
+            }
+
+            Stream stream = await response.Content.ReadAsStreamAsync(ct).ConfigureAwait(false);
+            WebSocket socket = WebSocket.CreateFromStream(
+                stream,
+                new WebSocketCreationOptions { IsServer = false, SubProtocol = protocol, KeepAliveInterval = TimeSpan.Zero });
+            ExecSession session = new(socket, response);
+            response = null!;
+            return session;
+        }
+        finally
+        {
+            response?.Dispose();
+        }
+    }
+
+    private HttpRequestMessage Message(ExecRequest request, string protocol, string key)
+    {
+        HttpRequestMessage message = new(HttpMethod.Get, _transport.Address(request.Path));
+        message.Headers.TryAddWithoutValidation("Connection", "Upgrade");
+        message.Headers.TryAddWithoutValidation("Upgrade", "websocket");
+        message.Headers.TryAddWithoutValidation("Sec-WebSocket-Version", "13");
+        message.Headers.TryAddWithoutValidation("Sec-WebSocket-Key", key);
+        message.Headers.TryAddWithoutValidation("Sec-WebSocket-Protocol", protocol);
+        return message;
+    }
+
+    private static string? Header(HttpResponseMessage response, string name)
+        => response.Headers.TryGetValues(name, out System.Collections.Generic.IEnumerable<string>? values)
+            ? string.Join(",", values)
+            : null;
+
+    private static string Accept(string key)
+        => Convert.ToBase64String(SHA1.HashData(Encoding.ASCII.GetBytes(key + KeySuffix)));
+
+    /// <summary>An answer that no API server gives on its own behalf comes from a handshake that failed.</summary>
+    private static bool ProtocolRefused(ApiStatus status)
+        => status.Code == 400 || (status.Code == 403 && !status.FromApi)
+            || (status.Code == 500 && status.Message.Contains("protocol", StringComparison.OrdinalIgnoreCase));
+
+    private static EngineException Refused(ApiStatus status, ExecRequest request)
+    {
+        string doing = $"exec in container '{request.Container}' of pod '{request.Namespace}/{request.PodName}'";
+        return status.Code switch
+        {
+            403 => ApiErrors.Make(
+                Causes.Forbidden,
+                status,
+                $"The server does not allow to {doing}; it takes the verbs get and create on pods/exec."),
+            401 or 404 or 429 or 503 or 504 => ApiErrors.From(status, doing),
+            _ => ApiErrors.Make(
+                Causes.ExecFailed, status, $"The server refused to {doing} (HTTP {status.Code}): {status.Message}"),
+        };
+    }
+}

@@ -1,0 +1,64 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Text.Json.Nodes;
+using System.Threading;
+using System.Threading.Tasks;
+
+namespace PyDebug.Engine;
+
+/// <summary>
+/// Finds out whether a request failed because pod or container are no more. The random name of a debug container keeps
+/// an exec from reaching another pod of the same name, so that is asked only afterwards.
+/// </summary>
+internal static class GoneDiagnosis
+{
+    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(5);
+
+    public static bool MayBeGone(EngineException e)
+        => e.Cause is Causes.ExecFailed or Causes.AgentStartFailed or Causes.OutcomeUnknown or Causes.ConnectionFailed
+            or Causes.PodNotFound or Causes.RequestFailed or Causes.PeerSilent;
+
+    /// <summary>The failure that explains <paramref name="e"/>, else that one itself.</summary>
+    public static async Task<EngineException> ExplainAsync(
+        PodApi api, PodReference reference, string container, EngineException e, CancellationToken ct)
+    {
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(s_timeout);
+        PodInfo pod;
+        try
+        {
+            pod = await api.GetAsync(reference, limit.Token).ConfigureAwait(false);
+        }
+        catch (EngineException gone) when (gone.Cause is Causes.PodNotFound or Causes.PodReplaced or Causes.NamespaceNotFound)
+        {
+            return gone;
+        }
+        catch (Exception other) when (other is EngineException or OperationCanceledException)
+        {
+            ct.ThrowIfCancellationRequested();
+            return e;
+        }
+
+        JsonObject? state = DebugContainerReader.State(pod, container);
+        if (Json.Object(state, "running") is not null)
+        {
+            return e;
+        }
+
+        JsonObject? spec = DebugContainerReader.Spec(pod, container);
+        string? target = Json.Text(spec, "targetContainerName");
+        ContainerInfo? app = pod.Containers.FirstOrDefault(c => c.Name == target);
+        JsonObject? ended = Json.Object(state, "terminated");
+        string how = ended is null
+            ? "is not there"
+            : $"has ended ({Json.Text(ended, "reason")}, code {Json.Integer(ended, "exitCode")})";
+        return PatchErrors.With(
+            e,
+            app is { Running: false } ? Causes.TargetNotRunning : Causes.DebugContainerGone,
+            app is { Running: false }
+                ? $"Container '{app.Name}' of pod '{reference}' is not running any more, and debug container '{container}' {how}."
+                : $"Debug container '{container}' in pod '{reference}' {how}.",
+            new Dictionary<string, string> { ["debugContainer"] = container });
+    }
+}

@@ -1,0 +1,86 @@
+using System;
+using System.Collections.Generic;
+using System.Text.Json.Nodes;
+using System.Threading;
+using System.Threading.Tasks;
+
+namespace PyDebug.Engine;
+
+/// <summary>Finds the profile that admission lets through, by asking and not by trying.</summary>
+internal sealed class ProfileChooser
+{
+    private readonly PodApi _api;
+    private readonly DebugContainerRequest _request;
+    private readonly PodInfo _pod;
+    private readonly DebugContainerPlan _plan;
+
+    public ProfileChooser(PodApi api, DebugContainerRequest request, PodInfo pod, DebugContainerPlan plan)
+    {
+        _api = api;
+        _request = request;
+        _pod = pod;
+        _plan = plan;
+    }
+
+    /// <summary>The profile to use; a dry run has accepted it.</summary>
+    /// <exception cref="EngineException">None would do, or the one that was named is refused.</exception>
+    public async Task<string> ChooseAsync(CancellationToken ct)
+    {
+        EngineException refusal;
+        try
+        {
+            await TryAsync(_request.Profile, ct).ConfigureAwait(false);
+            return _request.Profile;
+        }
+        catch (EngineException e) when (e.Cause == Causes.AdmissionDenied && _request.Profile != SecurityProfiles.Restricted)
+        {
+            refusal = e;
+        }
+
+        bool passes = await RestrictedPassesAsync(ct).ConfigureAwait(false);
+        if (_request.ProfileNamed || !passes)
+        {
+            throw PatchErrors.With(
+                refusal,
+                refusal.Cause,
+                refusal.Message,
+                passes ? new() { ["passes"] = SecurityProfiles.Restricted } : null);
+        }
+
+        AdmissionRefusal why = AdmissionRefusal.Read(refusal.ServerMessage ?? string.Empty);
+        _request.Warn?.Invoke(
+            $"{why.Refuses(_request.Profile, _pod.Reference.Namespace)} ({why.Violations.TrimEnd('.')}). "
+            + "Profile Restricted is used: as the application's user, without privileges.");
+        return SecurityProfiles.Restricted;
+    }
+
+    private async Task<bool> RestrictedPassesAsync(CancellationToken ct)
+    {
+        try
+        {
+            await TryAsync(SecurityProfiles.Restricted, ct).ConfigureAwait(false);
+            return true;
+        }
+        catch (EngineException e) when (e.Cause == Causes.AdmissionDenied)
+        {
+            return false;
+        }
+        catch (EngineException e) when (e.Cause == Causes.UserUnknown && _request.ProfileNamed)
+        {
+            return false;
+        }
+    }
+
+    private async Task TryAsync(string profile, CancellationToken ct)
+    {
+        JsonObject container = _plan.Container(profile, _plan.Python, DateTime.UtcNow);
+        try
+        {
+            await _api.AddContainerAsync(_pod, container, bindVersion: false, dryRun: true, ct).ConfigureAwait(false);
+        }
+        catch (EngineException e)
+        {
+            throw PatchErrors.Classify(e, _pod.Reference, profile, _request.CustomJson is not null);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using System;
+using System.Text.Json.Nodes;
+
+namespace PyDebug.Engine;
+
+/// <summary>Judges the state of a container that does not run yet.</summary>
+internal sealed class StartFailure
+{
+    private static readonly TimeSpan s_atOnce = TimeSpan.Zero;
+    private static readonly TimeSpan s_soon = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_pull = TimeSpan.FromSeconds(60);
+
+    private StartFailure(string cause, string reason, string message, TimeSpan patience)
+    {
+        Cause = cause;
+        Reason = reason;
+        Message = message;
+        Patience = patience;
+    }
+
+    public string Cause { get; }
+
+    public string Reason { get; }
+
+    public string Message { get; }
+
+    /// <summary>How long the state may last before it counts as final.</summary>
+    public TimeSpan Patience { get; }
+
+    /// <summary>Whether it is one more failed pull, of which the second is final.</summary>
+    public bool IsPullAttempt => Reason == "ErrImagePull";
+
+    /// <summary>What is wrong in a container's state; null when it may still start.</summary>
+    public static StartFailure? Judge(JsonObject? state)
+    {
+        if (Json.Object(state, "terminated") is JsonObject ended)
+        {
+            string said = Json.Text(ended, "message")?.Trim() ?? string.Empty;
+            string reason = Json.Text(ended, "reason") ?? "Terminated";
+            long code = Json.Integer(ended, "exitCode") ?? -1;
+            return new(
+                code is >= 126 and <= 128 && NotFound(said) ? Causes.PythonNotInImage : Causes.ContainerStartFailed,
+                reason,
+                said.Length > 0 ? $"it ended with code {code}: {said}" : $"it ended with code {code}",
+                s_atOnce);
+        }
+
+        string? waiting = Json.Text(state, "waiting", "reason");
+        string message = Json.Text(state, "waiting", "message")?.Trim() ?? string.Empty;
+        switch (waiting)
+        {
+            case "InvalidImageName" or "ErrImageNeverPull" or "ImageInspectError":
+                return new(Causes.ImagePullFailed, waiting, message, s_atOnce);
+            case "ErrImagePull" or "ImagePullBackOff" or "RegistryUnavailable" or "SignatureValidationFailed":
+                return new(Causes.ImagePullFailed, waiting, message, IsFinalPull(message) ? s_atOnce : s_pull);
+            case "CreateContainerConfigError":
+                bool user = message.Contains("runAsNonRoot", StringComparison.Ordinal)
+                    || message.Contains("non-root", StringComparison.Ordinal);
+                return new(user ? Causes.UserUnknown : Causes.ContainerStartFailed, waiting, message, s_atOnce);
+            case "CreateContainerError" or "RunContainerError" or "StartError" or "CrashLoopBackOff"
+                or "PreCreateHookError" or "PreStartHookError" or "PostStartHookError":
+                return NotFound(message)
+                    ? new(Causes.PythonNotInImage, waiting, message, s_atOnce)
+                    : new(Causes.ContainerStartFailed, waiting, message, s_soon);
+            default:
+                return null;
+        }
+    }
+
+    private static bool NotFound(string message)
+        => message.Contains("executable file", StringComparison.Ordinal)
+            || message.Contains("no such file or directory", StringComparison.OrdinalIgnoreCase);
+
+    private static bool IsFinalPull(string message)
+        => message.Contains("not found", StringComparison.OrdinalIgnoreCase)
+            || message.Contains("manifest unknown", StringComparison.OrdinalIgnoreCase)
+            || message.Contains("unauthorized", StringComparison.OrdinalIgnoreCase)
+            || message.Contains("denied", StringComparison.OrdinalIgnoreCase)
+            || message.Contains("does not exist", StringComparison.OrdinalIgnoreCase)
+            || message.Contains("no match for platform", StringComparison.OrdinalIgnoreCase);
+}

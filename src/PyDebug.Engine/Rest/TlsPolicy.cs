@@ -1,0 +1,70 @@
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+
+namespace PyDebug.Engine;
+
+/// <summary>
+/// Whom to believe on the other end, for REST and exec alike: the kubeconfig's authorities alone where it has some,
+/// and always the host's name. KubernetesClient accepts a certificate of the right authority for any name.
+/// </summary>
+internal sealed class TlsPolicy
+{
+    private readonly ConnectionSettings _settings;
+    private volatile string? _lastFailure;
+
+    public TlsPolicy(ConnectionSettings settings) => _settings = settings;
+
+    /// <summary>Why the last certificate was refused.</summary>
+    public string? LastFailure => _lastFailure;
+
+    public SslClientAuthenticationOptions Options(Credential credential)
+    {
+        SslClientAuthenticationOptions options = new()
+        {
+            RemoteCertificateValidationCallback = Validate,
+            ClientCertificateContext = credential.Certificate is null
+                ? null
+                : SslStreamCertificateContext.Create(credential.Certificate, credential.Intermediates, offline: true),
+        };
+        if (_settings.Authorities is not null)
+        {
+            X509ChainPolicy policy = new()
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                RevocationMode = X509RevocationMode.NoCheck,
+                DisableCertificateDownloads = true,
+            };
+            policy.CustomTrustStore.AddRange(_settings.Authorities);
+            policy.ApplicationPolicy.Add(new("1.3.6.1.5.5.7.3.1"));
+            options.CertificateChainPolicy = policy;
+        }
+
+        if (_settings.TlsServerName is not null)
+        {
+            options.TargetHost = _settings.TlsServerName;
+        }
+
+        return options;
+    }
+
+    private bool Validate(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
+    {
+        if (errors == SslPolicyErrors.None || _settings.SkipVerification)
+        {
+            return true;
+        }
+
+        string name = _settings.TlsServerName ?? _settings.Server.Host;
+        _lastFailure = errors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable)
+            ? "it showed none"
+            : errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch)
+                ? $"it is not for '{name}'"
+                : _settings.Authorities is null
+                    ? $"no authority of this machine vouches for it{Reasons(chain)}"
+                    : $"the configured authority does not vouch for it{Reasons(chain)}";
+        return false;
+    }
+
+    private static string Reasons(X509Chain? chain)
+        => chain is { ChainStatus.Length: > 0 } ? $" ({chain.ChainStatus[0].Status})" : string.Empty;
+}
