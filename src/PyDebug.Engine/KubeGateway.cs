@@ -12,7 +12,7 @@ internal sealed class KubeGateway : IDisposable
     private readonly PodApi _pods;
     private readonly AgentRunner _agents;
 
-    private KubeGateway(ConnectionSettings settings, AgentBundle bundle, AgentTiming timing)
+    private KubeGateway(ServerSettings settings, AgentBundle bundle, AgentTiming timing)
     {
         _transport = new Transport(settings);
         _pods = new PodApi(new RestClient(_transport));

@@ -126,7 +126,7 @@ internal sealed class AgentExchange
 
     private async Task ProvideAsync(byte[] payload, CancellationToken ct)
     {
-        JsonObject need = Json.ParseObject(payload)
+        JsonObject need = KubeJson.ParseObject(payload)
             ?? throw new EngineException(Causes.ProtocolError, "The agent asked for something that cannot be read.");
         Stream? content = _request.Provide is null ? null : await _request.Provide(need, ct).ConfigureAwait(false);
         if (content is null)

@@ -62,16 +62,16 @@ internal sealed class FrameReader : IDisposable
     /// <exception cref="EngineException">They do not: the outcome is unknown.</exception>
     public int Verify(byte[] trailer)
     {
-        JsonObject? value = Json.ParseObject(trailer);
-        long? exit = Json.Integer(value, "exit");
+        JsonObject? value = KubeJson.ParseObject(trailer);
+        long? exit = KubeJson.Integer(value, "exit");
         string hash = Convert.ToHexString(_hash.GetCurrentHash());
         if (exit is null or < 0 or > 255
-            || Json.Integer(value, "length") != _length
-            || !hash.Equals(Json.Text(value, "sha256"), StringComparison.OrdinalIgnoreCase))
+            || KubeJson.Integer(value, "length") != _length
+            || !hash.Equals(KubeJson.Text(value, "sha256"), StringComparison.OrdinalIgnoreCase))
         {
             throw new EngineException(
                 Causes.OutcomeUnknown,
-                $"The agent's output is damaged: {_length} bytes came, {Json.Integer(value, "length")?.ToString() ?? "an unknown number"} were sent.");
+                $"The agent's output is damaged: {_length} bytes came, {KubeJson.Integer(value, "length")?.ToString() ?? "an unknown number"} were sent.");
         }
 
         return (int)exit.Value;

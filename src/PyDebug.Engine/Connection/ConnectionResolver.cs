@@ -12,7 +12,7 @@ internal static class ConnectionResolver
 {
     private const string ServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-    public static ConnectionSettings Resolve(ConnectionOptions options)
+    public static ServerSettings Resolve(ConnectionOptions options)
     {
         if (options.Server is not null)
         {
@@ -41,7 +41,7 @@ internal static class ConnectionResolver
     private static string? Reveal(SecureString? secret)
         => secret is null || secret.Length == 0 ? null : new NetworkCredential(string.Empty, secret).Password;
 
-    private static ConnectionSettings Explicit(ConnectionOptions options)
+    private static ServerSettings Explicit(ConnectionOptions options)
         => new()
         {
             Server = Address(options.Server!),
@@ -50,13 +50,13 @@ internal static class ConnectionResolver
             RequestTimeout = options.RequestTimeout,
         };
 
-    private static ConnectionSettings FromKubeconfig(Kubeconfig kubeconfig, ConnectionOptions options)
+    private static ServerSettings FromKubeconfig(Kubeconfig kubeconfig, ConnectionOptions options)
     {
         KubeconfigEntry context = kubeconfig.Context(options.Context);
         KubeconfigEntry cluster = kubeconfig.Cluster(context);
         KubeconfigEntry? user = kubeconfig.User(context);
         byte[]? authority = cluster.Data("certificate-authority");
-        bool skip = Json.Flag(cluster.Value, "insecure-skip-tls-verify") ?? false;
+        bool skip = KubeJson.Flag(cluster.Value, "insecure-skip-tls-verify") ?? false;
         if (skip && authority is not null)
         {
             throw cluster.Invalid("it has an authority and insecure-skip-tls-verify, which exclude each other");
@@ -96,7 +96,7 @@ internal static class ConnectionResolver
         }
     }
 
-    private static ConnectionSettings InCluster(string host, ConnectionOptions options)
+    private static ServerSettings InCluster(string host, ConnectionOptions options)
     {
         try
         {
@@ -150,7 +150,7 @@ internal static class ConnectionResolver
             : throw new EngineException(Causes.KubeconfigInvalid, "The server's address is no http or https address.");
     }
 
-    private static ConnectionSettings Check(ConnectionSettings settings, Action<string>? warn)
+    private static ServerSettings Check(ServerSettings settings, Action<string>? warn)
     {
         if (settings.Server.Scheme == "http" && !settings.Server.IsLoopback)
         {

@@ -42,21 +42,21 @@ internal sealed class ExecCredentialSource : CredentialSource
     private async Task<Credential> RunAsync(CancellationToken ct)
     {
         byte[] output = await ExecPluginRunner.RunAsync(_plugin, ct).ConfigureAwait(false);
-        JsonObject? answer = Json.ParseObject(output);
-        JsonObject? status = Json.Object(answer, "status");
-        if (Json.Text(answer, "kind") != "ExecCredential" || status is null)
+        JsonObject? answer = KubeJson.ParseObject(output);
+        JsonObject? status = KubeJson.Object(answer, "status");
+        if (KubeJson.Text(answer, "kind") != "ExecCredential" || status is null)
         {
             throw Failed("did not answer with an ExecCredential");
         }
 
-        if (Json.Text(answer, "apiVersion") is string version && version != _plugin.ApiVersion)
+        if (KubeJson.Text(answer, "apiVersion") is string version && version != _plugin.ApiVersion)
         {
             throw Failed($"answered in version '{version}', not in '{_plugin.ApiVersion}'");
         }
 
-        string? token = Json.Text(status, "token");
-        string? certificate = Json.Text(status, "clientCertificateData");
-        string? key = Json.Text(status, "clientKeyData");
+        string? token = KubeJson.Text(status, "token");
+        string? certificate = KubeJson.Text(status, "clientCertificateData");
+        string? key = KubeJson.Text(status, "clientKeyData");
         if (string.IsNullOrEmpty(token) && (certificate is null || key is null))
         {
             throw Failed("gave neither a token nor a client certificate with its key");
@@ -81,7 +81,7 @@ internal sealed class ExecCredentialSource : CredentialSource
             Authorization = string.IsNullOrEmpty(token) ? null : Credential.Bearer(token),
             Certificate = leaf,
             Intermediates = chain,
-            Expires = Json.Time(status, "expirationTimestamp") is DateTime time ? new DateTimeOffset(time) : null,
+            Expires = KubeJson.Time(status, "expirationTimestamp") is DateTime time ? new DateTimeOffset(time) : null,
             Helper = _plugin.Command,
         };
     }

@@ -110,7 +110,7 @@ internal sealed class Kubeconfig
             throw new EngineException(Causes.KubeconfigInvalid, $"Kubeconfig '{path}' is not a mapping.");
         }
 
-        CurrentContext ??= Json.Text(file, "current-context") is { Length: > 0 } current ? current : null;
+        CurrentContext ??= KubeJson.Text(file, "current-context") is { Length: > 0 } current ? current : null;
         Merge(_clusters, file, "clusters", "cluster", path);
         Merge(_users, file, "users", "user", path);
         Merge(_contexts, file, "contexts", "context", path);
@@ -119,18 +119,18 @@ internal sealed class Kubeconfig
     private static void Merge(
         Dictionary<string, KubeconfigEntry> into, JsonObject? file, string list, string kind, string path)
     {
-        JsonNode? node = Json.At(file, list);
+        JsonNode? node = KubeJson.At(file, list);
         if (node is not null and not JsonArray)
         {
             throw new EngineException(Causes.KubeconfigInvalid, $"Kubeconfig '{path}': '{list}' is not a list.");
         }
 
-        foreach (JsonObject item in Json.Objects(file, list))
+        foreach (JsonObject item in KubeJson.Objects(file, list))
         {
-            string? name = Json.At(item, "name")?.ToString();
+            string? name = KubeJson.At(item, "name")?.ToString();
             if (name is not null)
             {
-                into.TryAdd(name, new() { Name = name, Value = Json.Object(item, kind) ?? [], File = path });
+                into.TryAdd(name, new() { Name = name, Value = KubeJson.Object(item, kind) ?? [], File = path });
             }
         }
     }

@@ -16,7 +16,7 @@ internal sealed class KubeconfigEntry
     /// <summary>A field's text; a value of another kind than text is an error.</summary>
     public string? Text(string field)
     {
-        JsonNode? node = Json.At(Value, field);
+        JsonNode? node = KubeJson.At(Value, field);
         return node switch
         {
             null => null,

@@ -63,10 +63,10 @@ internal static class KubeconfigUser
             headers.Add(new("Impersonate-Uid", uid));
         }
 
-        headers.AddRange(Json.Texts(user.Value, "as-groups").Select(g => new KeyValuePair<string, string>("Impersonate-Group", g)));
-        foreach (KeyValuePair<string, JsonNode?> extra in Json.Object(user.Value, "as-user-extra") ?? [])
+        headers.AddRange(KubeJson.Texts(user.Value, "as-groups").Select(g => new KeyValuePair<string, string>("Impersonate-Group", g)));
+        foreach (KeyValuePair<string, JsonNode?> extra in KubeJson.Object(user.Value, "as-user-extra") ?? [])
         {
-            headers.AddRange(Json.Texts(extra.Value).Select(
+            headers.AddRange(KubeJson.Texts(extra.Value).Select(
                 v => new KeyValuePair<string, string>("Impersonate-Extra-" + Uri.EscapeDataString(extra.Key), v)));
         }
 
@@ -109,14 +109,14 @@ internal static class KubeconfigUser
 
     private static ExecPlugin Plugin(KubeconfigEntry user, JsonObject? exec, KubeconfigEntry cluster)
     {
-        string command = Json.Text(exec, "command") ?? throw user.Invalid("'exec' names no command");
-        string version = Json.Text(exec, "apiVersion") ?? throw user.Invalid("'exec' names no apiVersion");
+        string command = KubeJson.Text(exec, "command") ?? throw user.Invalid("'exec' names no command");
+        string version = KubeJson.Text(exec, "apiVersion") ?? throw user.Invalid("'exec' names no apiVersion");
         if (version is not ("client.authentication.k8s.io/v1" or "client.authentication.k8s.io/v1beta1"))
         {
             throw user.Unsupported($"exec with apiVersion {version}");
         }
 
-        if (Json.Text(exec, "interactiveMode") == "Always")
+        if (KubeJson.Text(exec, "interactiveMode") == "Always")
         {
             throw user.Unsupported("exec with interactiveMode Always");
         }
@@ -126,11 +126,11 @@ internal static class KubeconfigUser
             Command = command.AsSpan().ContainsAny('/', '\\') ? user.Resolve(command) : command,
             ApiVersion = version,
             Arguments = [.. ((exec?["args"] as JsonArray) ?? []).Select(a => a?.ToString() ?? string.Empty)],
-            Environment = [.. Json.Objects(exec, "env").Select(
+            Environment = [.. KubeJson.Objects(exec, "env").Select(
                 e => new KeyValuePair<string, string>(e["name"]?.ToString() ?? string.Empty, e["value"]?.ToString() ?? string.Empty))
                 .Where(e => e.Key.Length > 0)],
-            InstallHint = Json.Text(exec, "installHint"),
-            Cluster = Json.Flag(exec, "provideClusterInfo") == true ? ClusterInfo(cluster) : null,
+            InstallHint = KubeJson.Text(exec, "installHint"),
+            Cluster = KubeJson.Flag(exec, "provideClusterInfo") == true ? ClusterInfo(cluster) : null,
         };
     }
 
@@ -145,7 +145,7 @@ internal static class KubeconfigUser
             }
         }
 
-        if (Json.Flag(cluster.Value, "insecure-skip-tls-verify") == true)
+        if (KubeJson.Flag(cluster.Value, "insecure-skip-tls-verify") == true)
         {
             info["insecure-skip-tls-verify"] = true;
         }
@@ -155,9 +155,9 @@ internal static class KubeconfigUser
             info["certificate-authority-data"] = Convert.ToBase64String(authority);
         }
 
-        foreach (JsonObject extension in Json.Objects(cluster.Value, "extensions"))
+        foreach (JsonObject extension in KubeJson.Objects(cluster.Value, "extensions"))
         {
-            if (Json.Text(extension, "name") == "client.authentication.k8s.io/exec")
+            if (KubeJson.Text(extension, "name") == "client.authentication.k8s.io/exec")
             {
                 info["config"] = extension["extension"]?.DeepClone();
             }

@@ -17,13 +17,13 @@ internal sealed class ExecStatus
     /// <summary>Reads the channel's bytes; null when they are no status.</summary>
     public static ExecStatus? Read(byte[] bytes)
     {
-        JsonObject? status = Json.ParseObject(bytes);
-        switch (Json.Text(status, "status"))
+        JsonObject? status = KubeJson.ParseObject(bytes);
+        switch (KubeJson.Text(status, "status"))
         {
             case "Success":
                 return new() { Success = true };
             case "Failure":
-                return new() { ExitCode = Code(status!), Message = Json.Text(status, "message") };
+                return new() { ExitCode = Code(status!), Message = KubeJson.Text(status, "message") };
             default:
                 return null;
         }
@@ -31,16 +31,16 @@ internal sealed class ExecStatus
 
     private static int? Code(JsonObject status)
     {
-        if (Json.Text(status, "reason") != "NonZeroExitCode")
+        if (KubeJson.Text(status, "reason") != "NonZeroExitCode")
         {
             return null;
         }
 
-        foreach (JsonObject cause in Json.Objects(status, "details", "causes"))
+        foreach (JsonObject cause in KubeJson.Objects(status, "details", "causes"))
         {
-            if (Json.Text(cause, "reason") == "ExitCode"
+            if (KubeJson.Text(cause, "reason") == "ExitCode"
                 && int.TryParse(
-                    Json.Text(cause, "message"), NumberStyles.None, CultureInfo.InvariantCulture, out int code)
+                    KubeJson.Text(cause, "message"), NumberStyles.None, CultureInfo.InvariantCulture, out int code)
                 && code is > 0 and < 256)
             {
                 return code;

@@ -21,7 +21,7 @@ internal static class CustomContainer
             return null;
         }
 
-        JsonObject custom = Json.ParseObject(Encoding.UTF8.GetBytes(json)) ?? throw Invalid("it is no JSON object");
+        JsonObject custom = KubeJson.ParseObject(Encoding.UTF8.GetBytes(json)) ?? throw Invalid("it is no JSON object");
         foreach (string field in s_ours)
         {
             if (custom.ContainsKey(field))
@@ -39,7 +39,7 @@ internal static class CustomContainer
             throw Invalid($"field '{e.Path?.TrimStart('$', '.')}' has a value of the wrong kind");
         }
 
-        if (Json.Objects(custom, "env").Any(e => Json.Text(e, "name") == SessionMark.Variable))
+        if (KubeJson.Objects(custom, "env").Any(e => KubeJson.Text(e, "name") == SessionMark.Variable))
         {
             throw Invalid($"it may not set the variable {SessionMark.Variable}");
         }
@@ -47,7 +47,7 @@ internal static class CustomContainer
         return custom;
     }
 
-    public static bool SetsUser(JsonObject? custom) => Json.At(custom, "securityContext", "runAsUser") is not null;
+    public static bool SetsUser(JsonObject? custom) => KubeJson.At(custom, "securityContext", "runAsUser") is not null;
 
     public static void Merge(JsonObject into, JsonObject custom)
     {
@@ -87,7 +87,7 @@ internal static class CustomContainer
     {
         foreach (JsonNode? item in items)
         {
-            JsonNode? same = into.FirstOrDefault(i => Json.Text(i, key) == Json.Text(item, key));
+            JsonNode? same = into.FirstOrDefault(i => KubeJson.Text(i, key) == KubeJson.Text(item, key));
             if (same is JsonObject present && item is JsonObject given)
             {
                 if (key == "name" && given.ContainsKey("valueFrom"))

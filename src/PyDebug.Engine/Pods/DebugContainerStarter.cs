@@ -118,7 +118,7 @@ internal sealed class DebugContainerStarter
         PodInfo pod, DebugContainerPlan plan, string profile, string python, CancellationToken ct)
     {
         JsonObject container = plan.Container(profile, python, DateTime.UtcNow);
-        string name = Json.Text(container, "name")!;
+        string name = KubeJson.Text(container, "name")!;
         for (int conflicts = 0; ; conflicts++)
         {
             try
@@ -198,14 +198,14 @@ internal sealed class DebugContainerStarter
             request,
             (frame, _) =>
             {
-                JsonObject? content = Json.ParseObject(frame.Payload);
-                if (frame.Kind == FrameKinds.Result && Json.Text(content, "kind") == "probe")
+                JsonObject? content = KubeJson.ParseObject(frame.Payload);
+                if (frame.Kind == FrameKinds.Result && KubeJson.Text(content, "kind") == "probe")
                 {
-                    visible = Json.Flag(content, "targetVisible");
+                    visible = KubeJson.Flag(content, "targetVisible");
                 }
 
                 if (frame.Kind == FrameKinds.Hello && StartChecks.MemoryWarning(
-                    pod.Reference, Json.Integer(content, "memory", "limit"), Json.Integer(content, "memory", "used") ?? 0)
+                    pod.Reference, KubeJson.Integer(content, "memory", "limit"), KubeJson.Integer(content, "memory", "used") ?? 0)
                     is string warning)
                 {
                     _request.Warn?.Invoke(warning);

@@ -41,18 +41,18 @@ internal static class GoneDiagnosis
         }
 
         JsonObject? state = DebugContainerReader.State(pod, container);
-        if (Json.Object(state, "running") is not null)
+        if (KubeJson.Object(state, "running") is not null)
         {
             return e;
         }
 
         JsonObject? spec = DebugContainerReader.Spec(pod, container);
-        string? target = Json.Text(spec, "targetContainerName");
+        string? target = KubeJson.Text(spec, "targetContainerName");
         ContainerInfo? app = pod.Containers.FirstOrDefault(c => c.Name == target);
-        JsonObject? ended = Json.Object(state, "terminated");
+        JsonObject? ended = KubeJson.Object(state, "terminated");
         string how = ended is null
             ? "is not there"
-            : $"has ended ({Json.Text(ended, "reason")}, code {Json.Integer(ended, "exitCode")})";
+            : $"has ended ({KubeJson.Text(ended, "reason")}, code {KubeJson.Integer(ended, "exitCode")})";
         return PatchErrors.With(
             e,
             app is { Running: false } ? Causes.TargetNotRunning : Causes.DebugContainerGone,

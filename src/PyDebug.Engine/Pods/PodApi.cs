@@ -53,8 +53,8 @@ internal sealed class PodApi
         {
             string query = next is null ? $"?limit={Page}" : $"?limit={Page}&continue={Uri.EscapeDataString(next)}";
             JsonObject list = await _rest.GetAsync(path + query, $"list the pods {where}", ct).ConfigureAwait(false);
-            pods.AddRange(Json.Objects(list, "items").Select(i => PodParser.Parse(i)));
-            next = Json.Text(list, "metadata", "continue");
+            pods.AddRange(KubeJson.Objects(list, "items").Select(i => PodParser.Parse(i)));
+            next = KubeJson.Text(list, "metadata", "continue");
         }
         while (!string.IsNullOrEmpty(next));
         if (pods.Count == 0 && ns is not null && await NamespaceMissingAsync(ns, ct).ConfigureAwait(false))
@@ -72,7 +72,7 @@ internal sealed class PodApi
         JsonObject metadata = new() { ["uid"] = pod.Reference.Uid };
         if (bindVersion)
         {
-            metadata["resourceVersion"] = Json.Text(pod.Raw, "metadata", "resourceVersion");
+            metadata["resourceVersion"] = KubeJson.Text(pod.Raw, "metadata", "resourceVersion");
         }
 
         JsonObject patch = new()
@@ -99,9 +99,9 @@ internal sealed class PodApi
         try
         {
             JsonObject list = await _rest.GetAsync(path, "list events", ct).ConfigureAwait(false);
-            JsonObject? last = Json.Objects(list, "items").MaxBy(
-                e => Json.Time(e, "lastTimestamp") ?? Json.Time(e, "eventTime") ?? DateTime.MinValue);
-            return last is null ? null : $"{Json.Text(last, "reason")}: {Json.Text(last, "message")?.Trim()}";
+            JsonObject? last = KubeJson.Objects(list, "items").MaxBy(
+                e => KubeJson.Time(e, "lastTimestamp") ?? KubeJson.Time(e, "eventTime") ?? DateTime.MinValue);
+            return last is null ? null : $"{KubeJson.Text(last, "reason")}: {KubeJson.Text(last, "message")?.Trim()}";
         }
         catch (EngineException)
         {
@@ -117,8 +117,8 @@ internal sealed class PodApi
         try
         {
             JsonObject metrics = await _rest.GetAsync(path, "read metrics", ct).ConfigureAwait(false);
-            return Json.Objects(metrics, "containers")
-                .Sum(c => Quantity.Bytes(Json.At(c, "usage", "memory")?.ToString()) ?? 0);
+            return KubeJson.Objects(metrics, "containers")
+                .Sum(c => Quantity.Bytes(KubeJson.At(c, "usage", "memory")?.ToString()) ?? 0);
         }
         catch (EngineException)
         {
@@ -155,7 +155,7 @@ internal sealed class PodApi
                 review,
                 "ask for permissions",
                 ct).ConfigureAwait(false);
-            return Json.Flag(answer, "status", "allowed");
+            return KubeJson.Flag(answer, "status", "allowed");
         }
         catch (EngineException e) when (e.StatusCode is not 401 and not null)
         {

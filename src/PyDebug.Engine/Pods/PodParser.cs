@@ -10,21 +10,21 @@ internal static class PodParser
 {
     public static PodInfo Parse(JsonObject pod)
     {
-        JsonObject? spec = Json.Object(pod, "spec");
+        JsonObject? spec = KubeJson.Object(pod, "spec");
         return new()
         {
             Reference = new()
             {
-                Namespace = Json.Text(pod, "metadata", "namespace") ?? string.Empty,
-                Name = Json.Text(pod, "metadata", "name") ?? string.Empty,
-                Uid = Json.Text(pod, "metadata", "uid") ?? string.Empty,
+                Namespace = KubeJson.Text(pod, "metadata", "namespace") ?? string.Empty,
+                Name = KubeJson.Text(pod, "metadata", "name") ?? string.Empty,
+                Uid = KubeJson.Text(pod, "metadata", "uid") ?? string.Empty,
             },
-            Phase = Json.Text(pod, "status", "phase") ?? "Unknown",
-            NodeName = Json.Text(spec, "nodeName"),
-            Os = Json.Text(spec, "os", "name") ?? Json.Text(spec, "nodeSelector", "kubernetes.io/os"),
-            Deleting = Json.Text(pod, "metadata", "deletionTimestamp") is not null,
-            Containers = [.. Json.Objects(spec, "containers").Select(c => Container(pod, c, Status(pod, "containerStatuses", c)))],
-            DefaultContainer = Json.Text(pod, "metadata", "annotations", "kubectl.kubernetes.io/default-container"),
+            Phase = KubeJson.Text(pod, "status", "phase") ?? "Unknown",
+            NodeName = KubeJson.Text(spec, "nodeName"),
+            Os = KubeJson.Text(spec, "os", "name") ?? KubeJson.Text(spec, "nodeSelector", "kubernetes.io/os"),
+            Deleting = KubeJson.Text(pod, "metadata", "deletionTimestamp") is not null,
+            Containers = [.. KubeJson.Objects(spec, "containers").Select(c => Container(pod, c, Status(pod, "containerStatuses", c)))],
+            DefaultContainer = KubeJson.Text(pod, "metadata", "annotations", "kubectl.kubernetes.io/default-container"),
             Raw = pod,
         };
     }
@@ -32,26 +32,26 @@ internal static class PodParser
     /// <summary>The status of a container of the given list, by name.</summary>
     public static JsonObject? Status(JsonObject pod, string list, JsonObject container)
     {
-        string? name = Json.Text(container, "name");
-        return Json.Objects(pod, "status", list).FirstOrDefault(s => Json.Text(s, "name") == name);
+        string? name = KubeJson.Text(container, "name");
+        return KubeJson.Objects(pod, "status", list).FirstOrDefault(s => KubeJson.Text(s, "name") == name);
     }
 
     /// <summary>An id without its runtime: <c>containerd://0123</c> becomes <c>0123</c>.</summary>
     public static string? ContainerId(JsonObject? status)
     {
-        string? id = Json.Text(status, "containerID");
+        string? id = KubeJson.Text(status, "containerID");
         int scheme = id?.IndexOf("://", StringComparison.Ordinal) ?? -1;
         return string.IsNullOrEmpty(id) ? null : scheme < 0 ? id : id[(scheme + 3)..];
     }
 
     /// <summary>A field of the container's security context, else of the pod's.</summary>
     public static JsonNode? Security(JsonObject pod, JsonObject container, string field)
-        => Json.At(container, "securityContext", field) ?? Json.At(pod, "spec", "securityContext", field);
+        => KubeJson.At(container, "securityContext", field) ?? KubeJson.At(pod, "spec", "securityContext", field);
 
     private static ContainerInfo Container(JsonObject pod, JsonObject container, JsonObject? status)
     {
-        JsonObject? state = Json.Object(status, "state");
-        JsonObject? waiting = Json.Object(state, "waiting") ?? Json.Object(state, "terminated");
+        JsonObject? state = KubeJson.Object(status, "state");
+        JsonObject? waiting = KubeJson.Object(state, "waiting") ?? KubeJson.Object(state, "terminated");
         JsonObject wrapped = new()
         {
             ["user"] = Security(pod, container, "runAsUser")?.DeepClone(),
@@ -60,17 +60,17 @@ internal static class PodParser
         };
         return new()
         {
-            Name = Json.Text(container, "name") ?? string.Empty,
-            Image = Json.Text(container, "image") ?? string.Empty,
-            Running = Json.Object(state, "running") is not null,
-            WaitingReason = Json.Text(waiting, "reason"),
-            WaitingMessage = Json.Text(waiting, "message"),
+            Name = KubeJson.Text(container, "name") ?? string.Empty,
+            Image = KubeJson.Text(container, "image") ?? string.Empty,
+            Running = KubeJson.Object(state, "running") is not null,
+            WaitingReason = KubeJson.Text(waiting, "reason"),
+            WaitingMessage = KubeJson.Text(waiting, "message"),
             ContainerId = ContainerId(status),
-            User = Json.Integer(status, "user", "linux", "uid") ?? Json.Integer(wrapped, "user"),
-            Group = Json.Integer(status, "user", "linux", "gid") ?? Json.Integer(wrapped, "group"),
-            RunAsNonRoot = Json.Flag(wrapped, "nonRoot") ?? false,
-            Command = Json.Texts(container, "command"),
-            MemoryLimit = Quantity.Bytes(Json.At(container, "resources", "limits", "memory")?.ToString()),
+            User = KubeJson.Integer(status, "user", "linux", "uid") ?? KubeJson.Integer(wrapped, "user"),
+            Group = KubeJson.Integer(status, "user", "linux", "gid") ?? KubeJson.Integer(wrapped, "group"),
+            RunAsNonRoot = KubeJson.Flag(wrapped, "nonRoot") ?? false,
+            Command = KubeJson.Texts(container, "command"),
+            MemoryLimit = Quantity.Bytes(KubeJson.At(container, "resources", "limits", "memory")?.ToString()),
         };
     }
 }

@@ -26,13 +26,13 @@ internal sealed class SessionMark
     /// <summary>The mark of an ephemeral container; null when it is not ours.</summary>
     public static SessionMark? Read(JsonObject container)
     {
-        JsonObject? entry = Json.Objects(container, "env").FirstOrDefault(e => Json.Text(e, "name") == Variable);
-        string? text = Json.Text(entry, "value");
-        JsonObject? mark = text is null ? null : Json.ParseObject(Encoding.UTF8.GetBytes(text));
-        string? target = Json.Text(mark, "target");
-        string? profile = Json.Text(mark, "profile");
-        long? created = Json.Integer(mark, "created");
-        if (Json.Integer(mark, "v") != 1 || target is null || profile is null || created is null or < 0 or > 1L << 40)
+        JsonObject? entry = KubeJson.Objects(container, "env").FirstOrDefault(e => KubeJson.Text(e, "name") == Variable);
+        string? text = KubeJson.Text(entry, "value");
+        JsonObject? mark = text is null ? null : KubeJson.ParseObject(Encoding.UTF8.GetBytes(text));
+        string? target = KubeJson.Text(mark, "target");
+        string? profile = KubeJson.Text(mark, "profile");
+        long? created = KubeJson.Integer(mark, "created");
+        if (KubeJson.Integer(mark, "v") != 1 || target is null || profile is null || created is null or < 0 or > 1L << 40)
         {
             return null;
         }
@@ -42,8 +42,8 @@ internal sealed class SessionMark
             Target = target,
             Profile = profile,
             Created = DateTime.UnixEpoch.AddSeconds(created.Value),
-            Spec = Json.Text(mark, "spec") ?? string.Empty,
-            Fallback = Json.Flag(mark, "fallback") ?? false,
+            Spec = KubeJson.Text(mark, "spec") ?? string.Empty,
+            Fallback = KubeJson.Flag(mark, "fallback") ?? false,
         };
     }
 

@@ -39,7 +39,7 @@ internal static class StartChecks
             throw new EngineException(Causes.PodNotRunning, $"{name} is being deleted.");
         }
 
-        if (Json.Text(pod.Raw, "metadata", "annotations", "kubernetes.io/config.mirror") is not null)
+        if (KubeJson.Text(pod.Raw, "metadata", "annotations", "kubernetes.io/config.mirror") is not null)
         {
             throw new EngineException(Causes.StaticPod, $"{name} is a static pod, which takes no debug containers.");
         }

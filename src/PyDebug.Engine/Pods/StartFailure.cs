@@ -33,11 +33,11 @@ internal sealed class StartFailure
     /// <summary>What is wrong in a container's state; null when it may still start.</summary>
     public static StartFailure? Judge(JsonObject? state)
     {
-        if (Json.Object(state, "terminated") is JsonObject ended)
+        if (KubeJson.Object(state, "terminated") is JsonObject ended)
         {
-            string said = Json.Text(ended, "message")?.Trim() ?? string.Empty;
-            string reason = Json.Text(ended, "reason") ?? "Terminated";
-            long code = Json.Integer(ended, "exitCode") ?? -1;
+            string said = KubeJson.Text(ended, "message")?.Trim() ?? string.Empty;
+            string reason = KubeJson.Text(ended, "reason") ?? "Terminated";
+            long code = KubeJson.Integer(ended, "exitCode") ?? -1;
             return new(
                 code is >= 126 and <= 128 && NotFound(said) ? Causes.PythonNotInImage : Causes.ContainerStartFailed,
                 reason,
@@ -45,8 +45,8 @@ internal sealed class StartFailure
                 s_atOnce);
         }
 
-        string? waiting = Json.Text(state, "waiting", "reason");
-        string message = Json.Text(state, "waiting", "message")?.Trim() ?? string.Empty;
+        string? waiting = KubeJson.Text(state, "waiting", "reason");
+        string message = KubeJson.Text(state, "waiting", "message")?.Trim() ?? string.Empty;
         switch (waiting)
         {
             case "InvalidImageName" or "ErrImageNeverPull" or "ImageInspectError":

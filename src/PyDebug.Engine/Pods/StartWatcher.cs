@@ -58,14 +58,14 @@ internal sealed class StartWatcher
         {
             PodInfo pod = await _api.GetAsync(reference, ct).ConfigureAwait(false);
             JsonObject? state = DebugContainerReader.State(pod, name);
-            if (Json.Object(state, "running") is not null)
+            if (KubeJson.Object(state, "running") is not null)
             {
                 return pod;
             }
 
             CheckTarget(pod, target);
             StartFailure? failure = StartFailure.Judge(state);
-            string? now = failure?.Reason ?? Json.Text(state, "waiting", "reason");
+            string? now = failure?.Reason ?? KubeJson.Text(state, "waiting", "reason");
             if (now != reason)
             {
                 reason = now;
@@ -109,8 +109,8 @@ internal sealed class StartWatcher
 
     private static string Describe(JsonObject? state)
     {
-        string? reason = Json.Text(state, "waiting", "reason");
-        string? message = Json.Text(state, "waiting", "message");
+        string? reason = KubeJson.Text(state, "waiting", "reason");
+        string? message = KubeJson.Text(state, "waiting", "message");
         return reason is null
             ? "the kubelet has not reported it yet"
             : message is null ? reason : $"{reason}, {message.Trim().TrimEnd('.')}";

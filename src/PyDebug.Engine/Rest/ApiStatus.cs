@@ -33,24 +33,24 @@ internal sealed class ApiStatus
 
     public static ApiStatus Read(int code, byte[] body, TimeSpan? retryAfter)
     {
-        JsonObject? status = Json.ParseObject(body);
-        if (Json.Text(status, "kind") != "Status")
+        JsonObject? status = KubeJson.ParseObject(body);
+        if (KubeJson.Text(status, "kind") != "Status")
         {
             string text = Encoding.UTF8.GetString(body.AsSpan(0, Math.Min(body.Length, 1024))).Trim();
             return new() { Code = code, Message = text, RetryAfter = retryAfter };
         }
 
-        string message = Json.Text(status, "message") ?? string.Empty;
-        long? seconds = Json.Integer(status, "details", "retryAfterSeconds");
+        string message = KubeJson.Text(status, "message") ?? string.Empty;
+        long? seconds = KubeJson.Integer(status, "details", "retryAfterSeconds");
         return new()
         {
             Code = code,
             Message = message[..Math.Min(message.Length, MaxMessage)],
-            Reason = Json.Text(status, "reason"),
-            Kind = Json.Text(status, "details", "kind"),
-            Name = Json.Text(status, "details", "name"),
-            Fields = [.. Json.Objects(status, "details", "causes")
-                .Select(c => $"{Json.Text(c, "field")}: {Json.Text(c, "message")}").Take(20)],
+            Reason = KubeJson.Text(status, "reason"),
+            Kind = KubeJson.Text(status, "details", "kind"),
+            Name = KubeJson.Text(status, "details", "name"),
+            Fields = [.. KubeJson.Objects(status, "details", "causes")
+                .Select(c => $"{KubeJson.Text(c, "field")}: {KubeJson.Text(c, "message")}").Take(20)],
             FromApi = true,
             RetryAfter = retryAfter ?? (seconds is > 0 and < 3600 ? TimeSpan.FromSeconds(seconds.Value) : null),
         };

@@ -62,7 +62,7 @@ internal sealed class RestClient
     }
 
     private static JsonObject Parse(byte[] body, string doing)
-        => Json.ParseObject(body)
+        => KubeJson.ParseObject(body)
             ?? throw new EngineException(Causes.RequestFailed, $"The server's answer is no JSON object (to {doing}).");
 
     private async Task<byte[]> SendAsync(

@@ -9,10 +9,10 @@ namespace PyDebug.Engine;
 /// </summary>
 internal sealed class TlsPolicy
 {
-    private readonly ConnectionSettings _settings;
+    private readonly ServerSettings _settings;
     private volatile string? _lastFailure;
 
-    public TlsPolicy(ConnectionSettings settings) => _settings = settings;
+    public TlsPolicy(ServerSettings settings) => _settings = settings;
 
     /// <summary>Why the last certificate was refused.</summary>
     public string? LastFailure => _lastFailure;

@@ -15,20 +15,20 @@ internal sealed class Transport : IDisposable
 {
     private static readonly TimeSpan s_connectTimeout = TimeSpan.FromSeconds(20);
 
-    private readonly ConnectionSettings _settings;
+    private readonly ServerSettings _settings;
     private readonly TlsPolicy _tls;
     private readonly object _lock = new();
     private readonly List<HttpMessageInvoker> _retired = [];
     private HttpMessageInvoker? _invoker;
     private Credential? _invokerCredential;
 
-    public Transport(ConnectionSettings settings)
+    public Transport(ServerSettings settings)
     {
         _settings = settings;
         _tls = new(settings);
     }
 
-    public ConnectionSettings Settings => _settings;
+    public ServerSettings Settings => _settings;
 
     /// <summary>
     /// Sends a request made anew for each attempt. After a 401 the credential is renewed once where it can be.

@@ -5,7 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 namespace PyDebug.Engine;
 
 /// <summary>Where the server is, whom to trust for it, and who we are.</summary>
-internal sealed class ConnectionSettings
+internal sealed class ServerSettings
 {
     public required Uri Server { get; init; }
 

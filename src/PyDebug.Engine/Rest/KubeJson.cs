@@ -7,7 +7,7 @@ using System.Text.Json.Nodes;
 namespace PyDebug.Engine;
 
 /// <summary>Reads JSON of unknown shape: what is missing or of another kind is null, never an exception.</summary>
-internal static class Json
+internal static class KubeJson
 {
     private static readonly JsonDocumentOptions s_options = new() { MaxDepth = 64 };
 
