@@ -3,6 +3,7 @@ param([Parameter(Mandatory)] [string] $Report, [string] $Names, [string] $Filter
 
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
+$PSStyle.OutputRendering = 'PlainText'
 Import-Module (Join-Path (Split-Path $PSScriptRoot) 'out/packages/pester/6.2.0/tools/Pester.psd1')
 
 $files = Get-ChildItem -Path (Join-Path $PSScriptRoot '*.Tests.ps1')
@@ -15,8 +16,6 @@ $configuration.Run.PassThru = $true
 $configuration.Run.Exit = $false
 $configuration.Output.Verbosity = 'Detailed'
 $configuration.Output.RenderMode = 'Plaintext'
-$configuration.TestResult.Enabled = $true
-$configuration.TestResult.OutputPath = [System.IO.Path]::ChangeExtension($Report, '.xml')
 if ($Filter) {
     $configuration.Filter.FullName = $Filter
 }

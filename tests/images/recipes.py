@@ -58,7 +58,8 @@ SUITES: Dict[str, Suite] = {
 }
 
 APPLICATION: Dict[str, str] = {
-    f"/srv/{name}": f"examples/badapp/{name}" for name in ("app.py", "async_app.py", "load.py", "troubles.py", "wsgi.py")
+    **{f"/srv/{name}": f"examples/badapp/{name}" for name in ("app.py", "async_app.py", "load.py", "troubles.py", "wsgi.py")},
+    "/srv/frames.py": "tests/images/frames.py",
 }
 SERVE = ["python3", "/srv/app.py"]
 

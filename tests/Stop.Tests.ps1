@@ -1,0 +1,84 @@
+# Stop means stop: Ctrl+C, Select-Object -First and -ErrorAction Stop cancel, end what runs in the pod, and return in time.
+
+BeforeAll {
+    . (Join-Path $PSScriptRoot 'common.ps1')
+    $script:ns = New-TestNamespace
+
+    function Invoke-Stopped {
+        # Starts the script in a runspace, stops it when it is under way, gives the seconds until it had ended.
+        param([string] $Script, [scriptblock] $UnderWay)
+        $shell = [powershell]::Create()
+        try {
+            [void]$shell.AddScript("`$ProgressPreference = 'SilentlyContinue'; Import-Module '$($script:ModulePath)/PyDebug.psd1'; $Script")
+            $run = $shell.BeginInvoke()
+            Wait-Until -What 'the command to be under way' -Seconds 30 { $run.IsCompleted -or (& $UnderWay) } | Out-Null
+            $run.IsCompleted | Should -BeFalse -Because "it was to be stopped: $($shell.Streams.Error)"
+            $watch = [System.Diagnostics.Stopwatch]::StartNew()
+            $stop = $shell.BeginStop($null, $null)
+            $stop.AsyncWaitHandle.WaitOne(20000) | Should -BeTrue
+            $shell.EndStop($stop)
+            return $watch.Elapsed.TotalSeconds
+        }
+        finally {
+            $shell.Dispose()
+        }
+    }
+}
+
+AfterAll {
+    Remove-TestNamespace $script:ns
+}
+
+Describe 'Stop' {
+    It 'ends a start that waits for its container' {
+        $pod = New-TestPod $script:ns
+        $seconds = Invoke-Stopped "Start-PodDebug $pod -Namespace $($script:ns) -Image pydebug.test/absent:1 -TimeoutSeconds 100" { Get-EphemeralContainer $script:ns $pod }
+        $seconds | Should -BeLessThan 5
+    }
+
+    It 'ends a question while the agent is held up, and the agent with it' {
+        # The agent is stopped by a signal as soon as it is seen, so it cannot answer.
+        $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -ReadyLog 'listens'
+        $session = Start-PodDebug $pod -Namespace $script:ns
+        $holder = @'
+import os, signal, sys, time
+end = time.monotonic() + 30
+print("ready", flush=True)
+while time.monotonic() < end:
+    for pid in os.listdir("/proc"):
+        try:
+            line = open(f"/proc/{pid}/cmdline").read() if pid.isdigit() else ""
+        except OSError:
+            continue
+        if "\0-I\0-S\0-B\0" in line and "SIGUSR1" not in line:
+            os.kill(int(pid), signal.SIGSTOP)
+            time.sleep(7)
+            os.kill(int(pid), signal.SIGCONT)
+            sys.exit()
+'@
+        Invoke-PodExec $script:ns $pod 'python3', '-c', "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdin=-3, stdout=-3, stderr=-3, start_new_session=True)", $holder | Out-Null
+        Wait-Until -What 'the holder' { Get-PodProcessTable $script:ns $pod | Where-Object { $_.Command -match 'SIGSTOP' } } | Out-Null
+        $script:json = $session | ConvertTo-Json -Depth 5 -Compress
+        $seconds = Invoke-Stopped "'$($script:json)' | ConvertFrom-Json | Get-PyStack" { Get-AgentProcess $script:ns $pod | Where-Object State -eq 'T' }
+        $seconds | Should -BeLessThan 5
+        Wait-Until -What 'the agent to end' -Seconds 20 { -not (Get-AgentProcess $script:ns $pod | Where-Object { $_.Command -notmatch 'SIGSTOP' }) } | Should -BeTrue
+    }
+
+    It 'ends with Select-Object -First' {
+        $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'sleepers', 'hot' -ReadyLog 'listens'
+        $session = Start-PodDebug $pod -Namespace $script:ns
+        $time = Measure-Command { $script:one = @($session | Get-PyStack | Select-Object -First 1) }
+        $script:one.Count | Should -Be 1
+        $time.TotalSeconds | Should -BeLessThan 5
+        Wait-Until -What 'the agent to end' -Seconds 5 { -not (Get-AgentProcess $script:ns $pod) } | Should -BeTrue
+        Get-PodProcessTable $script:ns $pod | Where-Object State -in 'Z', 'T', 't' | Should -BeNullOrEmpty
+    }
+
+    It 'ends with -ErrorAction Stop at the first failure' {
+        $pod = New-TestPod $script:ns -ReadyLog 'listens'
+        $session = Start-PodDebug $pod -Namespace $script:ns
+        $time = Measure-Command { { $session | Get-PyStack -ProcessId 4242 -ErrorAction Stop } | Should -Throw -ErrorId 'ProcessGone*' }
+        $time.TotalSeconds | Should -BeLessThan 5
+        Wait-Until -What 'the agent to end' -Seconds 5 { -not (Get-AgentProcess $script:ns $pod) } | Should -BeTrue
+    }
+}

@@ -1,0 +1,376 @@
+# What every Pester file starts with: the module, the cluster's API by plain HTTP, and pods to work on. Dot-sourced in
+# BeforeAll. PYDEBUG_TEST_KUBECONFIG names the cluster (token or client certificate), PYDEBUG_TEST_KIND its kind.
+
+Set-StrictMode -Version 1
+$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+
+$script:Repository = Split-Path $PSScriptRoot
+$script:ModulePath = $env:PYDEBUG_MODULE ? $env:PYDEBUG_MODULE : (Join-Path $script:Repository 'out/module/PyDebug')
+$env:KUBECONFIG = $env:PYDEBUG_TEST_KUBECONFIG
+$env:PYDEBUG_IMAGE = $null
+
+. (Join-Path $PSScriptRoot 'environment.ps1')
+
+if (-not (Get-Module PyDebug)) {
+    Import-Module (Join-Path $script:ModulePath 'PyDebug.psd1')
+}
+
+function Get-TestServer {
+    # The server, its authority and our identity, from the kubeconfig of the tests.
+    $text = Get-Content -Raw -LiteralPath $env:PYDEBUG_TEST_KUBECONFIG
+    $value = { param($key) $text -match "(?m)^[\s-]*${key}:\s*[`"']?([^`"'\s]+)" ? $Matches[1] : $null }
+    $bytes = {
+        param($key)
+        $inline = & $value "$key-data"
+        $file = & $value $key
+        $inline ? [Convert]::FromBase64String($inline) : $file ? [System.IO.File]::ReadAllBytes($file) : $null
+    }
+    return [pscustomobject]@{
+        Address     = [Uri](& $value 'server')
+        Authority   = & $bytes 'certificate-authority'
+        Token       = & $value 'token'
+        Certificate = & $bytes 'client-certificate'
+        Key         = & $bytes 'client-key'
+    }
+}
+
+function New-TestClient {
+    # An HTTP client that trusts the kubeconfig's authority alone.
+    param([psobject] $Server)
+    $handler = [System.Net.Http.SocketsHttpHandler]::new()
+    $policy = [System.Security.Cryptography.X509Certificates.X509ChainPolicy]::new()
+    $policy.RevocationMode = 'NoCheck'
+    if ($Server.Authority) {
+        $policy.TrustMode = 'CustomRootTrust'
+        $policy.CustomTrustStore.ImportFromPem([System.Text.Encoding]::ASCII.GetString($Server.Authority))
+    }
+    $handler.SslOptions.CertificateChainPolicy = $policy
+    if ($Server.Certificate) {
+        $ascii = [System.Text.Encoding]::ASCII
+        $pair = [System.Security.Cryptography.X509Certificates.X509Certificate2]::CreateFromPem(
+            $ascii.GetString($Server.Certificate), $ascii.GetString($Server.Key))
+        $handler.SslOptions.ClientCertificates = [System.Security.Cryptography.X509Certificates.X509CertificateCollection]::new()
+        [void]$handler.SslOptions.ClientCertificates.Add($pair)
+    }
+    $client = [System.Net.Http.HttpClient]::new($handler)
+    $client.BaseAddress = $Server.Address
+    $client.Timeout = [TimeSpan]::FromSeconds(30)
+    if ($Server.Token) {
+        $client.DefaultRequestHeaders.Authorization = [System.Net.Http.Headers.AuthenticationHeaderValue]::new('Bearer', $Server.Token)
+    }
+    return $client
+}
+
+$script:Server = Get-TestServer
+$script:Client = New-TestClient $script:Server
+
+function Invoke-TestApi {
+    # One request; gives the answer's object. Throws where the server refuses, unless -Allow has the status.
+    param(
+        [string] $Method,
+        [string] $Path,
+        [object] $Body,
+        [string] $ContentType = 'application/json',
+        [int[]] $Allow = @(),
+        [switch] $AsText
+    )
+    $request = [System.Net.Http.HttpRequestMessage]::new($Method, $Path)
+    if ($null -ne $Body) {
+        $json = $Body -is [string] ? $Body : (ConvertTo-Json -InputObject $Body -Depth 20 -Compress)
+        $request.Content = [System.Net.Http.StringContent]::new($json, [System.Text.Encoding]::UTF8, $ContentType)
+    }
+    $response = $script:Client.Send($request)
+    $text = $response.Content.ReadAsStringAsync().GetAwaiter().GetResult()
+    if (-not $response.IsSuccessStatusCode -and [int]$response.StatusCode -notin $Allow) {
+        throw "$Method $Path answered $([int]$response.StatusCode): $text"
+    }
+    return $AsText -or -not $text ? $text : ($text | ConvertFrom-Json)
+}
+
+function Wait-Until {
+    # Asks again until the condition gives something true, and gives that; throws at the deadline.
+    param([scriptblock] $Condition, [string] $What = 'the condition', [double] $Seconds = 60, [int] $Milliseconds = 100)
+    $deadline = [DateTime]::UtcNow.AddSeconds($Seconds)
+    while ($true) {
+        $value = & $Condition
+        if ($value) {
+            return $value
+        }
+        if ([DateTime]::UtcNow -gt $deadline) {
+            throw "Waited $Seconds s for $What."
+        }
+        Start-Sleep -Milliseconds $Milliseconds
+    }
+}
+
+function New-TestName {
+    param([string] $Prefix = 'pydebug-test')
+    return "$Prefix-$([Guid]::NewGuid().ToString('n').Substring(0, 8))"
+}
+
+function New-TestNamespace {
+    # A namespace of its own for a test file; -PodSecurity sets the standard that is enforced there.
+    param([string] $Name = (New-TestName), [string] $PodSecurity)
+    $labels = @{ 'pydebug.test/made' = 'yes' }
+    if ($PodSecurity) {
+        $labels['pod-security.kubernetes.io/enforce'] = $PodSecurity
+    }
+    Invoke-TestApi POST '/api/v1/namespaces' @{ apiVersion = 'v1'; kind = 'Namespace'; metadata = @{ name = $Name; labels = $labels } } -Allow 409 |
+        Out-Null
+    return $Name
+}
+
+function Remove-TestNamespace {
+    param([string] $Name)
+    if (-not $Name) {
+        return
+    }
+    foreach ($pod in (Invoke-TestApi GET "/api/v1/namespaces/$Name/pods").items) {
+        Remove-TestPod $Name $pod.metadata.name
+    }
+    Invoke-TestApi DELETE "/api/v1/namespaces/$Name" -Allow 404, 409 | Out-Null
+}
+
+function Remove-TestPod {
+    # Deletes a pod and waits until it is gone.
+    param([string] $Namespace, [string] $Name)
+    $path = "/api/v1/namespaces/$Namespace/pods/$Name"
+    Invoke-TestApi DELETE "${path}?gracePeriodSeconds=0" -Allow 404 | Out-Null
+    Wait-Until -What "the end of pod $Name" { -not (Get-TestPod $Namespace $Name) } | Out-Null
+}
+
+function Get-TestPod {
+    # The pod as the API has it, or nothing.
+    param([string] $Namespace, [string] $Name)
+    $pod = Invoke-TestApi GET "/api/v1/namespaces/$Namespace/pods/$Name" -Allow 404
+    return $pod.kind -eq 'Pod' ? $pod : $null
+}
+
+function Get-EphemeralContainer {
+    # The ephemeral containers in a pod's spec.
+    param([string] $Namespace, [string] $Name)
+    $spec = (Get-TestPod $Namespace $Name).spec
+    return $spec.PSObject.Properties['ephemeralContainers'] ? @($spec.ephemeralContainers) : @()
+}
+
+function New-TestContainer {
+    # A container of a pod from a test image.
+    param(
+        [string] $Name = 'web',
+        [string] $Image = 'badapp',
+        [string[]] $Command,
+        [string[]] $Arguments,
+        [hashtable] $Environment = @{},
+        [hashtable] $Security,
+        [string] $MemoryLimit
+    )
+    $container = @{ name = $Name; image = $Image -match '[/:]' ? $Image : "pydebug.test/${Image}:1"; imagePullPolicy = 'IfNotPresent' }
+    if ($Command) {
+        $container.command = @($Command)
+    }
+    if ($Arguments) {
+        $container.args = @($Arguments)
+    }
+    if ($Environment.Count) {
+        $container.env = @($Environment.GetEnumerator() | ForEach-Object { @{ name = $_.Key; value = "$($_.Value)" } })
+    }
+    if ($Security) {
+        $container.securityContext = $Security
+    }
+    if ($MemoryLimit) {
+        $container.resources = @{ limits = @{ memory = $MemoryLimit } }
+    }
+    return $container
+}
+
+function New-TestPod {
+    # Makes a pod of one container (or of -Containers) and waits until it runs and, with -ReadyLog, has said so.
+    param(
+        [string] $Namespace,
+        [string] $Name = (New-TestName 'pod'),
+        [string] $Image = 'badapp',
+        [string[]] $Command,
+        [string[]] $Arguments,
+        [hashtable] $Environment = @{},
+        [hashtable] $Security,
+        [string] $MemoryLimit,
+        [hashtable[]] $Containers,
+        [hashtable] $Spec = @{},
+        [hashtable] $Annotations = @{},
+        [string] $ReadyLog,
+        [switch] $NoWait
+    )
+    if (-not $Containers) {
+        $Containers = New-TestContainer -Image $Image -Command $Command -Arguments $Arguments -Environment $Environment -Security $Security -MemoryLimit $MemoryLimit
+    }
+    $whole = @{ containers = @($Containers); automountServiceAccountToken = $false; enableServiceLinks = $false; terminationGracePeriodSeconds = 1 } + $Spec
+    $body = @{ apiVersion = 'v1'; kind = 'Pod'; metadata = @{ name = $Name; namespace = $Namespace; annotations = $Annotations }; spec = $whole }
+    # A new namespace has no service account for the first moments.
+    Wait-Until -What "pod $Name to be accepted" -Seconds 20 {
+        $answer = Invoke-TestApi POST "/api/v1/namespaces/$Namespace/pods" $body -Allow 403
+        if ($answer.kind -ne 'Pod' -and $answer.message -notmatch 'serviceaccount') {
+            throw $answer.message
+        }
+        $answer.kind -eq 'Pod'
+    } | Out-Null
+    if (-not $NoWait) {
+        Wait-TestPod $Namespace $Name
+        if ($ReadyLog) {
+            Wait-PodLog $Namespace $Name $ReadyLog | Out-Null
+        }
+    }
+    return $Name
+}
+
+function Wait-TestPod {
+    # Until all containers run.
+    param([string] $Namespace, [string] $Name, [double] $Seconds = 60)
+    $script:lastStatus = $null
+    try {
+        Wait-Until -What "pod $Name to run" -Seconds $Seconds {
+            $pod = Get-TestPod $Namespace $Name
+            $script:lastStatus = $pod.status
+            $states = $pod.status.PSObject.Properties['containerStatuses'] ? @($pod.status.containerStatuses) : @()
+            $pod.status.phase -eq 'Running' -and @($states | Where-Object { $_.state.PSObject.Properties['running'] }).Count -eq @($pod.spec.containers).Count
+        } | Out-Null
+    }
+    catch {
+        throw "$_ Its status: $($script:lastStatus | ConvertTo-Json -Depth 8 -Compress)"
+    }
+}
+
+function Wait-PodLog {
+    # Until the container's log has the pattern; gives the log.
+    param([string] $Namespace, [string] $Name, [string] $Pattern, [string] $Container, [double] $Seconds = 60)
+    $query = $Container ? "?container=$Container" : ''
+    return Wait-Until -What "'$Pattern' in the log of pod $Name" -Seconds $Seconds {
+        $log = Invoke-TestApi GET "/api/v1/namespaces/$Namespace/pods/$Name/log$query" -AsText -Allow 400
+        $log -match $Pattern ? $log : $null
+    }
+}
+
+function Invoke-PodExec {
+    # Runs a command in a pod's container over the exec subresource (v4), gives its standard output; throws on failure.
+    param([string] $Namespace, [string] $Name, [string[]] $Command, [string] $Container = 'web', [double] $Seconds = 30)
+    $query = @($Command | ForEach-Object { "command=$([Uri]::EscapeDataString($_))" }) -join '&'
+    $path = "/api/v1/namespaces/$Namespace/pods/$Name/exec?container=$Container&stdout=true&stderr=true&$query"
+    $uri = [UriBuilder]::new([Uri]::new($script:Server.Address, $path))
+    $uri.Scheme = 'wss'
+    $socket = [System.Net.WebSockets.ClientWebSocket]::new()
+    $socket.Options.AddSubProtocol('v4.channel.k8s.io')
+    if ($script:Server.Token) {
+        $socket.Options.SetRequestHeader('Authorization', "Bearer $($script:Server.Token)")
+    }
+    $cancel = [System.Threading.CancellationTokenSource]::new([TimeSpan]::FromSeconds($Seconds))
+    $streams = @{ 1 = [System.IO.MemoryStream]::new(); 2 = [System.IO.MemoryStream]::new(); 3 = [System.IO.MemoryStream]::new() }
+    try {
+        $socket.ConnectAsync($uri.Uri, $script:Client, $cancel.Token).GetAwaiter().GetResult()
+        $buffer = [byte[]]::new(65536)
+        $channel = 0
+        $first = $true
+        while ($true) {
+            $part = $socket.ReceiveAsync([ArraySegment[byte]]::new($buffer), $cancel.Token).GetAwaiter().GetResult()
+            if ($part.MessageType -eq 'Close') {
+                break
+            }
+            $skip = 0
+            if ($first -and $part.Count -gt 0) {
+                $channel = [int]$buffer[0]
+                $skip = 1
+            }
+            $first = $part.EndOfMessage
+            if ($streams.ContainsKey($channel)) {
+                $streams[$channel].Write($buffer, $skip, $part.Count - $skip)
+            }
+        }
+    }
+    finally {
+        $socket.Dispose()
+        $cancel.Dispose()
+    }
+    $text = @{}
+    foreach ($number in 1, 2, 3) {
+        $text[$number] = [System.Text.Encoding]::UTF8.GetString($streams[$number].ToArray())
+    }
+    if ($text[3] -notmatch '"status":\s*"Success"') {
+        throw "$($Command -join ' ') in pod ${Name}: $($text[2]) $($text[3])"
+    }
+    return $text[1]
+}
+
+function Invoke-PodPython {
+    # Runs a Python program in the container with the image's own interpreter, gives what it printed.
+    param([string] $Namespace, [string] $Name, [string] $Program, [string] $Container = 'web')
+    return Invoke-PodExec $Namespace $Name @('python3', '-c', $Program) -Container $Container
+}
+
+function Get-PodProcessTable {
+    # Every process that the container sees but the one that looks: pid, parent, state, command line.
+    param([string] $Namespace, [string] $Name, [string] $Container = 'web')
+    $program = @'
+import json, os
+rows = []
+for pid in os.listdir("/proc"):
+    if pid.isdigit() and int(pid) != os.getpid():
+        try:
+            stat = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
+            command = open(f"/proc/{pid}/cmdline", "rb").read().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        rows.append({"Pid": int(pid), "Parent": int(stat[1]), "State": stat[0], "Command": command})
+print(json.dumps(rows))
+'@
+    return Invoke-PodPython $Namespace $Name $program $Container | ConvertFrom-Json
+}
+
+function Get-AgentProcess {
+    # Our processes in the pod but for the keeper, which is told by the mark in its arguments.
+    param([string] $Namespace, [string] $Name, [string] $Container = 'web')
+    return @(Get-PodProcessTable $Namespace $Name $Container | Where-Object { $_.Command -match ' -I -S -B ' -and -not (Test-Keeper $_) })
+}
+
+function Test-Keeper {
+    param([psobject] $Process)
+    return $Process.Command -match 'SIGUSR1'
+}
+
+function Request-Trouble {
+    # Asks the service in the pod for a trouble, by its own HTTP interface.
+    param([string] $Namespace, [string] $Name, [string] $Path, [string] $Container = 'web')
+    $program = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8080$Path', timeout=20).read().decode())"
+    return Invoke-PodPython $Namespace $Name $program $Container
+}
+
+function Get-Failure {
+    # The error records and warnings of a command, which is expected to write errors that do not end it.
+    param([scriptblock] $Command)
+    $failures = @()
+    $output = & { $ErrorActionPreference = 'Continue'; & $Command 2>&1 3>$null } | ForEach-Object {
+        if ($_ -is [System.Management.Automation.ErrorRecord]) {
+            $failures += $_
+        }
+        else {
+            $_
+        }
+    }
+    return [pscustomobject]@{ Errors = @($failures); First = $failures | Select-Object -First 1; Output = @($output) }
+}
+
+function Get-ErrorId {
+    # The constant part of an error's id.
+    param([System.Management.Automation.ErrorRecord] $Record)
+    return ($Record.FullyQualifiedErrorId -split ',')[0]
+}
+
+function Invoke-ChildPwsh {
+    # A script in a PowerShell of its own; gives its output as text lines, throws where it fails.
+    param([string] $Script)
+    $program, $arguments = Get-PwshCommand
+    $encoded = [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes("`$ErrorActionPreference='Stop'; `$PSStyle.OutputRendering='PlainText'`n$Script"))
+    $lines = & $program @arguments -NoProfile -NonInteractive -EncodedCommand $encoded 2>&1 | ForEach-Object { "$_" }
+    if ($LASTEXITCODE -ne 0) {
+        throw "The child PowerShell ended with exit code ${LASTEXITCODE}: $($lines -join "`n")"
+    }
+    return $lines
+}
