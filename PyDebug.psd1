@@ -12,10 +12,12 @@
     TypesToProcess       = @('PyDebug.Types.ps1xml')
     CmdletsToExport      = @(
         'Copy-PodFile'
+        'Export-StackProfile'
         'Get-PodDebug'
         'Get-PyProcess'
         'Get-PyStack'
         'Get-PyTask'
+        'Import-StackProfile'
         'Start-PodDebug'
         'Stop-PodDebug'
     )

@@ -1,0 +1,200 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Management.Automation;
+using System.Text;
+using PyDebug.Errors;
+using PyDebug.Internal;
+using PyDebug.Profiles;
+using PyDebug.Profiles.Flame;
+
+namespace PyDebug.Commands;
+
+/// <summary>
+/// Writes profiles to a file: a flame graph (SVG), speedscope's JSON, or collapsed stacks. Several profiles become one
+/// file, apart by process.
+/// </summary>
+[Cmdlet(VerbsData.Export, "StackProfile", DefaultParameterSetName = PathSet, SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(FileInfo))]
+public sealed class ExportStackProfileCommand : PSCmdlet
+{
+    private const string PathSet = "Path";
+
+    private const string LiteralPathSet = "LiteralPath";
+
+    private readonly List<StackProfile> _profiles = [];
+
+    private bool _hadInput;
+
+    /// <summary>Profiles, or reports that offer profiles.</summary>
+    [Parameter(Mandatory = true, ValueFromPipeline = true)]
+    [ValidateNotNull]
+    public PSObject? InputObject { get; set; }
+
+    /// <summary>The file to write. Its extension chooses the format: .svg, .json, .txt, .folded or .collapsed.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = PathSet)]
+    [ValidateNotNullOrEmpty]
+    public string? Path { get; set; }
+
+    /// <summary>The same; both take the name as it is, brackets and all.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = LiteralPathSet)]
+    [ValidateNotNullOrEmpty]
+    [Alias("PSPath")]
+    public string? LiteralPath { get; set; }
+
+    /// <summary>The format, where the extension does not say it.</summary>
+    [Parameter]
+    [ValidateSet("Svg", "Speedscope", "Collapsed")]
+    public string? Format { get; set; }
+
+    /// <summary>Takes the profiles of this metric alone: Cpu, Wall, Gil, Bytes.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Metric { get; set; }
+
+    /// <summary>Keeps threads apart in a flame graph.</summary>
+    [Parameter]
+    public SwitchParameter ByThread { get; set; }
+
+    /// <summary>Leaves a file that exists as it is, and says so.</summary>
+    [Parameter]
+    public SwitchParameter NoClobber { get; set; }
+
+    /// <summary>Replaces a file that is read-only too.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    /// <summary>Writes the file's <see cref="FileInfo"/> to the pipeline.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    /// <summary>Gathers profiles.</summary>
+    protected override void ProcessRecord()
+    {
+        _hadInput = true;
+        IStackProfileSource? source = InputObject?.BaseObject as IStackProfileSource ?? Revive(InputObject!);
+        if (source is null)
+        {
+            WriteError(ErrorFactory.Local(
+                LocalCause.ParameterInvalid,
+                $"An object of type {InputObject!.TypeNames[0]} has no stack profile.").ErrorRecord);
+            return;
+        }
+
+        IReadOnlyList<StackProfile> profiles = source.GetStackProfiles(Metric);
+        if (profiles.Count == 0)
+        {
+            string has = source is StackProfile other ? $" It has {other.Metric}." : "";
+            WriteError(ErrorFactory.Local(
+                LocalCause.ParameterInvalid, $"'{source}' has no profile of metric '{Metric}'.{has}").ErrorRecord);
+        }
+
+        _profiles.AddRange(profiles);
+    }
+
+    /// <summary>Writes the file.</summary>
+    protected override void EndProcessing()
+    {
+        if (_profiles.Count == 0)
+        {
+            if (!_hadInput)
+            {
+                WriteWarning("There was no profile to export; nothing was written.");
+            }
+
+            return;
+        }
+
+        string path = SessionState.Path.GetUnresolvedProviderPathFromPSPath(LiteralPath ?? Path!);
+        try
+        {
+            string format = Format ?? FormatOf(path);
+            Check(format);
+            if (ShouldProcess(path, $"Write {_profiles.Count} profile(s) as {format}"))
+            {
+                Write(path, format);
+            }
+        }
+        catch (PyDebugException e)
+        {
+            WriteError(e.ErrorRecord);
+        }
+    }
+
+    private static StackProfile? Revive(PSObject item)
+        => item.TypeNames[0].EndsWith(nameof(StackProfile), StringComparison.Ordinal)
+            || (item.Properties["Samples"] is not null && item.Properties["Metric"] is not null)
+            ? (StackProfile)RecordReader.Read(item, typeof(StackProfile))
+            : null;
+
+    private static string FormatOf(string path) => System.IO.Path.GetExtension(path).ToLowerInvariant() switch
+    {
+        ".svg" => "Svg",
+        ".json" => "Speedscope",
+        ".txt" or ".folded" or ".collapsed" => "Collapsed",
+        string other => throw ErrorFactory.Local(
+            LocalCause.ParameterInvalid, $"The extension '{other}' does not say a format; -Format does."),
+    };
+
+    private void Check(string format)
+    {
+        string[] metrics = [.. _profiles.Select(p => p.Metric).Distinct()];
+        if (format != "Speedscope" && metrics.Length > 1)
+        {
+            throw ErrorFactory.Local(
+                LocalCause.ParameterInvalid,
+                $"Profiles of {string.Join(" and ", metrics)} do not add up to one file. Choose one with -Metric.");
+        }
+
+        if (_profiles.All(p => p.Samples.Count == 0))
+        {
+            WriteWarning("The profile has no samples: the file shows nothing.");
+        }
+    }
+
+    private void Write(string path, string format)
+    {
+        try
+        {
+            using OutputFile file = OutputFile.Open(path, NoClobber, Force);
+            WriteContent(file.Stream, format);
+            file.Complete();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw OutputFile.Explain(e, path);
+        }
+
+        if (PassThru)
+        {
+            WriteObject(new FileInfo(path));
+        }
+    }
+
+    private void WriteContent(Stream stream, string format)
+    {
+        if (format == "Speedscope")
+        {
+            string version = typeof(StackProfile).Assembly.GetName().Version?.ToString(3) ?? "0";
+            SpeedscopeWriter.Write(stream, _profiles, version);
+            return;
+        }
+
+        using StreamWriter writer = new(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), leaveOpen: true);
+        if (format == "Svg")
+        {
+            FlameGraphWriter.Write(writer, _profiles, ByThread);
+            return;
+        }
+
+        int changed = CollapsedWriter.Write(writer, _profiles);
+        if (changed > 0)
+        {
+            WriteWarning(
+                $"{changed} frames have names that the collapsed format cannot hold: ';' was written as ':', other "
+                + "characters as escapes.");
+        }
+    }
+}

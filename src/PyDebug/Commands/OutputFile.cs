@@ -1,0 +1,116 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using PyDebug.Errors;
+
+namespace PyDebug.Commands;
+
+/// <summary>
+/// A file that appears whole or not at all: it is written under a temporary name beside its place and renamed when it
+/// is complete.
+/// </summary>
+internal sealed class OutputFile : IDisposable
+{
+    private const int DiskFull = 28;
+
+    private const int WindowsDiskFull = unchecked((int)0x80070070);
+
+    private readonly string _path;
+
+    private readonly string _temporary;
+
+    private readonly bool _keepExisting;
+
+    private bool _complete;
+
+    private OutputFile(string path, bool keepExisting)
+    {
+        _path = path;
+        _keepExisting = keepExisting;
+        _temporary = Path.Combine(
+            Path.GetDirectoryName(path) ?? "", $".{Path.GetFileName(path)}.{Path.GetRandomFileName()}");
+        Stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
+    }
+
+    /// <summary>Takes the content.</summary>
+    public FileStream Stream { get; }
+
+    /// <summary>Opens a file for writing.</summary>
+    /// <param name="path">The full path; a link is followed.</param>
+    /// <param name="noClobber">Whether a file that exists is an error.</param>
+    /// <param name="force">Whether a read-only file is replaced.</param>
+    /// <exception cref="PyDebugException">The path cannot be written to.</exception>
+    public static OutputFile Open(string path, bool noClobber, bool force)
+    {
+        string place = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        if (noClobber && Exists(path))
+        {
+            throw ErrorFactory.Local(LocalCause.DestinationExists, $"'{path}' exists.");
+        }
+
+        if (Directory.Exists(place) || IsSpecial(place))
+        {
+            throw Invalid($"'{path}' is not a regular file.");
+        }
+
+        if (!force && File.Exists(place) && File.GetAttributes(place).HasFlag(FileAttributes.ReadOnly))
+        {
+            throw Invalid($"'{path}' is read-only.", "-Force replaces it.");
+        }
+
+        try
+        {
+            return new OutputFile(place, noClobber);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Explain(e, path);
+        }
+    }
+
+    /// <summary>Gives the file its name.</summary>
+    public void Complete()
+    {
+        Stream.Dispose();
+        File.Move(_temporary, _path, overwrite: !_keepExisting);
+        _complete = true;
+    }
+
+    /// <summary>Removes what was not completed.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            Stream.Dispose();
+        }
+        catch (IOException)
+        {
+            // A full disk is reported by the write that met it; the file goes away anyhow.
+        }
+
+        if (!_complete)
+        {
+            File.Delete(_temporary);
+        }
+    }
+
+    /// <summary>The failure behind an exception of a write.</summary>
+    public static PyDebugException Explain(Exception exception, string path)
+        => exception is IOException && exception.HResult is DiskFull or WindowsDiskFull
+            ? ErrorFactory.Local(AgentCause.DiskFull, $"'{path}' was not written: the disk is full.")
+            : Invalid($"'{path}' cannot be written: {exception.Message}");
+
+    private static PyDebugException Invalid(
+        string message,
+        string advice = "Check -Path: the folder must exist and be writable.")
+        => ErrorFactory.Local(
+            LocalCause.DestinationInvalid,
+            message,
+            detail: new Dictionary<string, string> { ["advice"] = advice });
+
+    private static bool Exists(string path) => File.Exists(path) || Directory.Exists(path);
+
+    /// <summary>A rename would replace a device with a file.</summary>
+    private static bool IsSpecial(string path)
+        => path.StartsWith("/dev/", StringComparison.Ordinal) || path.StartsWith("/proc/", StringComparison.Ordinal);
+}

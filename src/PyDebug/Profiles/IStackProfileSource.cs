@@ -1,0 +1,12 @@
+using System.Collections.Generic;
+
+namespace PyDebug;
+
+/// <summary>Something that stack profiles can be had from: a profile itself, or a report that holds several.</summary>
+public interface IStackProfileSource
+{
+    /// <summary>The profiles of one metric.</summary>
+    /// <param name="metric">The metric's name, such as <c>Cpu</c>; null for the one that matters most.</param>
+    /// <returns>The profiles, none where the source has no such metric.</returns>
+    public IReadOnlyList<StackProfile> GetStackProfiles(string? metric);
+}

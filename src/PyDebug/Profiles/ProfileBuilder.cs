@@ -1,0 +1,138 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+
+namespace PyDebug.Profiles;
+
+/// <summary>Sums samples of one process up to a profile: by thread and stack, and in the order they came.</summary>
+/// <param name="frames">The frames that stacks refer to by number.</param>
+internal sealed class ProfileBuilder(IReadOnlyList<StackFrame> frames)
+{
+    private readonly List<ThreadPart> _threads = [];
+
+    private readonly Dictionary<(long?, string?), int> _threadNumbers = [];
+
+    /// <summary>The number under which a thread's samples are added.</summary>
+    public int Thread(long? id, string? name)
+    {
+        if (!_threadNumbers.TryGetValue((id, name), out int number))
+        {
+            number = _threads.Count;
+            _threads.Add(new ThreadPart(id, name));
+            _threadNumbers.Add((id, name), number);
+        }
+
+        return number;
+    }
+
+    /// <summary>Adds a sample.</summary>
+    /// <param name="thread">The thread's number.</param>
+    /// <param name="stack">The frames' numbers, outermost first. The array is kept.</param>
+    /// <param name="value">The sample's value, in the profile's unit.</param>
+    /// <param name="count">How many samples this stands for.</param>
+    public void Add(int thread, int[] stack, double value, long count = 1) => _threads[thread].Add(stack, value, count);
+
+    /// <summary>The profile, with everything else taken from another one.</summary>
+    public StackProfile Build(StackProfile about)
+    {
+        List<(StackSample Sample, int Thread, int Stack)> samples = [];
+        for (int t = 0; t < _threads.Count; t++)
+        {
+            ThreadPart thread = _threads[t];
+            for (int s = 0; s < thread.Stacks.Count; s++)
+            {
+                Sum sum = thread.Stacks[s];
+                StackSample sample = new()
+                {
+                    ThreadId = thread.Id,
+                    Thread = thread.Name,
+                    Value = Round(sum.Value),
+                    Count = sum.Count,
+                    Frames = Frames(sum.Stack),
+                };
+                samples.Add((sample, t, s));
+            }
+        }
+
+        samples = [.. samples.OrderByDescending(s => s.Sample.Value)];
+        int[][] places = [.. _threads.Select(t => new int[t.Stacks.Count])];
+        for (int i = 0; i < samples.Count; i++)
+        {
+            places[samples[i].Thread][samples[i].Stack] = i;
+        }
+
+        return about with
+        {
+            SampleCount = samples.Sum(s => s.Sample.Count),
+            Samples = [.. samples.Select(s => s.Sample)],
+            Threads = [.. _threads
+                .Select(t => new ProfileThread
+                {
+                    ThreadId = t.Id,
+                    Name = t.Name,
+                    Value = Round(t.Stacks.Sum(s => s.Value)),
+                    SampleCount = t.Stacks.Sum(s => s.Count),
+                })
+                .OrderByDescending(t => t.Value)],
+            Timeline = [.. _threads.SelectMany((t, n) => t.Runs.Select(
+                r => r with { Sample = places[n][r.Sample], Value = Round(r.Value) }))],
+        };
+    }
+
+    /// <summary>Takes away what adding up binary fractions leaves behind.</summary>
+    private static double Round(double value) => Math.Abs(value) < 1e6 ? Math.Round(value, 9) : value;
+
+    private StackFrame[] Frames(int[] stack)
+    {
+        StackFrame[] result = new StackFrame[stack.Length];
+        for (int i = 0; i < stack.Length; i++)
+        {
+            result[stack.Length - 1 - i] = frames[stack[i]];
+        }
+
+        return result;
+    }
+
+    private sealed class Sum(int[] stack)
+    {
+        public int[] Stack { get; } = stack;
+
+        public double Value { get; set; }
+
+        public long Count { get; set; }
+    }
+
+    private sealed class ThreadPart(long? id, string? name)
+    {
+        private readonly Dictionary<int[], int> _numbers = new(StackComparer.Instance);
+
+        public long? Id { get; } = id;
+
+        public string? Name { get; } = name;
+
+        public List<Sum> Stacks { get; } = [];
+
+        public List<SampleRun> Runs { get; } = [];
+
+        public void Add(int[] stack, double value, long count)
+        {
+            if (!_numbers.TryGetValue(stack, out int number))
+            {
+                number = Stacks.Count;
+                Stacks.Add(new Sum(stack));
+                _numbers.Add(stack, number);
+            }
+
+            Stacks[number].Value += value;
+            Stacks[number].Count += count;
+            if (Runs.Count > 0 && Runs[^1].Sample == number)
+            {
+                Runs[^1] = Runs[^1] with { Value = Runs[^1].Value + value, Count = Runs[^1].Count + count };
+            }
+            else
+            {
+                Runs.Add(new SampleRun(number, value, count));
+            }
+        }
+    }
+}

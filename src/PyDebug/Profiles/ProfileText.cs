@@ -1,0 +1,81 @@
+using System.Collections.Generic;
+using System.Globalization;
+using PyDebug.Internal;
+
+namespace PyDebug.Profiles;
+
+/// <summary>Writes what profiles say for people.</summary>
+internal static class ProfileText
+{
+    /// <summary>Where the profile was taken, as <c>namespace/pod/container process 1</c>, as far as it is known.</summary>
+    public static string Where(StackProfile profile)
+    {
+        List<string> parts = [];
+        if (profile.PodName.Length > 0)
+        {
+            parts.Add(string.Join('/', Names(profile)));
+        }
+
+        if (profile.ProcessId is int id)
+        {
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"process {id}"));
+        }
+
+        return parts.Count == 0 ? "profile" : string.Join(' ', parts);
+    }
+
+    /// <summary>The value with its unit, such as <c>1.23 s</c>, <c>998 samples</c> or <c>36.1 MB</c>.</summary>
+    public static string Value(double value, string unit) => unit switch
+    {
+        "seconds" => Seconds(value),
+        "bytes" => Bytes(value),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{value:#,0.###} {(value == 1 ? "sample" : "samples")}"),
+    };
+
+    /// <summary>A part of the whole, such as <c>61.2 %</c>.</summary>
+    public static string Share(double value, double total)
+        => total > 0 ? string.Create(CultureInfo.InvariantCulture, $"{Percent(100 * value / total)} %") : "0 %";
+
+    /// <summary>What the metric measures, in words.</summary>
+    public static string MetricName(string metric) => metric switch
+    {
+        "Cpu" => "CPU time",
+        "Wall" => "wall-clock time",
+        "Gil" => "time with the GIL",
+        "Time" => "time",
+        "Samples" => "samples",
+        "Bytes" => "memory",
+        _ => SafeText.Line(metric, 40),
+    };
+
+    private static IEnumerable<string> Names(StackProfile profile)
+    {
+        foreach (string name in new[] { profile.Namespace, profile.PodName, profile.ContainerName })
+        {
+            if (name.Length > 0)
+            {
+                yield return SafeText.Line(name, 100);
+            }
+        }
+    }
+
+    private static string Percent(double percent)
+        => percent.ToString(percent is >= 9.95 or 0 ? "0.#" : percent >= 0.095 ? "0.##" : "0.####",
+            CultureInfo.InvariantCulture);
+
+    private static string Seconds(double value) => value switch
+    {
+        >= 100 => string.Create(CultureInfo.InvariantCulture, $"{value:#,0} s"),
+        >= 1 => string.Create(CultureInfo.InvariantCulture, $"{value:0.00} s"),
+        >= 0.001 or 0 => string.Create(CultureInfo.InvariantCulture, $"{value * 1000:0.#} ms"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{value * 1_000_000:0.#} us"),
+    };
+
+    private static string Bytes(double value) => value switch
+    {
+        >= 1e9 => string.Create(CultureInfo.InvariantCulture, $"{value / 1e9:0.00} GB"),
+        >= 1e6 => string.Create(CultureInfo.InvariantCulture, $"{value / 1e6:0.0} MB"),
+        >= 1e3 => string.Create(CultureInfo.InvariantCulture, $"{value / 1e3:0.0} kB"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{value:0} bytes"),
+    };
+}

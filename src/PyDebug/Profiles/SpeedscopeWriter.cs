@@ -1,0 +1,143 @@
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Text.Json;
+using PyDebug.Internal;
+
+namespace PyDebug.Profiles;
+
+/// <summary>
+/// Writes speedscope's JSON. Names stay as they are: what is not ASCII, or means something in HTML, is written as an
+/// escape. Where the order of the samples is known it is kept.
+/// </summary>
+internal static class SpeedscopeWriter
+{
+    private const int FlushAt = 64 * 1024;
+
+    /// <summary>Writes profiles as one file, each thread as one of its profiles.</summary>
+    public static void Write(Stream stream, IReadOnlyList<StackProfile> profiles, string version)
+    {
+        FrameTable frames = new();
+        using Utf8JsonWriter json = new(stream);
+        json.WriteStartObject();
+        json.WriteString("$schema", "https://www.speedscope.app/file-format-schema.json");
+        json.WriteString("exporter", $"PyDebug@{version}");
+        json.WriteString("name", Title(profiles));
+        json.WriteNumber("activeProfileIndex", 0);
+        SpeedscopeAbout.Write(json, profiles);
+        json.WriteStartArray("profiles");
+        for (int i = 0; i < profiles.Count; i++)
+        {
+            WriteThreads(json, profiles[i], i, frames);
+        }
+
+        json.WriteEndArray();
+        json.WriteStartObject("shared");
+        json.WriteStartArray("frames");
+        foreach (StackFrame frame in frames.Frames)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", frame.Name);
+            if (frame.FileName.Length > 0)
+            {
+                json.WriteString("file", frame.FileName);
+            }
+
+            if (frame.Line is int line)
+            {
+                json.WriteNumber("line", line);
+            }
+
+            json.WriteEndObject();
+            Flush(json);
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    private static string Title(IReadOnlyList<StackProfile> profiles)
+    {
+        IEnumerable<string> places = profiles.Select(ProfileText.Where).Distinct().Take(4);
+        return SafeText.Line(string.Join(", ", places), 200);
+    }
+
+    private static void WriteThreads(Utf8JsonWriter json, StackProfile profile, int index, FrameTable frames)
+    {
+        IReadOnlyList<SampleRun> runs = profile.Timeline
+            ?? [.. profile.Samples.Select((s, i) => new SampleRun(i, s.Value, s.Count))];
+        ILookup<(long?, string?), SampleRun> threads =
+            runs.ToLookup(r => (profile.Samples[r.Sample].ThreadId, profile.Samples[r.Sample].Thread));
+        foreach (ProfileThread thread in profile.Threads)
+        {
+            IEnumerable<SampleRun> own = threads[(thread.ThreadId, thread.Name)];
+            json.WriteStartObject();
+            json.WriteString("type", "sampled");
+            json.WriteString("name", new SpeedscopeName(profile.ProcessId, thread.ThreadId, thread.Name).ToString());
+            json.WriteString("unit", profile.Unit is "seconds" or "bytes" ? profile.Unit : "none");
+            json.WriteNumber("startValue", 0);
+            json.WriteNumber("endValue", thread.Value);
+            SpeedscopeAbout.WriteIndex(json, index);
+            json.WriteStartArray("samples");
+            foreach (SampleRun run in own)
+            {
+                json.WriteStartArray();
+                IReadOnlyList<StackFrame> stack = profile.Samples[run.Sample].Frames;
+                for (int i = stack.Count - 1; i >= 0; i--)
+                {
+                    json.WriteNumberValue(frames.Number(stack[i]));
+                }
+
+                json.WriteEndArray();
+                Flush(json);
+            }
+
+            json.WriteEndArray();
+            WriteNumbers(json, "weights", own.Select(r => r.Value));
+            WriteNumbers(json, "pydebug:counts", own.Select(r => (double)r.Count));
+            json.WriteEndObject();
+        }
+    }
+
+    private static void WriteNumbers(Utf8JsonWriter json, string name, IEnumerable<double> values)
+    {
+        json.WriteStartArray(name);
+        foreach (double value in values)
+        {
+            json.WriteNumberValue(System.Math.Round(value, 9));
+            Flush(json);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void Flush(Utf8JsonWriter json)
+    {
+        if (json.BytesPending > FlushAt)
+        {
+            json.Flush();
+        }
+    }
+
+    /// <summary>Numbers frames. What the format has no place for does not tell them apart.</summary>
+    private sealed class FrameTable
+    {
+        private readonly Dictionary<(string, string, int?), int> _numbers = [];
+
+        public List<StackFrame> Frames { get; } = [];
+
+        public int Number(StackFrame frame)
+        {
+            (string, string, int?) key = (frame.Name, frame.FileName, frame.Line);
+            if (!_numbers.TryGetValue(key, out int number))
+            {
+                number = Frames.Count;
+                Frames.Add(frame);
+                _numbers.Add(key, number);
+            }
+
+            return number;
+        }
+    }
+}

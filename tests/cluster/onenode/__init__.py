@@ -1,1 +1,0 @@
-"""A real Kubernetes of one node, started from the programs on this machine."""
