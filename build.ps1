@@ -94,7 +94,28 @@ function Install-Missing {
     return @($missing | Where-Object { -not (Get-Command $_ -CommandType Application -ErrorAction Ignore) } | ForEach-Object { $Packages[$_] })
 }
 
+function Update-Maml {
+    # The MAML is kept in the repository; where PlatyPS is found it is made anew from the pages.
+    $pages = Join-Path $PSScriptRoot 'en-US'
+    $maml = Join-Path $pages 'PyDebug.dll-Help.xml'
+    if (-not (Test-Newer @((Join-Path $pages '*.md')) $maml) -or -not (Get-Module -ListAvailable Microsoft.PowerShell.PlatyPS)) {
+        return
+    }
+    $scratch = Join-Path $script:Out 'maml'
+    # PlatyPS brings a YamlDotNet of its own, which must not stay in this process.
+    $make = "Import-Module Microsoft.PowerShell.PlatyPS; Get-ChildItem -Path '$pages/*.md' | Import-MarkdownCommandHelp | " +
+        "Export-MamlCommandHelp -OutputFolder '$scratch' -Force"
+    $program, $first = Get-PwshCommand
+    & $program @first -NoProfile -Command $make | Out-Null
+    $made = Join-Path $scratch 'PyDebug/PyDebug.dll-Help.xml'
+    if ($LASTEXITCODE -ne 0 -or -not (Test-Path -LiteralPath $made)) {
+        throw 'PlatyPS made no MAML from the pages in en-US.'
+    }
+    Copy-Item -LiteralPath $made -Destination $maml
+}
+
 function Invoke-Build {
+    Update-Maml
     $sources = @('src', 'en-US', 'PyDebug.psd1', 'Directory.Build.props', 'Directory.Packages.props', 'build.ps1') |
         ForEach-Object { Join-Path $PSScriptRoot $_ }
     $stamp = Join-Path $script:Out 'module/built'
