@@ -136,7 +136,7 @@ class Agent:
                 break
         if frames[-1].kind == "T" and acknowledge:
             self.send("A")
-        self.process.wait(10)
+        self.process.wait(30)
         return frames
 
     def ask(self, op: str, **parameters: Any) -> List[Frame]:
@@ -182,7 +182,7 @@ def failures(frames: Sequence[Frame]) -> List[Dict[str, Any]]:
     return [entry.json for entry in frames if entry.kind == "E"]
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Poll until the condition holds and return its value; raise when it never does."""
     until = time.monotonic() + seconds
     while True:

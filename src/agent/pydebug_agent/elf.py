@@ -11,7 +11,8 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 _LARGEST = 1 << 30
 _RELEASE_LEVELS = {0xA: "a", 0xB: "b", 0xC: "rc"}
-_VERSION_TEXT = re.compile(rb"\0(3\.(\d{1,2})\.\d{1,3}(?:(?:a|b|rc)\d{1,2})?\+?)\0")
+# Linkers keep a string as the tail of a longer one that ends alike, such as a directory's name.
+_VERSION_TEXT = re.compile(rb"(?<![0-9.])(3\.(\d{1,2})\.\d{1,3}(?:(?:a|b|rc)\d{1,2})?\+?)\0")
 _SYMBOLS = (b"_PyRuntime", b"Py_Version", b"Py_Main", b"Py_BytesMain", b"PyPy_Main", b"pypy_main_startup")
 
 
@@ -132,8 +133,9 @@ def _search_version(data: mmap.mmap, sections: List[_Section], minor: Optional[i
     found = set()
     for section in sections:
         if section.name in (b".rodata", b".rodata.str1.1", b".rodata.str1.8"):
-            # PY_VERSION stands alone between two NULs.
             for match in _VERSION_TEXT.finditer(data, section.offset, section.offset + section.size):
-                if minor is None or int(match.group(2)) == minor:
+                found_minor = int(match.group(2))
+                # From 3.11 on there is Py_Version; other libraries' versions look alike (SQLite's 3.40.1).
+                if found_minor == minor or (minor is None and 8 <= found_minor <= 10):
                     found.add(match.group(1).decode("ascii"))
     return found.pop() if len(found) == 1 else None

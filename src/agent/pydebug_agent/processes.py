@@ -123,7 +123,7 @@ class Processes:
             "kind": "process",
             "pid": pid,
             "parent": stat.parent,
-            "command": shorten(mask_command(list(member.command))),
+            "command": mask_command(shorten(member.command)),
             "name": stat.comm,
             "executable": member.executable,
             "version": python.version,
@@ -154,7 +154,7 @@ class Processes:
         return False
 
 
-def shorten(command: List[str]) -> List[str]:
+def shorten(command: Sequence[str]) -> List[str]:
     """Return a command line cut to a size that is worth sending."""
     result: List[str] = []
     left = _LONGEST_COMMAND

@@ -22,7 +22,7 @@ _COUNTS = re.compile(r"Samples: (\d+) Errors: (\d+)")
 _BEHIND = re.compile(r"([0-9.]+)s behind in sampling")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 # Said of every good recording.
-_USUAL = re.compile(r"Sampling process \d|Stopped sampling because Control-C|Wrote speedscope|Visit https://|To perform")
+_USUAL = re.compile(r"Sampling process \d|Stopped sampling because Control-C|Wrote speedscope|Visit https:")
 _DENIED = re.compile(r"Permission denied|Operation not permitted|\(os error (?:1|13)\)", re.IGNORECASE)
 _GONE = re.compile(r"No such process|\(os error 3\)")
 _NO_PYTHON = re.compile(r"Failed to (?:find|get) python version|Failed to find (?:a )?python")

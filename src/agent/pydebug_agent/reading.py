@@ -17,7 +17,7 @@ def stack(request: Request) -> None:
         from .reader import read_stacks
 
         content: Dict[str, Any] = read_stacks(pid, stop=stop, proc=request.proc)
-        content["command"] = " ".join(shorten(mask_command(request.proc.command(pid))))
+        content["command"] = " ".join(mask_command(shorten(request.proc.command(pid))))
         content["started"] = request.proc.started(pid)
         return content
 

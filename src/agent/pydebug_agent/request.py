@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
@@ -106,8 +105,10 @@ class Request:
             return ptrace_denied(pid, self.proc, error.strerror or "")
         if isinstance(error, ImportError) and "ctypes" in str(error):
             return no_ctypes(error)
-        trace = traceback.extract_tb(error.__traceback__)
-        where = f"{trace[-1].filename}:{trace[-1].lineno}" if trace else "?"
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "?"
         text = f"{type(error).__name__}: {error}"
         return AgentError(INTERNAL, f"The agent failed: {text}.", pid, {"where": where})
 
