@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .stacks import read_stacks
+from .tasks import read_tasks
 
-__all__ = ["read_stacks"]
+__all__ = ["read_stacks", "read_tasks"]

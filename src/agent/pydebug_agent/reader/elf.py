@@ -29,16 +29,18 @@ class Image:
         if size != 56 or not 0 < count < 128:
             raise Fault("odd program headers at %#x" % start)
         data = source.read(start + offset, size * count)
-        headers = [struct.unpack_from("<IIQQQQQQ", data, size * index) for index in range(count)]
-        loads = [header for header in headers if header[0] == _PT_LOAD]
+        segments: List[Tuple[int, ...]] = [
+            struct.unpack_from("<IIQQQQQQ", data, size * index) for index in range(count)
+        ]
+        loads = [segment for segment in segments if segment[0] == _PT_LOAD]
         if not loads:
             raise Fault("nothing to load at %#x" % start)
-        self.bias = start - min(header[3] & ~4095 for header in loads)
-        self.end = self.bias + max(header[3] + header[6] for header in loads)
+        self.bias = start - min(segment[3] & ~4095 for segment in loads)
+        self.end = self.bias + max(segment[3] + segment[6] for segment in loads)
         self._dynamic: Dict[int, int] = {}
-        for header in headers:
-            if header[0] == _PT_DYNAMIC:
-                self._read_dynamic(self.bias + header[3], min(header[6], 1 << 16))
+        for segment in segments:
+            if segment[0] == _PT_DYNAMIC:
+                self._read_dynamic(self.bias + segment[3], min(segment[6], 1 << 16))
 
     def _read_dynamic(self, address: int, size: int) -> None:
         data = self._source.read(address, size)
@@ -50,7 +52,7 @@ class Image:
 
     def _address(self, tag: int) -> int:
         # The loader of glibc relocates these entries in place, musl's does not.
-        value = self._dynamic[tag]
+        value: int = self._dynamic[tag]
         return value if self.bias and value >= self.bias else value + self.bias
 
     def symbol(self, name: str) -> Optional[int]:
@@ -86,7 +88,7 @@ class Image:
             if found | 1 == wanted | 1:
                 string, section, value = self._entry(index)
                 if self._source.cstring(self._address(_DT_STRTAB) + string, len(name) + 1) == name:
-                    return value + self.bias if section else None
+                    return int(value) + self.bias if section else None
             if found & 1:
                 return None
             index += 1

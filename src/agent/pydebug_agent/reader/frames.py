@@ -6,7 +6,7 @@ import struct
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from .layouts import Layout
-from .memory import Batch, Copy, Fault, Memory, Miss, Range
+from .memory import Batch, Copy, Fault, Memory, Miss, Range, Source
 
 OWNED_BY_INTERPRETER = 3
 MOST_FRAMES = 20000
@@ -143,9 +143,13 @@ class FrameReader:
 
     def parse(self, plan: Plan, copy: Copy) -> List[Frame]:
         """Return the chain within one copy, innermost first; Miss where a frame lies outside it."""
+        return self.chain(copy, plan.thread)
+
+    def chain(self, copy: Source, thread: Thread, last: int = 0) -> List[Frame]:
+        """Return a thread's frames as a source shows them, innermost first; the frame at ``last`` ends them."""
         layout = self._layout
-        state = copy.read(plan.thread.address, layout.thread_bytes)
-        self._same_thread(plan.thread, state)
+        state = copy.read(thread.address, layout.thread_bytes)
+        self._same_thread(thread, state)
         if layout.thread_cframe >= 0:
             record = _U64(state, layout.thread_cframe)[0]
             address = _U64(copy.read(record, 16), layout.cframe_frame)[0]
@@ -158,6 +162,8 @@ class FrameReader:
                 raise Fault("more than %d frames" % MOST_FRAMES)
             data = copy.read(address, size)
             frames.append(self.frame(address, data))
+            if address == last:
+                break
             address = _U64(data, layout.frame_previous)[0]
         return frames
 

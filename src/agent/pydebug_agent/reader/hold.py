@@ -44,6 +44,7 @@ class Holder:
         self._ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
         self._limit = limit
         self._unsettled: List[int] = []
+        self._alone = len(os.sched_getaffinity(0)) == 1 == os.cpu_count()
 
     def run(self, tid: int, action: Callable[[], Result]) -> Tuple[Result, float]:
         """Run ``action`` while the thread stands; return its result and the microseconds the thread was held at most."""
@@ -51,9 +52,8 @@ class Holder:
         stopped = False
         signal = 0
         try:
-            begin = time.perf_counter()
             self._call(_INTERRUPT, tid)
-            signal = self._wait(tid, begin)
+            signal, running = self._wait(tid)
             stopped = True
             result = action()
         finally:
@@ -61,7 +61,7 @@ class Holder:
                 self._let_go(tid, signal)
             else:
                 self._abandon(tid)
-        return result, (time.perf_counter() - begin) * 1e6
+        return result, (time.perf_counter() - running) * 1e6
 
     def settle(self, limit: float = 1.0) -> List[int]:
         """Let go of threads that stopped only after they had been given up; return those that have not yet."""
@@ -72,28 +72,31 @@ class Holder:
                 return list(self._unsettled)
             time.sleep(0.005)
 
-    def _wait(self, tid: int, begin: float) -> int:
-        """Wait for the stop; return the signal that has to be handed on, or 0."""
+    def _wait(self, tid: int) -> Tuple[int, float]:
+        """Wait for the stop; return the signal to hand on, or 0, and when the thread was last seen not to stand."""
         pause = 0.0
+        begin = running = time.perf_counter()
         while True:
+            now = time.perf_counter()
             try:
                 found, status = os.waitpid(tid, _WALL | os.WNOHANG)
             except ChildProcessError:
                 raise Gone("thread %d ended" % tid) from None
             if found:
                 break
-            waited = time.perf_counter() - begin
+            running = now
+            waited = now - begin
             if waited > self._limit:
                 raise Refused(errno.ETIMEDOUT, "it did not stop within %.1f s" % self._limit)
             if waited > _SPIN_SECONDS:
                 pause = min(pause + 0.00002, 0.001)
                 time.sleep(pause)
-            elif waited > _SPIN_SECONDS / 8:
-                # On a single processor the thread needs it, to come to its stop.
+            elif self._alone:
+                # The thread needs our processor, to come to its stop.
                 os.sched_yield()
         if not os.WIFSTOPPED(status):
             raise Gone("thread %d ended" % tid)
-        return _signal_of(status)
+        return _signal_of(status), running
 
     def _let_go(self, tid: int, signal: int) -> None:
         try:

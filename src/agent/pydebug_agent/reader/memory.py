@@ -21,6 +21,10 @@ class Fault(Exception):
     """An address of the target that cannot be read, or content that cannot be what it should."""
 
 
+class Missing(Fault):
+    """A page that was not copied."""
+
+
 class Gone(Exception):
     """The process or thread ended."""
 
@@ -230,7 +234,7 @@ class Pages(Source):
         if page is None:
             if self.frozen:
                 self.missing.add(number)
-                raise Fault("page %#x" % (number << 12))
+                raise Missing("page %#x" % (number << 12))
             page = self.pages[number] = self.memory.read(number << 12, 4096)
         return page
 
@@ -250,7 +254,26 @@ class Pages(Source):
             return int(_U64(self._page(address >> 12), offset)[0])
         return int(_U64(self.read(address, 8))[0])
 
+    @classmethod
+    def frozen_with(cls, memory: Memory, data: bytes, numbers: Sequence[int]) -> "Pages":
+        """Return a source that answers from a copy of some pages alone."""
+        result = cls(memory)
+        result.pages = {number: data[4096 * index : 4096 * index + 4096] for index, number in enumerate(numbers)}
+        result.frozen = True
+        return result
+
     def forget(self) -> None:
         """Drop what was read: the next reads see the target as it is then."""
         self.pages = {}
         self.missing = set()
+
+
+def page_batch(numbers: Sequence[int]) -> Batch:
+    """Return a batch that reads whole pages; their numbers must be sorted."""
+    ranges: List[Range] = []
+    for number in numbers:
+        if ranges and ranges[-1][0] + ranges[-1][1] == number << 12:
+            ranges[-1] = (ranges[-1][0], ranges[-1][1] + 4096)
+        else:
+            ranges.append((number << 12, 4096))
+    return Batch(ranges)

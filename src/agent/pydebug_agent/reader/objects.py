@@ -29,7 +29,10 @@ class Objects:
 
     def type_name(self, address: int) -> str:
         """Return the last part of the name of an object's type."""
-        kind = self.type_of(address)
+        return self.type_name_of_type(self.type_of(address))
+
+    def type_name_of_type(self, kind: int) -> str:
+        """Return the last part of a type's name."""
         name = self._type_names.get(kind)
         if name is None:
             raw = self.source.cstring(self.u64(kind + self.layout.header + 8), 128)

@@ -166,7 +166,8 @@ class Taker:
                     held = max(held, lasted)
                 else:
                     # Its frames keep moving: look for them while it stands, which takes longer.
-                    (plan, copy), lasted = self._holder.run(thread.tid, self._planned(thread, gil))
+                    pair, lasted = self._holder.run(thread.tid, self._planned(thread, gil))
+                    plan, copy = pair
                     held = max(held, lasted)
                 frames = self._frames.parse(plan, copy)
                 return Taken(frames, "stopped", held, state, None, self._holds_gil(thread, copy), None)
