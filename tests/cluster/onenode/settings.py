@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+from typing import Dict
 
 from .certificates import IDENTITIES
 from .place import API_PORT, DNS_ADDRESS, NODE_ADDRESS, PAUSE_IMAGE, POD_NETWORK, Place
@@ -22,20 +23,28 @@ def write_all(place: Place) -> None:
         _write(place, identity.file + ".kubeconfig", kubeconfig(place, identity.user, user))
 
 
-def kubeconfig(place: Place, name: str, user: dict) -> str:
-    """A kubeconfig for the cluster and one user, as JSON, which every reader of YAML reads too."""
-    cluster = {
-        "server": "https://127.0.0.1:%d" % API_PORT,
-        "certificate-authority-data": _base64(place, "ca.crt"),
-    }
-    return json.dumps({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": place.name, "cluster": cluster}],
-        "users": [{"name": name, "user": user}],
-        "contexts": [{"name": place.name, "context": {"cluster": place.name, "user": name, "namespace": "default"}}],
-        "current-context": place.name,
-    }, indent=2) + "\n"
+def kubeconfig(place: Place, name: str, user: Dict[str, str]) -> str:
+    """A kubeconfig for the cluster and one user."""
+    credentials = "\n".join("    %s: %s" % pair for pair in user.items())
+    return f"""apiVersion: v1
+kind: Config
+clusters:
+- name: {place.name}
+  cluster:
+    server: https://127.0.0.1:{API_PORT}
+    certificate-authority-data: {_base64(place, "ca.crt")}
+users:
+- name: {name}
+  user:
+{credentials}
+contexts:
+- name: {place.name}
+  context:
+    cluster: {place.name}
+    user: {name}
+    namespace: default
+current-context: {place.name}
+"""
 
 
 def _containerd(place: Place) -> str:
