@@ -58,8 +58,8 @@ class Pod:
         )
         self._keepers: List["subprocess.Popen[bytes]"] = []
         self.host_pid = int(wait_for(lambda: _children(self._outer.pid)))
-        wanted = os.path.basename(command[0])
-        wait_for(lambda: os.path.basename(_argument(self.host_pid)) == wanted)
+        # Until then it is the shell that sets up its files.
+        wait_for(lambda: script not in _arguments(self.host_pid))
 
     def close(self) -> None:
         # With PID 1 goes all that is in its namespace; a change of user undoes --kill-child.
@@ -137,7 +137,9 @@ class Pod:
     def processes(self) -> Dict[int, str]:
         """Return what is in the namespace, zombies included: PID inside -> "state name"."""
         run = subprocess.run(
-            [*self._enter(), "sh", "-c", "exec grep -H . /proc/[0-9]*/stat"], stdout=subprocess.PIPE
+            [*self._enter(), "sh", "-c", "exec grep -H . /proc/[0-9]*/stat"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         found: Dict[int, str] = {}
         for line in run.stdout.decode(errors="replace").splitlines():
@@ -181,9 +183,6 @@ def _descendants(pid: int) -> List[int]:
     return found
 
 
-def _argument(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read().split(b"\0")[0].decode()
-    except OSError:
-        return ""
+def _arguments(pid: int) -> List[str]:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().decode(errors="replace").split("\0")

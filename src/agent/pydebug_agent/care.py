@@ -9,24 +9,25 @@ from typing import Optional
 
 from .proc import Proc
 
+_STOP = 1 << (signal.SIGSTOP - 1)
 _SETTLE_SECONDS = 1.0
 _CONTINUE_SECONDS = 1.0
 
 
 def stopped(pid: int, proc: Proc) -> bool:
-    """Say whether a thread of the process is stopped although nobody traces it."""
+    """Say whether a thread of the process is stopped, or about to be, although nobody traces it."""
     try:
         threads = proc.threads(pid)
     except OSError:
         return False
     for thread in threads:
         try:
-            if proc.stat(pid, "task", thread).state in ("T", "t"):
-                tracer = proc.status(pid, "task", thread).get("TracerPid", "0")
-                if tracer == "0":
-                    return True
+            status = proc.status(pid, "task", thread)
+            pending = int(status.get("SigPnd", "0"), 16) | int(status.get("ShdPnd", "0"), 16)
         except (OSError, ValueError):
             continue
+        if status.get("TracerPid", "0") == "0" and (status.get("State", "")[:1] in ("T", "t") or pending & _STOP):
+            return True
     return False
 
 

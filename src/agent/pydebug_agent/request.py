@@ -7,7 +7,17 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from .access import ptrace_denied
 from .channel import Channel
-from .errors import BAD_REQUEST, INTERNAL, NO_CTYPES, NO_PYTHON, PROCESS_GONE, TARGET_NOT_VISIBLE, AgentError
+from .errors import (
+    BAD_REQUEST,
+    CANCELLED,
+    DEADLINE,
+    INTERNAL,
+    NO_CTYPES,
+    NO_PYTHON,
+    PROCESS_GONE,
+    TARGET_NOT_VISIBLE,
+    AgentError,
+)
 from .proc import Proc
 from .processes import Processes
 from .roots import Containers
@@ -90,7 +100,10 @@ class Request:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - no exception of one process may end the request
-            self.fail(self.explain(error, pid), pid)
+            failure = self.explain(error, pid)
+            if failure.cause in (CANCELLED, DEADLINE):
+                raise
+            self.fail(failure, pid)
 
     def explain(self, error: BaseException, pid: Optional[int]) -> AgentError:
         """Return the failure with a cause that an exception stands for."""

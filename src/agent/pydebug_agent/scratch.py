@@ -11,7 +11,7 @@ from typing import Optional
 from .memory import require_room
 from .proc import Proc
 
-_DIRECTORIES = ("/tmp", "/var/tmp", "/var/cache", "/run")
+_DIRECTORIES = ("/tmp", "/var/tmp")
 _IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs", "hugetlbfs")
 _MFD_CLOEXEC = 0x1
 _MFD_ALLOW_SEALING = 0x2
@@ -27,7 +27,7 @@ def writable_directory(proc: Proc, executable: bool = False) -> Optional[str]:
     """
     for directory in _DIRECTORIES:
         try:
-            # /run and /var/tmp may be links into a tmpfs.
+            # Either may be a link into a tmpfs.
             real = os.path.realpath(directory)
             flags = os.statvfs(real).f_flag
         except OSError:
