@@ -89,7 +89,7 @@ class Holder:
             if waited > self._limit:
                 raise Refused(errno.ETIMEDOUT, "it did not stop within %.1f s" % self._limit)
             if waited > _SPIN_SECONDS:
-                pause = min(pause + 0.00002, 0.001)
+                pause = min(pause + 0.00002, 0.0002)
                 time.sleep(pause)
             elif self._alone:
                 # The thread needs our processor, to come to its stop.

@@ -54,34 +54,44 @@ class SelfCheck:
         modules = source.u64(interpreter + layout.interpreter_modules)
         if not modules:
             raise NotReady("no modules")
-        if self._objects.type_name(modules) != "dict":
-            self._wrong.append("the modules are no dict")
+        if self._objects.type_name(modules) != "dict" or not self._holds_sys(modules):
+            self._wrong.append("the modules are no dict that has sys")
         if self._wrong:
             raise Misfit("; ".join(sorted(set(self._wrong))[:3]))
+
+    def _holds_sys(self, modules: int) -> bool:
+        objects = self._objects
+        for key, value in objects.dict_items(modules):
+            if objects.is_text(key) and objects.text(key, 8) == "sys":
+                return objects.type_name(value) == "module"
+        return False
 
     def _threads(self, interpreter: int) -> List[int]:
         layout, source = self._layout, self._source
         result: List[int] = []
-        known = 0
+        known = bound = 0
         state = source.u64(interpreter + layout.interpreter_threads)
         while state and len(result) < _MOST_THREADS:
             if source.u64(state + layout.thread_interpreter) != interpreter:
                 raise Misfit("a thread state does not point back to its interpreter")
             ident = source.u64(state + layout.thread_ident)
             # A thread's identity is its pthread_t, which begins with a pointer to itself.
+            bound += ident != 0
             if ident and ident not in (source.u64(ident), source.u64(ident + 16)):
                 self._wrong.append("a thread's identity is no pthread")
             if layout.thread_native >= 0:
                 known += source.u64(state + layout.thread_native) in self._tids
             result.append(state)
             state = source.u64(state + layout.thread_next)
+        if result and not bound:
+            self._wrong.append("no thread has an identity")
         if layout.thread_native >= 0 and result and not known:
             self.notes.append("No thread's native id is one of this process: it was forked behind Python's back.")
         return result
 
     def _frames(self, states: List[int]) -> None:
         layout, source = self._layout, self._source
-        seen = 0
+        seen = visited = 0
         failure = ""
         unreadable = 0
         for state in states[:_CHECKED_THREADS]:
@@ -93,11 +103,14 @@ class SelfCheck:
                 for _ in range(_CHECKED_FRAMES):
                     if not frame:
                         break
+                    visited += 1
                     seen += self._one_frame(frame)
                     frame = source.u64(frame + layout.frame_previous)
             except Fault as fault:
                 unreadable += 1
                 failure = str(fault)
+        if visited and not seen and not unreadable:
+            self._wrong.append("no frame has a code object")
         if unreadable and not seen:
             self._wrong.append("no frame can be read (%s)" % failure)
 

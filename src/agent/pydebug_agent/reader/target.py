@@ -20,6 +20,7 @@ from .selfcheck import Misfit, NotReady, SelfCheck
 _U64 = struct.Struct("<Q").unpack_from
 _MOST_THREADS = 10000
 _ATTEMPTS = 5
+STARTING_SECONDS = 10.0
 _PTHREAD_TID = 720
 _FITS = (Misfit, NotReady, Fault, ValueError, struct.error)
 
@@ -70,7 +71,7 @@ class Target:
                 self._take(published_layout(minor, self.found.free_threaded, data), self.found)
             except _FITS as error:
                 reasons.append("the layout of 3.%d does not fit: %s" % (minor, error))
-                if isinstance(error, NotReady):
+                if isinstance(error, NotReady) and self._is_young():
                     raise starting(self.pid) from error
                 continue
             if minor != self.found.version[1]:
@@ -85,10 +86,15 @@ class Target:
                 self._take(layout, self.found)
             else:
                 self._scan(layout)
-        except NotReady as error:
-            raise starting(self.pid) from error
-        except Misfit as error:
+        except (NotReady, Misfit) as error:
+            if isinstance(error, NotReady) and self._is_young():
+                raise starting(self.pid) from error
             raise self._unsupported("the layout of 3.%d does not fit: %s" % (minor, error)) from error
+
+    def _is_young(self) -> bool:
+        """Only a new process can be in the middle of starting its Python; in an old one the layout is wrong."""
+        ticks = self.proc.stat(self.pid).start_ticks
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / self.proc.ticks < STARTING_SECONDS
 
     def _scan(self, layout: Layout) -> None:
         """Nothing names the runtime: look for a list of interpreters whose first thread points back."""
