@@ -134,6 +134,10 @@ class Pod:
         """Start something else inside, beside the application."""
         return subprocess.Popen([*self._enter(), *command], stdin=subprocess.DEVNULL)
 
+    def kill_child(self) -> None:
+        """Kill what a shell as PID 1 waits for."""
+        os.kill(int(_children(self.host_pid)), signal.SIGKILL)
+
     def processes(self) -> Dict[int, str]:
         """Return what is in the namespace, zombies included: PID inside -> "state name"."""
         run = subprocess.run(

@@ -180,7 +180,7 @@ class Found(PodTest):
 
     def test_secrets_in_command_lines_do_not_leave(self) -> None:
         pod = self.pod(
-            DEBIAN, "-c", IDLE, "--password", "hunter2", "--token=hunter2", "postgres://a:hunter2@db/x", "apikey=hunter2"
+            DEBIAN, "-c", IDLE, "--password", "hunter2", "--token=hunter2", "pg://a:hunter2@db/x", "apikey=hunter2"
         )
         with pod.agent() as agent:
             frames = agent.ask("processes")

@@ -6,7 +6,6 @@ import hashlib
 import os
 import signal
 import subprocess
-import sys
 import time
 import unittest
 from typing import Any, Dict, List
@@ -106,7 +105,7 @@ class Ending(ToolTest):
 
     def test_a_killed_agent_takes_its_tool_along(self) -> None:
         pod, keeper = self.both(setup=TMPFS)
-        with self.started(pod, keeper, "trap '' INT TERM; echo x > /tmp/started; exec sleep 1000") as agent:
+        with self.started(pod, keeper, "trap '' INT TERM; echo x > /tmp/started; exec sleep 1000"):
             inside = [pid for pid, name in pod.processes().items() if name.endswith("sleep")]
             self.assertEqual(1, len(inside))
             self.signal(pod, signal.SIGKILL)

@@ -8,7 +8,7 @@ import queue
 import struct
 import threading
 import time
-from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .digest import sha256
 from .errors import BAD_REQUEST, CANCELLED, DEADLINE, AgentError
@@ -26,15 +26,12 @@ EXIT_OVERDUE = 4
 _HEADER = struct.Struct(">IB")
 
 class Channel:
-    """Sends typed frames, receives the client's, and ends the process when the client is gone.
+    """Sends typed frames, receives the client's, and ends the process when the client is gone."""
 
-    ``on_lost`` runs before that end, in the watching thread: it kills what must not outlive the agent.
-    """
-
-    def __init__(self, source: BinaryIO, sink: int, on_lost: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, source: BinaryIO, sink: int) -> None:
         self._source = source
         self._sink = sink
-        self.on_lost = on_lost
+        self._last_acts: List[Callable[[], None]] = []
         self._lock = threading.Lock()
         self._hash = sha256()
         self._length = 0
@@ -56,6 +53,10 @@ class Channel:
     def every_beat(self, pulse: Callable[[], None]) -> None:
         """Call ``pulse`` with each heartbeat, in the heartbeat's thread."""
         self._pulse = pulse
+
+    def at_loss(self, act: Callable[[], None]) -> None:
+        """Call ``act`` before the process ends because the client is gone; it runs in the watching thread."""
+        self._last_acts.append(act)
 
     # Deadline and cancellation
 
@@ -204,6 +205,10 @@ class Channel:
 
     def _lose(self, code: int) -> None:
         try:
-            self.on_lost()
+            for act in reversed(self._last_acts):
+                try:
+                    act()
+                except Exception:  # noqa: BLE001 - the other acts matter all the same
+                    continue
         finally:
             os._exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from typing import Callable, Dict, Optional, Tuple
@@ -88,6 +89,7 @@ def put(request: Request) -> None:
             require_room(request.proc, size, f"Writing {path}, which lives in memory,")
         _check_space(directory, size, path)
         descriptor, temporary = _create(directory, path)
+        request.channel.at_loss(functools.partial(_unlink, directory, temporary))
         try:
             _receive(request, descriptor, path, size, wanted)
         finally:

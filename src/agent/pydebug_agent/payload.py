@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 import zlib
@@ -86,6 +87,8 @@ def _fetch(request: Request, directory: Optional[int], name: str, machine: str, 
     writer = os.open(
         temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o700, dir_fd=directory
     )
+    forget = functools.partial(_unlink, directory, temporary)
+    request.channel.at_loss(forget)
     try:
         try:
             _receive(chunks, writer, name, wanted)
@@ -96,11 +99,15 @@ def _fetch(request: Request, directory: Optional[int], name: str, machine: str, 
         os.rename(temporary, final, src_dir_fd=directory, dst_dir_fd=directory)
         return os.open(final, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     except BaseException:
-        try:
-            os.unlink(temporary, dir_fd=directory)
-        except OSError:
-            pass
+        forget()
         raise
+
+
+def _unlink(directory: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=directory)
+    except OSError:
+        pass
 
 
 def _receive(chunks: Iterator[bytes], descriptor: int, name: str, wanted: str) -> None:

@@ -61,7 +61,7 @@ def run(request: Request) -> None:
     pids = options.targets(request, found)
     executable = obtain(request, _NAME, request.body.get("sha256"))
     tools = Tools(request.proc, request.channel.warn)
-    request.channel.on_lost = tools.lose
+    request.channel.at_loss(tools.lose)
     try:
         version = _version(tools, executable, request)
         session = _Session(request, found, tools, executable, version, arguments)
@@ -207,7 +207,8 @@ class _Session:
                 if now - told >= 1.0:
                     told = now
                     done = min(progress[0] + now - begun, progress[1])
-                    channel.progress(round(done, 1), progress[1], f"{len(active)} of {len(runs)} sampled")
+                    sampled = sum(run.sampling_since is not None for run in active)
+                    channel.progress(round(done, 1), progress[1], f"{sampled} of {len(runs)} sampled")
                 time.sleep(0.02)
         finally:
             self._tools.end([run.tool for run in runs if run.tool is not None], _END_SECONDS)
