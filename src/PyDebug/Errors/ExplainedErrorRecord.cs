@@ -1,23 +1,19 @@
-using System;
 using System.Management.Automation;
 
 namespace PyDebug.Errors;
 
 /// <summary>
-/// An error record whose text holds the advice too. The console shows <c>RecommendedAction</c> on a line of its own;
-/// logs and runbooks keep the text alone.
+/// An error record whose text, in logs and runbooks, holds the advice too. The console's view takes the sentence from
+/// the details and shows <c>RecommendedAction</c> on a line of its own.
 /// </summary>
 internal sealed class ExplainedErrorRecord : ErrorRecord
 {
-    private readonly string _text;
-
-    public ExplainedErrorRecord(Exception exception, ErrorEntry entry, object? target, string advice)
-        : base(exception, entry.Id, entry.Category, target)
+    public ExplainedErrorRecord(PyDebugException exception, ErrorEntry entry, string sentence)
+        : base(exception, entry.Id, entry.Category, exception.Target)
     {
-        _text = $"{exception.Message} {advice}".TrimEnd();
-        ErrorDetails = new ErrorDetails(exception.Message) { RecommendedAction = advice };
+        ErrorDetails = new ErrorDetails(sentence) { RecommendedAction = exception.RecommendedAction };
     }
 
     /// <inheritdoc/>
-    public override string ToString() => _text;
+    public override string ToString() => Exception.Message;
 }

@@ -11,20 +11,34 @@ namespace PyDebug;
 /// </summary>
 public sealed class PyDebugException : Exception, IContainsErrorRecord
 {
-    internal PyDebugException(string cause, string message, FailureFacts facts, string? serverMessage = null)
-        : base(SafeText.Line(message))
+    internal PyDebugException(string cause, string sentence, FailureFacts facts, string? serverMessage = null)
+        : this(ErrorTable.Find(cause), SafeText.Line(sentence), facts, serverMessage)
     {
-        ErrorEntry entry = ErrorTable.Find(cause);
-        Target = facts.Target;
-        RecommendedAction = SafeText.Line(entry.Advice(facts));
+    }
+
+    private PyDebugException(ErrorEntry entry, string sentence, FailureFacts facts, string? serverMessage)
+        : this(entry, sentence, SafeText.Line(entry.Advice(facts)), facts.Target, serverMessage)
+    {
+    }
+
+    private PyDebugException(
+        ErrorEntry entry,
+        string sentence,
+        string advice,
+        PodTarget? target,
+        string? serverMessage)
+        : base($"{sentence} {advice}")
+    {
+        Target = target;
+        RecommendedAction = advice;
         ServerMessage = serverMessage is null ? null : SafeText.Line(serverMessage);
-        ErrorRecord = new ExplainedErrorRecord(this, entry, facts.Target, RecommendedAction);
+        ErrorRecord = new ExplainedErrorRecord(this, entry, sentence);
     }
 
     /// <summary>The record that a cmdlet writes for this failure.</summary>
     public ErrorRecord ErrorRecord { get; }
 
-    /// <summary>What to do about it, in one or two sentences; empty where there is nothing to advise.</summary>
+    /// <summary>What to do about it. It is the end of the message, too.</summary>
     public string RecommendedAction { get; }
 
     /// <summary>The API server's own words, or null where it had no part in the failure.</summary>

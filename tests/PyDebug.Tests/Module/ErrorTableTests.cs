@@ -88,7 +88,8 @@ public sealed class ErrorTableTests
         Assert.Same(target, record.TargetObject);
         Assert.Equal("Name one with -ContainerName.", record.ErrorDetails.RecommendedAction);
         Assert.Equal("Pod 'shop/backend' has 2 containers. Name one with -ContainerName.", record.ToString());
-        Assert.Equal("Pod 'shop/backend' has 2 containers.", record.Exception.Message);
+        Assert.Equal("Pod 'shop/backend' has 2 containers.", record.ErrorDetails.Message);
+        Assert.Equal(record.ToString(), record.Exception.Message);
     }
 
     [Fact]
@@ -99,7 +100,7 @@ public sealed class ErrorTableTests
             ServerMessage = "pods is\nforbidden",
         };
         PyDebugException failure = ErrorFactory.From(engine, new PodTarget("shop", "web"));
-        Assert.Equal("Not allowed:\\x1b[2J.", failure.Message);
+        Assert.StartsWith("Not allowed:\\x1b[2J. about_PyDebug", failure.Message, StringComparison.Ordinal);
         Assert.Equal("pods is\\nforbidden", failure.ServerMessage);
         Assert.Equal(ErrorCategory.PermissionDenied, failure.ErrorRecord.CategoryInfo.Category);
     }
