@@ -14,6 +14,8 @@ namespace PyDebug.Engine;
 internal static class GoneDiagnosis
 {
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(200);
+    private static readonly string[] s_stopped = ["stopped container", "CONTAINER_EXITED", "not running"];
 
     public static bool MayBeGone(EngineException e)
         => e.Cause is Causes.ExecFailed or Causes.AgentStartFailed or Causes.OutcomeUnknown or Causes.ConnectionFailed
@@ -29,6 +31,12 @@ internal static class GoneDiagnosis
         try
         {
             pod = await api.GetAsync(reference, limit.Token).ConfigureAwait(false);
+            while (SaysStopped(e) && IsRunning(pod, container))
+            {
+                // The kubelet tells the API server some time after the runtime knows.
+                await Task.Delay(s_pause, limit.Token).ConfigureAwait(false);
+                pod = await api.GetAsync(reference, limit.Token).ConfigureAwait(false);
+            }
         }
         catch (EngineException gone) when (gone.Cause is Causes.PodNotFound or Causes.PodReplaced or Causes.NamespaceNotFound)
         {
@@ -40,12 +48,12 @@ internal static class GoneDiagnosis
             return e;
         }
 
-        JsonObject? state = DebugContainerReader.State(pod, container);
-        if (KubeJson.Object(state, "running") is not null)
+        if (IsRunning(pod, container))
         {
             return e;
         }
 
+        JsonObject? state = DebugContainerReader.State(pod, container);
         JsonObject? spec = DebugContainerReader.Spec(pod, container);
         string? target = KubeJson.Text(spec, "targetContainerName");
         ContainerInfo? app = pod.Containers.FirstOrDefault(c => c.Name == target);
@@ -61,4 +69,10 @@ internal static class GoneDiagnosis
                 : $"Debug container '{container}' in pod '{reference}' {how}.",
             new Dictionary<string, string> { ["debugContainer"] = container });
     }
+
+    private static bool SaysStopped(EngineException e)
+        => s_stopped.Any(words => $"{e.Message} {e.ServerMessage}".Contains(words, StringComparison.OrdinalIgnoreCase));
+
+    private static bool IsRunning(PodInfo pod, string container)
+        => KubeJson.Object(DebugContainerReader.State(pod, container), "running") is not null;
 }

@@ -29,8 +29,17 @@ public sealed class CopyPodFileCommand : SessionCommandBase
     /// <summary>Copies ten minutes long at most, unless <c>-TimeoutSeconds</c> says otherwise.</summary>
     public CopyPodFileCommand() => TimeoutSeconds = 600;
 
+    /// <inheritdoc/>
+    [Parameter(
+        Mandatory = true,
+        ParameterSetName = SessionSet,
+        ValueFromPipeline = true,
+        ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    public override PodDebugSession[] Session { get; set; } = [];
+
     /// <summary>The file to copy. Brackets, stars and question marks are part of its name.</summary>
-    [Parameter(Mandatory = true, Position = 1)]
+    [Parameter(Mandatory = true, Position = 0)]
     [ValidateNotNullOrEmpty]
     [Alias("LiteralPath")]
     public string Path { get; set; } = "";
@@ -39,7 +48,7 @@ public sealed class CopyPodFileCommand : SessionCommandBase
     /// Where to: a file, or a folder that the file keeps its name in. Without it the current folder. Into a container
     /// it is an absolute path; one that ends in a slash is a folder.
     /// </summary>
-    [Parameter(Position = 2)]
+    [Parameter(Position = 1)]
     [ValidateNotNullOrEmpty]
     public string? Destination { get; set; }
 

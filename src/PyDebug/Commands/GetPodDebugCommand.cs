@@ -50,7 +50,9 @@ public sealed class GetPodDebugCommand : KubernetesCommandBase
         if (AllNamespaces && Namespace is not null)
         {
             WriteError(ErrorFactory.Local(
-                LocalCause.ParameterInvalid, "-AllNamespaces cannot be combined with -Namespace.").ErrorRecord);
+                LocalCause.ParameterInvalid,
+                "-AllNamespaces cannot be combined with -Namespace.",
+                detail: new Dictionary<string, string> { ["advice"] = "Leave out one of them." }).ErrorRecord);
             return;
         }
 

@@ -27,18 +27,18 @@ public abstract class KubernetesCommandBase : AsyncCommandBase
     [ValidateNotNullOrEmpty]
     public string? Context { get; set; }
 
-    /// <summary>The API server's address, to connect without a kubeconfig. Needs <c>-AccessToken</c>.</summary>
+    /// <summary>The API server's address, to connect without a kubeconfig.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     [Alias("ApiServer")]
     public string? Server { get; set; }
 
-    /// <summary>A bearer token for <c>-Server</c>.</summary>
+    /// <summary>A bearer token for <c>-Server</c>, or instead of the kubeconfig's own user.</summary>
     [Parameter]
     [ValidateNotNull]
     public SecureString? AccessToken { get; set; }
 
-    /// <summary>The certificate authority of <c>-Server</c>: PEM, or base64 of it as a kubeconfig has it.</summary>
+    /// <summary>The server's certificate authority: PEM, or base64 of it as a kubeconfig has it.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? CertificateAuthorityData { get; set; }
@@ -105,16 +105,12 @@ public abstract class KubernetesCommandBase : AsyncCommandBase
 
     private void CheckConnection()
     {
-        if (Server is null && (AccessToken is not null || CertificateAuthorityData is not null))
-        {
-            throw ErrorFactory.Local(
-                LocalCause.ParameterInvalid, "-AccessToken and -CertificateAuthorityData belong to -Server.");
-        }
-
         if (Server is not null && (Kubeconfig is not null || Context is not null))
         {
             throw ErrorFactory.Local(
-                LocalCause.ParameterInvalid, "-Server cannot be combined with -Kubeconfig or -Context.");
+                LocalCause.ParameterInvalid,
+                "-Server cannot be combined with -Kubeconfig or -Context.",
+                detail: new Dictionary<string, string> { ["advice"] = "Name the server in one way." });
         }
     }
 }

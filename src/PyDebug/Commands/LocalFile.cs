@@ -57,6 +57,12 @@ internal sealed class LocalFile : IDisposable
             throw ErrorFactory.Local(LocalCause.DestinationInvalid, $"'{path}' is a folder.", target);
         }
 
+        string? folder = Path.GetDirectoryName(path);
+        if (!Directory.Exists(folder))
+        {
+            throw ErrorFactory.Local(LocalCause.DestinationInvalid, $"There is no folder '{folder}'.", target);
+        }
+
         if (!replace && File.Exists(path))
         {
             throw Exists(path, target);

@@ -28,7 +28,7 @@ public abstract class SessionCommandBase : KubernetesCommandBase
         ValueFromPipeline = true,
         ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
-    public PodDebugSession[] Session { get; set; } = [];
+    public virtual PodDebugSession[] Session { get; set; } = [];
 
     /// <summary>The most pods that are asked at the same time.</summary>
     [Parameter]

@@ -111,7 +111,9 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
             if (For is not null && SecurityProfile is not null)
             {
                 throw ErrorFactory.Local(
-                    LocalCause.ParameterInvalid, "-For picks the security profile: it cannot be combined with it.");
+                    LocalCause.ParameterInvalid,
+                    "-For picks the security profile and cannot be combined with -SecurityProfile.",
+                    detail: new Dictionary<string, string> { ["advice"] = "Leave out one of them." });
             }
 
             _customJson = Custom is null ? null : CustomContainer.ToJson(Custom);

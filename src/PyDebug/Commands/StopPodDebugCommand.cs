@@ -18,6 +18,8 @@ public sealed class StopPodDebugCommand : SessionCommandBase
 {
     private const string Terminated = "Terminated";
 
+    private const string Waiting = "Waiting";
+
     /// <summary>Writes the session that was ended.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
@@ -25,6 +27,15 @@ public sealed class StopPodDebugCommand : SessionCommandBase
     private protected override async Task AskAsync(AgentRun run, CancellationToken ct)
     {
         PodDebugSession session = run.Session;
+        if (session.State == Waiting)
+        {
+            await run.Writer.WriteWarningAsync(
+                $"{session.Target()}: debug container {session.DebugContainer} has not started, so there is nothing to "
+                + "stop. Should it start yet, it ends by itself.",
+                ct).ConfigureAwait(false);
+            return;
+        }
+
         if (session.State != Terminated)
         {
             string target = $"{session.Target()} debug container {session.DebugContainer}";

@@ -17,7 +17,7 @@ internal static class Advice
     }
 
     /// <summary>What to do where a debug container does not start, by the kubelet's reason.</summary>
-    public static string ForStart(FailureFacts facts) => facts.Detail("reason") switch
+    public static string ForStart(FailureFacts facts) => facts.Reason switch
     {
         "CreateContainerConfigError" =>
             "The node refuses the container's settings: -SecurityProfile or -Custom changes its user.",

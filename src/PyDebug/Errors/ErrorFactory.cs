@@ -23,7 +23,7 @@ internal static class ErrorFactory
         EngineException engine => new PyDebugException(
             engine.Cause,
             engine.Message,
-            new FailureFacts(target, engine.Detail),
+            new FailureFacts(target, engine.Detail, engine.Reason),
             engine.ServerMessage),
         OperationCanceledException => Local(AgentCause.Cancelled, "The operation was cancelled.", target),
         UnauthorizedAccessException or IOException => Local(

@@ -52,7 +52,7 @@ internal static class ErrorTable
         [Causes.PythonNotInImage] = new(ErrorId.PythonNotInImage, ErrorCategory.InvalidArgument,
             _ => "Name an image that has Python 3.8 or later with -Image."),
         [Causes.UserUnknown] = new(ErrorId.UserUnknown, ErrorCategory.InvalidArgument,
-            _ => "Name the user's number: -Custom @{ securityContext = @{ runAsUser = ... } }."),
+            _ => "Choose another profile, or name a user: -Custom @{ securityContext = @{ runAsUser = ... } }."),
         [Causes.StartTimeout] = new(ErrorId.StartTimeout, ErrorCategory.OperationTimeout,
             _ => "-TimeoutSeconds waits longer."),
         [Causes.DebugContainerGone] = new(ErrorId.DebugContainerGone, ErrorCategory.ResourceUnavailable,

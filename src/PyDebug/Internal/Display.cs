@@ -2,6 +2,7 @@ using System;
 using System.ComponentModel;
 using System.Globalization;
 using System.Management.Automation;
+using System.Text.RegularExpressions;
 
 namespace PyDebug.Internal;
 
@@ -10,9 +11,11 @@ namespace PyDebug.Internal;
 /// or JSON are shown like live ones.
 /// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
-public static class Display
+public static partial class Display
 {
-    private const int CommandLength = 44;
+    private const int HeadingLength = 117;
+
+    private const int ShortestCommand = 12;
 
     private const int ImageLength = 24;
 
@@ -50,18 +53,17 @@ public static class Display
     public static string StackHeading(PSObject item)
     {
         PyThreadStack stack = As<PyThreadStack>(item);
-        string heading = ProcessHeading(item, stack.ProcessId, stack.CommandLine, stack.PythonVersion);
-        if (stack.Snapshot is not StackSnapshot snapshot)
+        string end = "";
+        if (stack.Snapshot is StackSnapshot snapshot)
         {
-            return heading;
+            string threads = snapshot.Running == 1 ? "1 running thread" : $"{snapshot.Running} running threads";
+            string held = snapshot.HeldMicroseconds is double time && snapshot.Running > 0
+                ? $"{threads} held for {Microseconds(time)}"
+                : "nothing was held";
+            end = $"{(snapshot.FreeThreaded ? ", free-threaded" : "")}  ({held})";
         }
 
-        string kind = snapshot.FreeThreaded ? ", free-threaded" : "";
-        string threads = snapshot.Running == 1 ? "1 running thread" : $"{snapshot.Running} running threads";
-        string held = snapshot.HeldMicroseconds is double time && snapshot.Running > 0
-            ? $"{threads} held for {Microseconds(time)}"
-            : "nothing was held";
-        return $"{heading}{kind}  ({held})";
+        return ProcessHeading(item, stack.ProcessId, stack.CommandLine, stack.PythonVersion, end);
     }
 
     /// <summary>The heading above a process's tasks.</summary>
@@ -70,13 +72,13 @@ public static class Display
     public static string TaskHeading(PSObject item)
     {
         PyTask task = As<PyTask>(item);
-        string heading = ProcessHeading(item, task.ProcessId, null, task.PythonVersion);
-        return task.Place switch
+        string end = task.Place switch
         {
-            null => heading,
-            { HeldMicroseconds: double time } => $"{heading}  (held for {Microseconds(time)})",
-            _ => $"{heading}  (nothing was held)",
+            null => "",
+            { HeldMicroseconds: double time } => $"  (held for {Microseconds(time)})",
+            _ => "  (nothing was held)",
         };
+        return ProcessHeading(item, task.ProcessId, null, task.PythonVersion, end);
     }
 
     /// <summary>A stack's frames on one line, innermost first, or why there are none.</summary>
@@ -98,8 +100,8 @@ public static class Display
     /// <returns>One line.</returns>
     public static string Waits(PSObject item)
     {
-        string text = Safe(Get(item, "WaitsFor"));
-        return Safe(text.Replace(" anon_inode:[eventpoll]", "", StringComparison.Ordinal), 26);
+        string text = Safe(Get(item, "WaitsFor")).Replace(" anon_inode:[eventpoll]", "", StringComparison.Ordinal);
+        return Safe(InodeNumber().Replace(text, ""), 24);
     }
 
     /// <summary>A task's name behind the lines of the tree.</summary>
@@ -185,12 +187,13 @@ public static class Display
         return image.Length <= ImageLength ? image : $"…{image[^(ImageLength - 1)..]}";
     }
 
-    private static string ProcessHeading(PSObject item, int processId, string? command, string? version)
+    private static string ProcessHeading(PSObject item, int processId, string? command, string? version, string end)
     {
-        string line = SafeText.Line(command, CommandLength);
-        return $"{Pod(item)}  process {processId}"
-            + (line.Length == 0 ? "" : $"  {line}")
-            + (string.IsNullOrEmpty(version) ? "" : $"  CPython {SafeText.Line(version, 20)}");
+        string start = $"{Pod(item)}  process {processId}";
+        string python = string.IsNullOrEmpty(version) ? "" : $"  CPython {SafeText.Line(version, 20)}";
+        int room = HeadingLength - start.Length - python.Length - end.Length - 2;
+        string line = SafeText.Line(command, Math.Max(room, ShortestCommand));
+        return start + (line.Length == 0 ? "" : $"  {line}") + python + end;
     }
 
     private static string Microseconds(double time)
@@ -210,4 +213,7 @@ public static class Display
         => Plain(value) is IConvertible number and not string
             ? Convert.ToDouble(number, CultureInfo.InvariantCulture)
             : null;
+
+    [GeneratedRegex(@":\[\d+\]$")]
+    private static partial Regex InodeNumber();
 }

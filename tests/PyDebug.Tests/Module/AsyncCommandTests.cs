@@ -18,6 +18,7 @@ public sealed class AsyncCommandTests : IDisposable
     public AsyncCommandTests()
     {
         StreamingTestCommand.CleanedUp = 0;
+        StreamingTestCommand.Started = false;
         InitialSessionState state = InitialSessionState.CreateDefault2();
         state.Commands.Add(new SessionStateCmdletEntry("Test-Streaming", typeof(StreamingTestCommand), null));
         _runspace = RunspaceFactory.CreateRunspace(state);
@@ -43,7 +44,7 @@ public sealed class AsyncCommandTests : IDisposable
     public void Error_action_stop_ends_the_work_and_waits_for_its_clean_up()
     {
         Collection<PSObject> output = Invoke(
-            "try { Test-Streaming -Errors 1 -ErrorAction Stop } catch { $_.FullyQualifiedErrorId; $_.Exception.Message }");
+            "try { Test-Streaming -Errors 1 -EA Stop } catch { $_.FullyQualifiedErrorId; $_.Exception.Message }");
         Assert.StartsWith("NoPython,", output[0].ToString(), StringComparison.Ordinal);
         Assert.StartsWith("No 0. Get-PyProcess lists", output[1].ToString(), StringComparison.Ordinal);
         Assert.Equal(1, StreamingTestCommand.CleanedUp);
@@ -64,8 +65,7 @@ public sealed class AsyncCommandTests : IDisposable
     {
         using PowerShell shell = PowerShell.Create(_runspace);
         IAsyncResult running = shell.AddScript(script).BeginInvoke();
-        Assert.True(SpinWait.SpinUntil(() => shell.InvocationStateInfo.State == PSInvocationState.Running, s_limit));
-        Thread.Sleep(100);
+        Assert.True(SpinWait.SpinUntil(() => StreamingTestCommand.Started, TimeSpan.FromSeconds(60)));
         Stopwatch clock = Stopwatch.StartNew();
         shell.Stop();
         Assert.True(clock.Elapsed < s_limit, $"It took {clock.Elapsed}.");

@@ -13,6 +13,8 @@ public sealed class StreamingTestCommand : AsyncCommandBase
 {
     internal static int CleanedUp { get; set; }
 
+    internal static bool Started { get; set; }
+
     [Parameter]
     public int Errors { get; set; }
 
@@ -30,6 +32,7 @@ public sealed class StreamingTestCommand : AsyncCommandBase
 
     protected override void EndProcessing() => Run(async (writer, ct) =>
     {
+        Started = true;
         try
         {
             if (!await writer.ShouldProcessAsync("default/web", "Stream", ct))
