@@ -6,8 +6,9 @@ import hashlib
 import os
 import tempfile
 import threading
+import time
 import unittest
-from typing import Any, List
+from typing import Any, List, Optional
 
 from .driver import Agent, Frame, failures, modules, results
 from .pod import PodTest, as_user
@@ -145,6 +146,7 @@ class Put(FilesTest):
         body = {"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "overwrite": False}
         body.update(changes)
         frames: List[Frame] = []
+        writer: Optional[threading.Thread] = None
         with Agent() as agent:
             agent.request("put", **body)
             while True:
@@ -155,9 +157,18 @@ class Put(FilesTest):
                     writer.start()
                 if got.kind in ("T", ""):
                     break
-            agent.send("A")
-            agent.process.wait(30)
+            # The client reads on only when it has sent all of it.
+            if writer is not None:
+                writer.join(60)
+            self._send_quietly(agent, "A")
+            agent.process.wait(40)
         return frames
+
+    def _send_quietly(self, agent: Agent, kind: str) -> None:
+        try:
+            agent.send(kind)
+        except OSError:
+            pass
 
     def _send(self, agent: Agent, data: bytes) -> None:
         try:
@@ -203,6 +214,12 @@ class Put(FilesTest):
                 with self.subTest(cause=cause, change=change):
                     self.assertEqual([cause], causes(self.put(self.path("file"), b"data", **change)))
                     self.assertEqual([], os.listdir(self.place))
+
+    def test_a_failure_in_the_middle_of_a_long_upload_is_answered_at_once(self) -> None:
+        begun = time.monotonic()
+        frames = self.put(self.path("file"), bytes(40 << 20), size=1000)
+        self.assertEqual(["BadRequest"], causes(frames))
+        self.assertLess(time.monotonic() - begun, 25)
 
     def test_a_client_that_goes_in_the_middle_leaves_no_file_under_the_name(self) -> None:
         with Agent() as agent:

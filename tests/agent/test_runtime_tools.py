@@ -11,7 +11,7 @@ import unittest
 from typing import Any, Dict, List
 
 from . import pyspy
-from .driver import Agent, Frame, alive, failures, modules, results, wait_for
+from .driver import Agent, Frame, alive, failures, modules, python_versions, results, wait_for
 from .pod import IDLE, Pod, PodTest, as_user
 
 DEBIAN = "/usr/bin/python3"
@@ -175,6 +175,15 @@ class Ending(ToolTest):
 
 
 class Payload(ToolTest):
+    def test_every_python_runs_it(self) -> None:
+        pod, keeper = self.both(setup="mount -o remount,ro,bind /")
+        for version, python in python_versions().items():
+            with self.subTest(version=version), pod.agent(python, beside=keeper) as agent:
+                frames = pyspy.ask(agent, pyspy.stand_in("echo '[]'"), pack=True)
+                self.assertEqual(b"[]\n", pyspy.content(frames), failures(frames))
+                self.assertEqual("", agent.stderr)
+        self.assert_clean(pod)
+
     def test_it_is_sent_once_per_container(self) -> None:
         pod, keeper = self.both(setup="rm -rf /tmp/.pydebug-0")
         binary = pyspy.stand_in("echo '[]'", version=f"py-spy 0.{time.time_ns()}")

@@ -37,7 +37,6 @@ class Channel:
         self._length = 0
         self._closed = False
         self._received: "queue.Queue[Tuple[str, bytes]]" = queue.Queue(maxsize=64)
-        self._held: Optional[Tuple[str, bytes]] = None
         self._acknowledged = threading.Event()
         self._cancelled = threading.Event()
         self._heard = time.monotonic()
@@ -178,14 +177,24 @@ class Channel:
             elif kind == "C":
                 self._cancelled.set()
             else:
-                self._reader_waits = True
-                self._received.put((kind, payload))
-                self._reader_waits = False
-                self._heard = time.monotonic()
+                self._keep(kind, payload)
         if self._closed:
             self._acknowledged.set()
         else:
             self._lose(EXIT_LOST)
+
+    def _keep(self, kind: str, payload: bytes) -> None:
+        """Hold a frame until it is asked for; a full queue holds the client back, not the other way round."""
+        self._reader_waits = True
+        # Once the answer is complete nobody asks, and the acknowledgement stands behind the rest of an upload.
+        while not self._closed:
+            try:
+                self._received.put((kind, payload), timeout=0.1)
+                break
+            except queue.Full:
+                continue
+        self._reader_waits = False
+        self._heard = time.monotonic()
 
     # Watching
 
