@@ -11,6 +11,7 @@ import time
 import unittest
 
 from .driver import FLAGS, Agent, boot, failures, frame, modules, python_versions, results, start_up, wait_for
+from .pod import IDLE, PodTest
 
 
 class Protocol(unittest.TestCase):
@@ -102,22 +103,6 @@ class Protocol(unittest.TestCase):
                 self.assertEqual("T", frames[-1].kind)
                 self.assertNotIn("image code ran", agent.stderr)
 
-    def test_a_python_without_ctypes_still_lists_processes(self) -> None:
-        sources = modules()
-        blocked = "import sys\nsys.modules['_ctypes'] = None\n"
-        sources["pydebug_agent"] = blocked + sources["pydebug_agent"].replace("from __future__", "# ")
-        target = subprocess.Popen(["/usr/bin/python3", "-c", "input()"], stdin=subprocess.PIPE)
-        try:
-            with Agent(sources=sources) as agent:
-                found = results(agent.ask("processes"))
-                self.assertIn(target.pid, [entry["pid"] for entry in found])
-            with Agent(sources=sources) as agent:
-                frames = agent.ask("stack", pids=[target.pid])
-                self.assertEqual(["NoCtypes"], [entry["cause"] for entry in failures(frames)])
-                self.assertIn("_ctypes", failures(frames)[0]["message"])
-        finally:
-            target.communicate()
-
     def test_a_print_does_not_break_the_frames(self) -> None:
         sources = modules()
         sources["pydebug_agent.looking"] += "\nprint('noise', flush=True)\n"
@@ -157,6 +142,20 @@ class Protocol(unittest.TestCase):
             agent.process.wait(20)
             self.assertGreater(time.monotonic() - start, 0.5)
             self.assertNotEqual(0, agent.process.returncode)
+
+
+class WithoutCtypes(PodTest):
+    def test_processes_are_listed_and_stacks_say_what_is_missing(self) -> None:
+        sources = modules()
+        blocked = "import sys\nsys.modules['_ctypes'] = None\n"
+        sources["pydebug_agent"] = blocked + sources["pydebug_agent"].replace("from __future__", "# ")
+        pod = self.pod("/usr/bin/python3", "-c", IDLE)
+        with pod.agent(sources=sources) as agent:
+            self.assertEqual([1], [entry["pid"] for entry in results(agent.ask("processes"))])
+        with pod.agent(sources=sources) as agent:
+            (failure,) = failures(agent.ask("stack"))
+        self.assertEqual("NoCtypes", failure["cause"])
+        self.assertIn("_ctypes", failure["message"])
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ HEARTBEAT_SECONDS = 10.0
 SILENCE_SECONDS = 45.0
 GRACE_SECONDS = 10.0
 ACKNOWLEDGE_SECONDS = 30.0
+_LAST_WRITE_SECONDS = 2.0
 
 # Exit codes of an agent whose client is gone; nobody reads them but a log.
 EXIT_LOST = 3
@@ -178,10 +179,14 @@ class Channel:
                 self._cancelled.set()
             else:
                 self._keep(kind, payload)
-        if self._closed:
-            self._acknowledged.set()
-        else:
-            self._lose(EXIT_LOST)
+        # The end of stdin right behind the trailer is an acknowledgement; the lock is held while that is written.
+        if self._lock.acquire(timeout=_LAST_WRITE_SECONDS):
+            closed = self._closed
+            self._lock.release()
+            if closed:
+                self._acknowledged.set()
+                return
+        self._lose(EXIT_LOST)
 
     def _keep(self, kind: str, payload: bytes) -> None:
         """Hold a frame until it is asked for; a full queue holds the client back, not the other way round."""
