@@ -8,6 +8,7 @@ import json
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -96,8 +97,11 @@ class Running:
         return Proc().stat(self.pid).cpu
 
     def end(self) -> None:
-        """End the target."""
-        self.process.kill()
+        """End the target and all that it started."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
@@ -126,6 +130,8 @@ class ReaderTest(unittest.TestCase):
 
     def start_command(self, command: Sequence[str], python: Optional[Python] = None, **options: Any) -> Running:
         """Start any command."""
+        # A group of its own: the workers of a server end with it.
+        options.setdefault("start_new_session", True)
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
         running = Running(process, python)
         self.running.append(running)

@@ -44,7 +44,7 @@ class Tasks(ReaderTest):
                 self.assertEqual([row[0] for row in got], ["from_generator", "generator", "sleep"])
             else:
                 self.assertEqual(got, chain, name)
-        self.assertNotIn("finished", by_name)
+        self.assertNotIn("finished", sorted(by_name))
 
     @on_each_python(modern)
     def test_who_waits_for_whom(self, python: Python) -> None:

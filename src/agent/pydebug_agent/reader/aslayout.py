@@ -8,7 +8,7 @@ from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from .frames import Thread
 from .layouts import schema
-from .memory import Fault, Pages, Source
+from .memory import Fault, Missing, Pages, Source
 from .objects import Objects
 from .target import Target
 
@@ -84,8 +84,14 @@ class Asyncio:
         result: Dict[int, Tuple[int, int]] = {}
         if self.published is not None:
             for thread in threads:
-                loop = objects.u64(thread.address + self.published.running_loop)
-                task = objects.u64(thread.address + self.published.running_task)
+                try:
+                    loop = objects.u64(thread.address + self.published.running_loop)
+                    task = objects.u64(thread.address + self.published.running_task)
+                except Missing:
+                    raise
+                except Fault:
+                    # It ended.
+                    continue
                 if loop:
                     result[loop] = (task, thread.address)
             return result
@@ -129,7 +135,7 @@ class Asyncio:
             if not found:
                 return None
             coroutine, awaited, by_set = found, -1, -1
-            state = header + (72 if self._target.layout.minor == 11 else 80)
+            state = header + (72 if self._target.layout.minor < 13 else 80)
         # What it waits for, the coroutine and the name stand side by side.
         return TaskLayout(header, header + 8, header + 24, state, coroutine - 8, coroutine, coroutine + 8, awaited, by_set)
 

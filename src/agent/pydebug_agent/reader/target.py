@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import time
-from typing import Dict, Iterator, List, Optional, Set, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 from .. import errors
 from ..access import ptrace_denied
@@ -14,6 +14,7 @@ from .frames import Thread
 from .layouts import PUBLISHED, Layout, known_old, old_layout, published_layout, schema
 from .locate import Found, Locator, starting
 from .memory import Denied, Fault, Gone, Memory, Pages
+from .natives import NativeIds
 from .objects import Objects, interpreters
 from .selfcheck import Misfit, NotReady, SelfCheck
 
@@ -21,7 +22,6 @@ _U64 = struct.Struct("<Q").unpack_from
 _MOST_THREADS = 10000
 _ATTEMPTS = 5
 STARTING_SECONDS = 10.0
-_PTHREAD_TID = 720
 _FITS = (Misfit, NotReady, Fault, ValueError, struct.error)
 
 
@@ -32,7 +32,6 @@ class Target:
         self.pid = pid
         self.proc = proc
         self.notes: List[str] = []
-        self._tid_offset: Optional[int] = None
         try:
             self._attach()
         except (Denied, PermissionError) as error:
@@ -197,7 +196,7 @@ class Target:
                 state = _U64(data, layout.thread_next)[0]
         self.tids = set(self.proc.threads(self.pid))
         idents = [_U64(data, layout.thread_ident)[0] for _, _, data in found]
-        natives = _NativeIds(self, idents)
+        natives = NativeIds(self.memory, self.proc, self.pid, self.tids, idents)
         result: List[Thread] = []
         for (state, interpreter, data), ident in zip(found, idents):
             native = _U64(data, layout.thread_native)[0] if layout.thread_native >= 0 else 0
@@ -221,67 +220,6 @@ class Target:
         except (Fault, struct.error, IndexError):
             pass
         return result
-
-
-class _NativeIds:
-    """From a thread's identity to the kernel's number for it."""
-
-    def __init__(self, target: Target, idents: List[int]) -> None:
-        self._target = target
-        self._idents = idents
-        self._offset: Optional[int] = None
-        self._inner: Optional[Dict[int, int]] = None
-
-    def find(self, ident: int, native: int) -> int:
-        """Return the thread's number, 0 when it cannot be told."""
-        tids: Set[int] = self._target.tids
-        if native in tids:
-            return native
-        # 3.8 to 3.10 do not keep it, and a fork behind Python's back (uwsgi) leaves a stale one: the C library knows.
-        kept = self._kept(ident)
-        if kept in tids:
-            return kept
-        # Seen from another PID namespace, the numbers inside differ from ours.
-        inner = self._inner_numbers()
-        return inner.get(native) or inner.get(kept) or 0
-
-    def _kept(self, ident: int) -> int:
-        if self._offset is None:
-            self._offset = self._search()
-        if self._offset < 0 or not ident:
-            return 0
-        try:
-            return self._target.memory.i32(ident + self._offset)
-        except Fault:
-            return 0
-
-    def _search(self) -> int:
-        """The C library keeps the number in its thread structure: where is found by value."""
-        known = self._target.tids | set(self._inner_numbers())
-        idents = [ident for ident in self._idents if ident][:64]
-        for offset in [_PTHREAD_TID] + list(range(16, 1024, 4)):
-            values = []
-            for ident in idents:
-                try:
-                    values.append(self._target.memory.i32(ident + offset))
-                except Fault:
-                    break
-            distinct = set(values)
-            if values and len(values) == len(distinct) == len(idents) and 2 * len(distinct & known) >= len(values):
-                return offset
-        return -1
-
-    def _inner_numbers(self) -> Dict[int, int]:
-        if self._inner is None:
-            self._inner = {}
-            for tid in sorted(self._target.tids)[:_MOST_THREADS]:
-                try:
-                    numbers = self._target.proc.status(self._target.pid, "task", tid).get("NSpid", "").split()
-                except OSError:
-                    continue
-                if len(numbers) > 1:
-                    self._inner[int(numbers[-1])] = tid
-        return self._inner
 
 
 def gone(pid: int) -> errors.AgentError:

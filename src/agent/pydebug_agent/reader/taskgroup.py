@@ -118,8 +118,8 @@ class LoopReader:
         mark = self._mark(thread)
         try:
             pages = Pages(self._memory)
-            records, _ = self._parse(pages, thread, addresses)
-            if thread is None or (mark is not None and self._prover.held(mark)):
+            records, lost = self._parse(pages, thread, addresses)
+            if thread is None or (not lost and mark is not None and self._prover.held(mark)):
                 return records
         finally:
             if mark is not None:
@@ -205,7 +205,11 @@ class LoopReader:
         self, source: Pages, thread: Optional[Thread], addresses: List[int]
     ) -> Tuple[List[TaskRecord], List[int]]:
         """Return the tasks as a source shows them, and those it could not show."""
-        running = self._running(source)
+        try:
+            running = self._running(source)
+        except Fault:
+            # A running task would look like one that is suspended.
+            return [], addresses
         reader = TaskReader(source, self._target.layout, self._layout, self._live, self._frames, self._code)
         records: List[TaskRecord] = []
         lost: List[int] = []
@@ -223,8 +227,5 @@ class LoopReader:
         return records, lost
 
     def _running(self, source: Source) -> Dict[int, int]:
-        try:
-            found = self._asyncio.running(Objects(source, self._target.layout), self._threads)
-        except Fault:
-            return {}
+        found = self._asyncio.running(Objects(source, self._target.layout), self._threads)
         return {loop: task for loop, (task, _) in found.items() if task}
