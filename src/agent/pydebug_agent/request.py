@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
@@ -103,6 +104,8 @@ class Request:
             failure = self.explain(error, pid)
             if failure.cause in (CANCELLED, DEADLINE):
                 raise
+            if failure.cause == INTERNAL:
+                sys.excepthook(*sys.exc_info())
             self.fail(failure, pid)
 
     def explain(self, error: BaseException, pid: Optional[int]) -> AgentError:
