@@ -58,8 +58,12 @@ class Pod:
         )
         self._keepers: List["subprocess.Popen[bytes]"] = []
         self.host_pid = int(wait_for(lambda: _children(self._outer.pid)))
-        # Until then it is the shell that sets up its files.
-        wait_for(lambda: script not in _arguments(self.host_pid))
+        try:
+            # Until then it is the shell that sets up its files.
+            wait_for(lambda: script not in _arguments(self.host_pid))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         # With PID 1 goes all that is in its namespace; a change of user undoes --kill-child.
