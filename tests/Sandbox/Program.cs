@@ -29,13 +29,28 @@ internal static class Program
             return UsageError;
         }
 
-        await Kubelet.CleanAsync(options.State).ConfigureAwait(false);
-        if (!options.Clean)
+        try
         {
-            await ServeAsync(options).ConfigureAwait(false);
-        }
+            using StateLock? held = StateLock.Take(options.State, create: !options.Clean);
+            if (held is null)
+            {
+                return 0;
+            }
 
-        return 0;
+            await Kubelet.CleanAsync(options.State).ConfigureAwait(false);
+            if (!options.Clean)
+            {
+                await ServeAsync(options).ConfigureAwait(false);
+            }
+
+            held.Remove();
+            return 0;
+        }
+        catch (IOException failure)
+        {
+            await Console.Error.WriteLineAsync(failure.Message).ConfigureAwait(false);
+            return 1;
+        }
     }
 
     private static async Task ServeAsync(SandboxOptions options)
@@ -55,7 +70,6 @@ internal static class Program
             _ = WatchInputAsync(end);
         }
 
-        Directory.CreateDirectory(options.State);
         NodeContext node = new(options.State, options.Images);
         node.Prepare();
         ObjectStore store = new();

@@ -17,23 +17,20 @@ internal sealed class Authorizer(IReadOnlyList<User> users)
 
     /// <summary>
     /// The administrator, and those of a policy file (<c>{"users":[{"name","rules":[...]}]}</c>) or, without one,
-    /// <c>viewer</c>, who may look at pods, and <c>debugger</c>, who holds the Role that PyDebug's help names.
+    /// <c>viewer</c>, who may look at pods, and <c>debugger</c>, who holds the Role in <c>examples/role.yaml</c>.
     /// </summary>
     public static Authorizer Create(string? policyFile)
     {
         List<User> users = [User.Administrator(NewToken())];
         if (policyFile is null)
         {
-            JsonObject read = User.Rule(["get", "list", "watch"], ["pods"]);
-            users.Add(new User("viewer", NewToken(), [read]));
+            users.Add(new User("viewer", NewToken(), [User.Rule(["get", "list", "watch"], ["pods"])]));
             users.Add(new User("debugger", NewToken(),
             [
-                read,
+                User.Rule(["get", "list"], ["pods"]),
                 User.Rule(["get", "patch"], ["pods/ephemeralcontainers"]),
                 User.Rule(["get", "create"], ["pods/exec"]),
-                User.Rule(["get"], ["pods/log"]),
                 User.Rule(["list"], ["events"]),
-                User.Rule(["get"], ["namespaces"]),
             ]));
             return new Authorizer(users);
         }
