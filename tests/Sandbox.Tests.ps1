@@ -123,7 +123,7 @@ Describe 'The sandbox, asked by kubectl' -Skip:([bool]$script:reason) {
         $viewer = "$($env:PYDEBUG_TEST_KUBECONFIG)-viewer"
         Invoke-Kubectl @('-n', $script:ns, 'get', 'pods') -Kubeconfig $viewer | Should -Match $script:pod
         Invoke-Kubectl @('-n', $script:ns, 'exec', $script:pod, '--', 'true') -Kubeconfig $viewer -Fails |
-            Should -Match "pods `"$($script:pod)`" is forbidden: User `"viewer`" cannot get resource `"pods/exec`" in API group `"`" in the namespace `"$($script:ns)`""
+            Should -Match "pods `"$($script:pod)`" is forbidden: User `"viewer`" cannot (get|create) resource `"pods/exec`" in API group `"`" in the namespace `"$($script:ns)`""
         Invoke-Kubectl @('-n', $script:ns, 'auth', 'can-i', 'patch', 'pods/ephemeralcontainers') -Kubeconfig $viewer -Fails | Should -Match 'no'
         Invoke-Kubectl @('-n', $script:ns, 'auth', 'can-i', 'patch', 'pods/ephemeralcontainers') -Kubeconfig "$($env:PYDEBUG_TEST_KUBECONFIG)-debugger" | Should -Match 'yes'
     }

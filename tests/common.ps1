@@ -265,7 +265,7 @@ function Invoke-PodExec {
     $cancel = [System.Threading.CancellationTokenSource]::new([TimeSpan]::FromSeconds($Seconds))
     $streams = @{ 1 = [System.IO.MemoryStream]::new(); 2 = [System.IO.MemoryStream]::new(); 3 = [System.IO.MemoryStream]::new() }
     try {
-        $socket.ConnectAsync($uri.Uri, $script:Client, $cancel.Token).GetAwaiter().GetResult()
+        [void]$socket.ConnectAsync($uri.Uri, $script:Client, $cancel.Token).GetAwaiter().GetResult()
         $buffer = [byte[]]::new(65536)
         $channel = 0
         $first = $true
