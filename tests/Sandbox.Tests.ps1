@@ -119,13 +119,22 @@ Describe 'The sandbox, asked by kubectl' -Skip:([bool]$script:reason) {
         Get-TestPod $script:ns $name | Should -BeNullOrEmpty
     }
 
+    It 'makes a namespace and labels it' {
+        $name = New-TestName
+        Invoke-Kubectl @('create', 'namespace', $name) | Should -Match 'created'
+        Invoke-Kubectl @('label', 'namespace', $name, 'pod-security.kubernetes.io/enforce=restricted') | Should -Match 'labeled'
+        $text = @{ apiVersion = 'v1'; kind = 'Pod'; metadata = @{ name = 'loose' }; spec = @{ containers = @(@{ name = 'web'; image = 'pydebug.test/tools:1' }) } } | ConvertTo-Json -Depth 5
+        Invoke-Kubectl @('-n', $name, 'create', '-f', '-') -InputText $text -Fails | Should -Match 'violates PodSecurity "restricted:latest"'
+        Invoke-Kubectl @('delete', 'namespace', $name) | Should -Match 'deleted'
+    }
+
     It 'lets others do what their rules say and no more' {
         $viewer = "$($env:PYDEBUG_TEST_KUBECONFIG)-viewer"
         Invoke-Kubectl @('-n', $script:ns, 'get', 'pods') -Kubeconfig $viewer | Should -Match $script:pod
         Invoke-Kubectl @('-n', $script:ns, 'exec', $script:pod, '--', 'true') -Kubeconfig $viewer -Fails |
             Should -Match "pods `"$($script:pod)`" is forbidden: User `"viewer`" cannot (get|create) resource `"pods/exec`" in API group `"`" in the namespace `"$($script:ns)`""
-        Invoke-Kubectl @('-n', $script:ns, 'auth', 'can-i', 'patch', 'pods/ephemeralcontainers') -Kubeconfig $viewer -Fails | Should -Match 'no'
-        Invoke-Kubectl @('-n', $script:ns, 'auth', 'can-i', 'patch', 'pods/ephemeralcontainers') -Kubeconfig "$($env:PYDEBUG_TEST_KUBECONFIG)-debugger" | Should -Match 'yes'
+        Invoke-Kubectl @('-n', $script:ns, 'auth', 'can-i', 'patch', 'pods', '--subresource=ephemeralcontainers') -Kubeconfig $viewer -Fails | Should -Match 'no'
+        Invoke-Kubectl @('-n', $script:ns, 'auth', 'can-i', 'patch', 'pods', '--subresource=ephemeralcontainers') -Kubeconfig "$($env:PYDEBUG_TEST_KUBECONFIG)-debugger" | Should -Match 'yes'
     }
 }
 

@@ -97,7 +97,8 @@ internal static class Program
     {
         foreach (string name in (string[])["default", "kube-system"])
         {
-            store.Add("namespaces", NamespaceApi.Build(new JsonObject { ["metadata"] = new JsonObject { ["name"] = name } }));
+            JsonObject metadata = new() { ["name"] = name };
+            store.Add("namespaces", NamespaceApi.Build(new JsonObject { ["metadata"] = metadata }));
         }
 
         store.Add("nodes", new JsonObject

@@ -41,7 +41,9 @@ internal sealed record SandboxOptions
         for (int i = 0; i < arguments.Length; i++)
         {
             string name = arguments[i];
-            string Value() => ++i < arguments.Length ? arguments[i] : throw new ArgumentException($"{name} needs a value");
+            string Value() => ++i < arguments.Length
+                ? arguments[i]
+                : throw new ArgumentException($"{name} needs a value");
             options = name switch
             {
                 "--images" => options with { Images = Path.GetFullPath(Value()) },

@@ -39,7 +39,8 @@ internal sealed class StateLock : IDisposable
 
         try
         {
-            return new StateLock(path, new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            return new StateLock(
+                path, new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
         }
         catch (IOException)
         {

@@ -36,7 +36,8 @@ public sealed class EphemeralValidationTests
     [Fact]
     public void EmptyResourcesAreAllowed()
     {
-        JsonObject pod = Pods.With("""[{"name":"d","image":"i","targetContainerName":"app","resources":{},"stdin":true}]""");
+        JsonObject pod = Pods.With(
+            """[{"name":"d","image":"i","targetContainerName":"app","resources":{},"stdin":true}]""");
         Assert.Empty(PodValidation.ValidateEphemeral(pod, Pods.Stored()));
     }
 
@@ -75,7 +76,8 @@ public sealed class EphemeralValidationTests
             Pods.With("""[{"name":"d","targetContainerName":"x"}]"""), Pods.Stored());
         JsonObject status = ApiException.Invalid("Pod", "web", errors).ToStatus();
         Assert.Equal(422, (int)status["code"]!);
-        Assert.StartsWith("Pod \"web\" is invalid: [spec.ephemeralContainers[0].image: Required value, ", (string)status["message"]!);
+        Assert.StartsWith(
+            "Pod \"web\" is invalid: [spec.ephemeralContainers[0].image: Required value, ", (string)status["message"]!);
         Assert.Equal(2, status["details"]!["causes"]!.AsArray().Count);
     }
 

@@ -55,7 +55,8 @@ public sealed class NodeTests
 
     [Theory]
     [InlineData("", "container has runAsNonRoot and image will run as root (pod: \"web_default(")]
-    [InlineData("app", "container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root")]
+    [InlineData("app",
+        "container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root")]
     public void RunAsNonRootIsVerifiedInTheKubeletsWords(string user, string expected)
     {
         JsonObject pod = Pods.Stored();

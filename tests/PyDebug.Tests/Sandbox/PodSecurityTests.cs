@@ -16,7 +16,8 @@ public sealed class PodSecurityTests
 
     [Theory]
     [InlineData("baseline", """{"capabilities":{"add":["SYS_PTRACE"]}}""",
-        "non-default capabilities (container \"d\" must not include \"SYS_PTRACE\" in securityContext.capabilities.add)")]
+        "non-default capabilities (container \"d\" must not include \"SYS_PTRACE\" in "
+        + "securityContext.capabilities.add)")]
     [InlineData("baseline", """{"privileged":true}""",
         "privileged (container \"d\" must not set securityContext.privileged=true)")]
     [InlineData("baseline", """{"seccompProfile":{"type":"Unconfined"}}""",
@@ -26,11 +27,11 @@ public sealed class PodSecurityTests
     [InlineData("restricted", Restricted, "")]
     [InlineData("restricted", """{"capabilities":{"add":["SYS_PTRACE"]}}""",
         "allowPrivilegeEscalation != false (container \"d\" must set securityContext.allowPrivilegeEscalation=false), "
-        + "unrestricted capabilities (container \"d\" must set securityContext.capabilities.drop=[\"ALL\"]; container \"d\" "
-        + "must not include \"SYS_PTRACE\" in securityContext.capabilities.add), "
+        + "unrestricted capabilities (container \"d\" must set securityContext.capabilities.drop=[\"ALL\"]; container "
+        + "\"d\" must not include \"SYS_PTRACE\" in securityContext.capabilities.add), "
         + "runAsNonRoot != true (pod or container \"d\" must set securityContext.runAsNonRoot=true), "
-        + "seccompProfile (pod or container \"d\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or "
-        + "\"Localhost\")")]
+        + "seccompProfile (pod or container \"d\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" "
+        + "or \"Localhost\")")]
     public void ADebugContainerIsJudgedWithItsPod(string level, string security, string expected)
     {
         JsonObject pod = Pods.With($$"""[{"name":"d","image":"i","securityContext":{{security}}}]""");

@@ -16,7 +16,8 @@ internal static class PodSecurity
         (string level, string version) = Policy(owner, "enforce");
         if (Check(level, pod) is { Length: > 0 } violations)
         {
-            throw ApiException.Forbidden("pods", pod.NameOf(), $"violates PodSecurity \"{level}:{version}\": {violations}");
+            throw ApiException.Forbidden(
+                "pods", pod.NameOf(), $"violates PodSecurity \"{level}:{version}\": {violations}");
         }
 
         (level, version) = Policy(owner, "warn");

@@ -20,7 +20,10 @@ internal static class PodSecurityChecks
     ];
 
     private static readonly string[] s_restrictedVolumes =
-        ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret", "image"];
+    [
+        "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected",
+        "secret",
+    ];
 
     private static readonly string[] s_seccomp = ["Localhost", "RuntimeDefault"];
 
@@ -32,7 +35,11 @@ internal static class PodSecurityChecks
             [.. spec.Items("initContainers"), .. spec.Items("containers"), .. spec.Items("ephemeralContainers")];
         IEnumerable<string?> found = level switch
         {
-            "baseline" => [BaselineCapabilities(containers), .. Baseline(spec, containers, restricted: false), BaselineSeccomp(spec, containers)],
+            "baseline" =>
+            [
+                BaselineCapabilities(containers), .. Baseline(spec, containers, restricted: false),
+                BaselineSeccomp(spec, containers),
+            ],
             "restricted" => [.. Baseline(spec, containers, restricted: true), .. Restricted(spec, containers)],
             _ => [],
         };
@@ -52,7 +59,8 @@ internal static class PodSecurityChecks
         yield return privileged.Length == 0
             ? null
             : $"privileged ({Containers(privileged)} must not set securityContext.privileged=true)";
-        string[] unmasked = Names(containers, item => item.Text("securityContext", "procMount") is not (null or "Default"));
+        string[] unmasked = Names(
+            containers, item => item.Text("securityContext", "procMount") is not (null or "Default"));
         yield return unmasked.Length == 0
             ? null
             : $"procMount ({Containers(unmasked)} must not set securityContext.procMount to \"Unmasked\")";
@@ -87,7 +95,8 @@ internal static class PodSecurityChecks
         string[] names = Sorted(containers.SelectMany(Added).Except(s_baselineCapabilities));
         return bad.Length == 0
             ? null
-            : $"non-default capabilities ({Containers(bad)} must not include {Quote(names)} in securityContext.capabilities.add)";
+            : $"non-default capabilities ({Containers(bad)} must not include {Quote(names)} in "
+                + "securityContext.capabilities.add)";
     }
 
     private static string? RestrictedCapabilities(List<JsonObject> containers)
@@ -141,13 +150,15 @@ internal static class PodSecurityChecks
     {
         static string Type(JsonObject volume) =>
             volume.Select(field => field.Key).FirstOrDefault(field => field != "name") ?? "unknown";
-        List<JsonObject> bad = spec.Items("volumes").Where(volume => !s_restrictedVolumes.Contains(Type(volume))).ToList();
+        List<JsonObject> bad = spec.Items("volumes")
+            .Where(volume => !s_restrictedVolumes.Contains(Type(volume))).ToList();
         string[] names = Names(bad, _ => true);
         string[] types = Sorted(bad.Select(Type));
         return bad.Count == 0
             ? null
             : $"restricted volume types ({(names.Length == 1 ? "volume" : "volumes")} {Quote(names)} "
-                + $"{(names.Length == 1 ? "uses" : "use")} restricted volume {(types.Length == 1 ? "type" : "types")} {Quote(types)})";
+                + $"{(names.Length == 1 ? "uses" : "use")} restricted volume "
+                + $"{(types.Length == 1 ? "type" : "types")} {Quote(types)})";
     }
 
     private static string? NonRoot(JsonObject spec, List<JsonObject> containers)
@@ -220,7 +231,8 @@ internal static class PodSecurityChecks
     private static string[] Sorted(IEnumerable<string> items) =>
         items.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
 
-    private static string Containers(string[] names) => (names.Length == 1 ? "container " : "containers ") + Quote(names);
+    private static string Containers(string[] names) =>
+        (names.Length == 1 ? "container " : "containers ") + Quote(names);
 
     private static string Quote(string[] items) => "\"" + string.Join("\", \"", items) + "\"";
 }

@@ -23,8 +23,8 @@ internal sealed class ApiException(int code, string reason, string message, Json
     public static ApiException MethodNotAllowed() => new(
         405, "MethodNotAllowed", "the server does not allow this method on the requested resource", []);
 
-    public static ApiException AlreadyExists(string resource, string name) => new(
-        409, "AlreadyExists", $"{resource} \"{name}\" already exists",
+    public static ApiException AlreadyExists(string resource, string name, string before = "") => new(
+        409, "AlreadyExists", $"{before}{resource} \"{name}\" already exists",
         new JsonObject { ["name"] = name, ["kind"] = resource });
 
     public static ApiException Conflict(string resource, string name, string why) => new(

@@ -94,16 +94,22 @@ internal sealed class ApiRequest
 
     public async Task<JsonNode?> ReadNodeAsync()
     {
-        using StreamReader reader = new(Context.Request.Body);
-        string text = await reader.ReadToEndAsync().ConfigureAwait(false);
+        using MemoryStream body = new();
+        await Context.Request.Body.CopyToAsync(body, Context.RequestAborted).ConfigureAwait(false);
+        if (Context.Request.ContentType == ProtobufBody.ContentType)
+        {
+            return ProtobufBody.Decode(body.ToArray());
+        }
+
         try
         {
-            return text.Length == 0 ? null : JsonNode.Parse(text);
+            return body.Length == 0 ? null : JsonNode.Parse(body.ToArray());
         }
         catch (JsonException)
         {
             throw ApiException.BadRequest(
-                "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error");
+                "the object provided is unrecognized (must be of type Object): couldn't get version/kind; "
+                + "json parse error");
         }
     }
 

@@ -22,6 +22,9 @@ namespace PyDebug.Sandbox.Api;
 /// <summary>Serves the API over TLS on loopback.</summary>
 internal sealed class ApiServer : IAsyncDisposable
 {
+    // An exec's command is in its URL, and Go's servers take a mebibyte of header.
+    private const int LongestRequestLine = 1024 * 1024;
+
     private readonly WebApplication _application;
     private readonly Authorizer _authorizer;
     private readonly CollectionApi _collections;
@@ -48,6 +51,8 @@ internal sealed class ApiServer : IAsyncDisposable
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestLineSize = LongestRequestLine;
+            kestrel.Limits.MaxRequestBufferSize = 2 * LongestRequestLine;
             kestrel.Limits.MinRequestBodyDataRate = null;
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Listen(IPAddress.Loopback, port, listen => listen.UseHttps(certificate));
@@ -140,11 +145,13 @@ internal sealed class ApiServer : IAsyncDisposable
                 Verb: "create",
                 Group: "authentication.k8s.io", Resource: "selfsubjectreviews",
             };
-            await (known ? ReviewApi.CreateAsync(request, user) : throw ApiException.NoSuchResource()).ConfigureAwait(false);
+            await (known ? ReviewApi.CreateAsync(request, user) : throw ApiException.NoSuchResource())
+                .ConfigureAwait(false);
             return;
         }
 
-        await (request.Subresource.Length > 0 ? ServeSubresource(request) : ServeResource(request)).ConfigureAwait(false);
+        await (request.Subresource.Length > 0 ? ServeSubresource(request) : ServeResource(request))
+            .ConfigureAwait(false);
     }
 
     private Task ServeSubresource(ApiRequest request) => (request.Resource, request.Subresource, request.Verb) switch

@@ -85,7 +85,8 @@ internal sealed class Authorizer(IReadOnlyList<User> users)
             ? $"in the namespace \"{request.Namespace}\""
             : "at the cluster scope";
         throw ApiException.Forbidden(request.Resource, request.Name,
-            $"User \"{user.Name}\" cannot {verb} resource \"{request.FullResource}\" in API group \"{request.Group}\" {scope}");
+            $"User \"{user.Name}\" cannot {verb} resource \"{request.FullResource}\" in API group "
+            + $"\"{request.Group}\" {scope}");
     }
 
     private static string NewToken() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));

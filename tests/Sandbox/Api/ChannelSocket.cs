@@ -60,7 +60,7 @@ internal sealed class ChannelSocket(WebSocket socket, bool canClose, Cancellatio
         }
     }
 
-    /// <summary>Writes what comes on channel 0 to a stream, until the client closes the channel or the connection.</summary>
+    /// <summary>Writes channel 0 to a stream, until the client closes the channel or the connection.</summary>
     /// <param name="input">Where it goes; null drops it.</param>
     public async Task ReceiveAsync(Stream? input)
     {

@@ -26,7 +26,8 @@ internal static class ContainerLookup
             return main[0];
         }
 
-        string message = $"a container name must be specified for pod {pod.NameOf()}, choose one of: [{string.Join(' ', main)}]";
+        string message = $"a container name must be specified for pod {pod.NameOf()}, choose one of: "
+            + $"[{string.Join(' ', main)}]";
         if (init.Count > 0)
         {
             message += $" or one of the init containers: [{string.Join(' ', init)}]";

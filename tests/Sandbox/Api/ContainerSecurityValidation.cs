@@ -15,7 +15,8 @@ internal static class ContainerSecurityValidation
         {
             if (context.Number(field) is long id and (< 0 or > int.MaxValue))
             {
-                errors.Add(FieldError.Invalid($"{path}.{field}", id.ToString(), "must be between 0 and 2147483647, inclusive"));
+                errors.Add(FieldError.Invalid(
+                    $"{path}.{field}", id.ToString(), "must be between 0 and 2147483647, inclusive"));
             }
         }
 
@@ -23,7 +24,8 @@ internal static class ContainerSecurityValidation
         {
             if (context.Flag("privileged") == true)
             {
-                errors.Add(FieldError.Invalid(path, "{}", "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"));
+                errors.Add(FieldError.Invalid(
+                    path, "{}", "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"));
             }
 
             if (context.Texts("capabilities", "add").Any(name => name is "CAP_SYS_ADMIN" or "SYS_ADMIN"))
@@ -38,7 +40,8 @@ internal static class ContainerSecurityValidation
             string type = profile.Text("type") ?? "";
             if (type.Length == 0)
             {
-                errors.Add(FieldError.Required(path + ".seccompProfile.type", "type is required when seccompProfile is set"));
+                errors.Add(FieldError.Required(
+                    path + ".seccompProfile.type", "type is required when seccompProfile is set"));
             }
             else if (type is not ("Localhost" or "RuntimeDefault" or "Unconfined"))
             {

@@ -104,7 +104,8 @@ internal static class Discovery
         JsonObject result = new()
         {
             ["name"] = resource.Name,
-            ["singularName"] = resource.Name.Contains('/', StringComparison.Ordinal) ? "" : resource.Kind.ToLowerInvariant(),
+            ["singularName"] =
+                resource.Name.Contains('/', StringComparison.Ordinal) ? "" : resource.Kind.ToLowerInvariant(),
             ["namespaced"] = resource.Namespaced,
             ["kind"] = resource.Kind,
             ["verbs"] = JsonAccess.ToArray(resource.Verbs),

@@ -23,7 +23,8 @@ internal sealed class ExecApi(ObjectStore store, Kubelet kubelet)
         JsonObject pod = store.Get("pods", request.Namespace, request.Name);
         string name = ContainerLookup.Choose(pod, request.Query("container"));
         ContainerLookup.RequireNode(pod);
-        ExecStreams streams = new(request.Flag("stdin"), request.Flag("stdout"), request.Flag("stderr"), request.Flag("tty"));
+        ExecStreams streams = new(
+            request.Flag("stdin"), request.Flag("stdout"), request.Flag("stderr"), request.Flag("tty"));
         IReadOnlyList<string> command = request.Context.Request.Query["command"].OfType<string>().ToList();
         if (!streams.Any)
         {
@@ -57,7 +58,8 @@ internal sealed class ExecApi(ObjectStore store, Kubelet kubelet)
         ChannelSocket channels = new(socket, protocol == V5, end.Token);
         if (request.Subresource == "attach")
         {
-            await new AttachSession(channels, container, runner.Log!, streams).RunAsync(end.Token).ConfigureAwait(false);
+            await new AttachSession(channels, container, runner.Log!, streams).RunAsync(end.Token)
+                .ConfigureAwait(false);
         }
         else
         {
@@ -66,7 +68,7 @@ internal sealed class ExecApi(ObjectStore store, Kubelet kubelet)
         }
     }
 
-    /// <summary>v4 goes straight to the kubelet, which answers in HTTP; v5 is upgraded before anybody asks the kubelet.</summary>
+    /// <summary>v4 goes to the kubelet, which answers in HTTP; v5 is upgraded before the kubelet is asked.</summary>
     private static async Task RefuseAsync(HttpContext context, string protocol, string message)
     {
         if (protocol == V4)
@@ -79,6 +81,7 @@ internal sealed class ExecApi(ObjectStore store, Kubelet kubelet)
 
         using WebSocket socket = await context.WebSockets.AcceptWebSocketAsync(protocol).ConfigureAwait(false);
         ChannelSocket channels = new(socket, true, context.RequestAborted);
-        await channels.FinishAsync(ExecStatus.Internal("unable to upgrade connection: " + message)).ConfigureAwait(false);
+        await channels.FinishAsync(ExecStatus.Internal("unable to upgrade connection: " + message))
+            .ConfigureAwait(false);
     }
 }

@@ -38,7 +38,8 @@ internal sealed class ExecSession(
             string why = Runc.LastError(log) ?? await process.StandardError.ReadToEndAsync(stop).ConfigureAwait(false);
             Remove(pidFile, log);
             await FinishAsync(ExecStatus.Internal("error executing command in container: failed to exec in container: "
-                + $"failed to start exec \"{id}\": OCI runtime exec failed: {why.Trim()}: unknown"), receiving).ConfigureAwait(false);
+                + $"failed to start exec \"{id}\": OCI runtime exec failed: {why.Trim()}: unknown"), receiving)
+                .ConfigureAwait(false);
             return;
         }
 

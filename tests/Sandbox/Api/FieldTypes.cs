@@ -11,7 +11,10 @@ namespace PyDebug.Sandbox.Api;
 internal static class FieldTypes
 {
     private static readonly string[] s_texts =
-        ["name", "image", "workingDir", "imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy", "targetContainerName"];
+    [
+        "name", "image", "workingDir", "imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy",
+        "targetContainerName",
+    ];
 
     private static readonly string[] s_flags = ["stdin", "stdinOnce", "tty"];
     private static readonly string[] s_textLists = ["command", "args"];
@@ -44,7 +47,8 @@ internal static class FieldTypes
                 {
                     path += ".securityContext";
                     Expect(security, s_securityFlags, JsonValueKind.True, "bool", "SecurityContext", path);
-                    Expect(security, ["runAsUser", "runAsGroup"], JsonValueKind.Number, "int64", "SecurityContext", path);
+                    Expect(
+                        security, ["runAsUser", "runAsGroup"], JsonValueKind.Number, "int64", "SecurityContext", path);
                 }
 
                 foreach (JsonObject variable in container.Items("env"))

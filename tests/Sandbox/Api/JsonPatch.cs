@@ -111,5 +111,6 @@ internal static class JsonPatch
             ? index
             : throw Failed($"Unable to access invalid index: {part}: invalid index referenced");
 
-    private static ApiException Failed(string why) => new(422, "Invalid", "the server rejected our request due to an error in our request: " + why);
+    private static ApiException Failed(string why) => new(
+        422, "Invalid", "the server rejected our request due to an error in our request: " + why);
 }

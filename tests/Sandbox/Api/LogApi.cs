@@ -57,7 +57,7 @@ internal sealed class LogApi(ObjectStore store, Kubelet kubelet)
             foreach (LogLine line in wanted)
             {
                 byte[] bytes = stamps
-                    ? [.. Encoding.ASCII.GetBytes(line.Time.ToString("O", CultureInfo.InvariantCulture) + " "), .. line.Bytes]
+                    ? [.. Encoding.ASCII.GetBytes(line.Time.ToString("O")), (byte)' ', .. line.Bytes]
                     : line.Bytes;
                 int count = (int)Math.Min(bytes.Length, left);
                 await body.WriteAsync(bytes.AsMemory(0, count), end).ConfigureAwait(false);

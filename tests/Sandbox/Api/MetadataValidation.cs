@@ -7,8 +7,8 @@ namespace PyDebug.Sandbox.Api;
 internal static class MetadataValidation
 {
     /// <summary>
-    /// 409 where the change is bound to another UID or to an older version than the stored one; 422 where it changes what
-    /// is immutable.
+    /// 409 where the change is bound to another UID or to an older version than the stored one; 400 where it names
+    /// another object.
     /// </summary>
     public static void Check(JsonObject old, JsonObject changed)
     {

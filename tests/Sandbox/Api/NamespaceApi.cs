@@ -55,7 +55,8 @@ internal sealed class NamespaceApi(ObjectStore store, Kubelet kubelet)
         string name = metadata.Text("name") ?? "";
         if (name.Length == 0)
         {
-            throw ApiException.Invalid("Namespace", "", [FieldError.Required("metadata.name", "name or generateName is required")]);
+            throw ApiException.Invalid(
+                "Namespace", "", [FieldError.Required("metadata.name", "name or generateName is required")]);
         }
 
         metadata["uid"] = Guid.NewGuid().ToString();

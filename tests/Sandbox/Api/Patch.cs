@@ -13,7 +13,7 @@ internal static class Patch
     private const string Accepted = "application/json-patch+json, application/merge-patch+json, "
         + "application/strategic-merge-patch+json";
 
-    /// <summary>Reads a request's patch. The function returned applies it in place, or returns another object.</summary>
+    /// <summary>Reads a request's patch. The function that is returned may change the object it is given.</summary>
     public static async Task<Func<JsonObject, JsonObject>> ReadAsync(ApiRequest request)
     {
         string type = (request.Context.Request.ContentType ?? "").Split(';')[0].Trim();
@@ -38,7 +38,8 @@ internal static class Patch
                     (await request.ReadNodeAsync().ConfigureAwait(false)).Items();
                 return target => JsonPatch.Apply(target, operations);
             default:
-                throw new ApiException(415, "UnsupportedMediaType", "the body of the request was in an unknown format - "
+                throw new ApiException(
+                    415, "UnsupportedMediaType", "the body of the request was in an unknown format - "
                     + $"accepted media types include: {Accepted}");
         }
     }

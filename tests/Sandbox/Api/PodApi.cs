@@ -14,13 +14,18 @@ namespace PyDebug.Sandbox.Api;
 /// <summary>Creates, changes and deletes pods.</summary>
 internal sealed class PodApi(ObjectStore store, Kubelet kubelet, Scheduler scheduler)
 {
+    private const string ImmutableSpec = "pod updates may not change fields other than `spec.containers[*].image`,"
+        + "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
+        + "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+
     public async Task CreateAsync(ApiRequest request)
     {
         JsonObject pod = await request.ReadAsync().ConfigureAwait(false);
         string space = request.Namespace;
         if (pod.Text("metadata", "namespace") is string named && named != space)
         {
-            throw ApiException.BadRequest("the namespace of the provided object does not match the namespace sent on the request");
+            throw ApiException.BadRequest(
+                "the namespace of the provided object does not match the namespace sent on the request");
         }
 
         JsonObject owner = store.Get("namespaces", "", space);
@@ -59,7 +64,7 @@ internal sealed class PodApi(ObjectStore store, Kubelet kubelet, Scheduler sched
         await CollectionApi.AnswerAsync(request, stored, 201).ConfigureAwait(false);
     }
 
-    /// <summary>Changes labels and annotations; a pod's specification is immutable but for its image, which stays too.</summary>
+    /// <summary>Changes labels and annotations. A pod's specification stays, its images too.</summary>
     public async Task PatchAsync(ApiRequest request)
     {
         Func<JsonObject, JsonObject> patch = request.Verb == "update"
@@ -72,10 +77,7 @@ internal sealed class PodApi(ObjectStore store, Kubelet kubelet, Scheduler sched
             if (!JsonNode.DeepEquals(old["spec"], changed["spec"]))
             {
                 throw ApiException.Invalid("Pod", request.Name,
-                    [FieldError.Forbidden("spec", "pod updates may not change fields other than `spec.containers[*].image`,"
-                        + "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions "
-                        + "to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it "
-                        + "was previously negative)")]);
+                    [FieldError.Forbidden("spec", ImmutableSpec)]);
             }
 
             changed["status"] = old["status"]?.DeepClone();
@@ -95,7 +97,8 @@ internal sealed class PodApi(ObjectStore store, Kubelet kubelet, Scheduler sched
     {
         JsonObject options = await request.ReadNodeAsync().ConfigureAwait(false) as JsonObject ?? [];
         Selectors selectors = new(request.Query("labelSelector"), request.Query("fieldSelector"));
-        IReadOnlyList<JsonObject> matching = store.List("pods", request.Namespace).Objects.Where(selectors.Match).ToList();
+        IReadOnlyList<JsonObject> matching = store.List("pods", request.Namespace).Objects
+            .Where(selectors.Match).ToList();
         JsonArray deleted = new([.. matching.Select(pod => (JsonNode)Delete(request, pod.NameOf(), options))]);
         await request.WriteAsync(new JsonObject
         {

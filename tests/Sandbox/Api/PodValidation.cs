@@ -10,19 +10,19 @@ namespace PyDebug.Sandbox.Api;
 /// <summary>What the API server finds wrong with a pod, in its words.</summary>
 internal static partial class PodValidation
 {
-    private const string LabelRule = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
-        + "and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation "
-        + "is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+    private const string LabelRule = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or "
+        + "'-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for "
+        + "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 
-    private const string SubdomainRule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
-        + "'-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation "
-        + "is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+    private const string SubdomainRule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
+        + "characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex "
+        + "used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
     private static readonly string[] s_ephemeralFields =
     [
         "name", "image", "command", "args", "workingDir", "envFrom", "env", "volumeMounts", "volumeDevices",
-        "terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "securityContext", "stdin", "stdinOnce",
-        "tty", "targetContainerName",
+        "terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "securityContext", "stdin",
+        "stdinOnce", "tty", "targetContainerName",
     ];
 
     /// <summary>All errors of a pod that is to be created.</summary>
@@ -132,7 +132,8 @@ internal static partial class PodValidation
     }
 
     private static void ValidateContainers(
-        JsonObject pod, IReadOnlyList<JsonObject> containers, string field, HashSet<string> names, List<FieldError> errors)
+        JsonObject pod, IReadOnlyList<JsonObject> containers, string field, HashSet<string> names,
+        List<FieldError> errors)
     {
         HashSet<string> volumes = pod.Items("spec", "volumes").Select(item => item.Text("name") ?? "")
             .ToHashSet(StringComparer.Ordinal);
@@ -157,7 +158,8 @@ internal static partial class PodValidation
             ValidateImage(container, path, errors);
             ValidateEnvironment(container, path, errors);
             ValidateMounts(container, path, volumes, errors);
-            ContainerSecurityValidation.Validate(container.Object("securityContext"), path + ".securityContext", errors);
+            ContainerSecurityValidation.Validate(
+                container.Object("securityContext"), path + ".securityContext", errors);
         }
     }
 
@@ -193,7 +195,8 @@ internal static partial class PodValidation
             else if (name.Contains('=', StringComparison.Ordinal))
             {
                 errors.Add(FieldError.InvalidText($"{path}.env[{i}].name", name,
-                    "a valid environment variable name must consist only of printable ASCII characters other than '='"));
+                    "a valid environment variable name must consist only of printable ASCII characters other than "
+                    + "'='"));
             }
 
             if (environment[i].ContainsKey("valueFrom") && !string.IsNullOrEmpty(environment[i].Text("value")))
@@ -226,7 +229,8 @@ internal static partial class PodValidation
     private static string Difference(JsonObject before, JsonObject after) => string.Concat(
         before.Select(field => field.Key).Union(after.Select(field => field.Key))
             .Where(field => !JsonNode.DeepEquals(before[field], after[field]))
-            .Select(field => $"- {field}: {before[field]?.ToJsonString()}\n+ {field}: {after[field]?.ToJsonString()}\n"));
+            .Select(field => $"- {field}: {before[field]?.ToJsonString()}\n"
+                + $"+ {field}: {after[field]?.ToJsonString()}\n"));
 
     [GeneratedRegex("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
     private static partial Regex Label();

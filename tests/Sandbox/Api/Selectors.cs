@@ -16,7 +16,7 @@ internal sealed partial class Selectors(string? labels, string? fields)
         Match match = Equality().Match(term);
         if (!match.Success)
         {
-            throw ApiException.BadRequest($"Unable to find \"{term}\" that match label selector \"\", field selector \"{term}\"");
+            throw ApiException.BadRequest($"invalid field selector: \"{term}\"");
         }
 
         string actual = value.Text(match.Groups[1].Value.Split('.')) ?? "";

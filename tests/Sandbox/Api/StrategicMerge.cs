@@ -82,7 +82,8 @@ internal static class StrategicMerge
             }
 
             string id = item[key]?.ToJsonString()
-                ?? throw new ApiException(500, "InternalError", $"map: {item.ToJsonString()} does not contain declared merge key: {key}");
+                ?? throw new ApiException(
+                    500, "InternalError", $"map: {item.ToJsonString()} does not contain declared merge key: {key}");
             JsonObject? match = result.FirstOrDefault(other => other[key]?.ToJsonString() == id);
             if (directive == "delete")
             {

@@ -96,6 +96,8 @@ internal static class Table
         }
 
         TimeSpan age = DateTimeOffset.UtcNow - time;
-        return age.TotalMinutes < 2 ? $"{age.TotalSeconds:0}s" : age.TotalHours < 3 ? $"{age.TotalMinutes:0}m" : $"{age.TotalHours:0}h";
+        return age.TotalMinutes < 2 ? $"{age.TotalSeconds:0}s"
+            : age.TotalHours < 3 ? $"{age.TotalMinutes:0}m"
+            : $"{age.TotalHours:0}h";
     }
 }

@@ -7,7 +7,11 @@ using PyDebug.Sandbox.Json;
 namespace PyDebug.Sandbox.Api;
 
 /// <summary>Somebody with a token, and what RBAC would let them do.</summary>
-/// <param name="Rules">Objects with <c>verbs</c>, <c>resources</c> and, optionally, <c>namespaces</c>; <c>*</c> is all.</param>
+/// <param name="Name">As the API's messages call them.</param>
+/// <param name="Token">The bearer token.</param>
+/// <param name="Rules">
+/// Objects with <c>verbs</c>, <c>resources</c> and, optionally, <c>namespaces</c>; <c>*</c> is all.
+/// </param>
 internal sealed record User(string Name, string Token, IReadOnlyList<JsonObject> Rules)
 {
     public bool May(string verb, string resource, string space) =>

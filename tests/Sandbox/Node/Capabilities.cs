@@ -28,7 +28,7 @@ internal static class Capabilities
 
     private static readonly Lazy<HashSet<string>> s_own = new(ReadOwn);
 
-    /// <summary>containerd's default set, changed as a pod's security context says; only what this machine can give.</summary>
+    /// <summary>containerd's default set with a security context's changes, as far as this machine has them.</summary>
     public static IReadOnlyList<string> Resolve(IReadOnlyList<string> add, IReadOnlyList<string> drop, bool privileged)
     {
         HashSet<string> result = new(privileged ? s_names : s_default, StringComparer.Ordinal);

@@ -1,19 +1,20 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 
 namespace PyDebug.Sandbox.Node;
 
-/// <summary>What a container wrote, by line, the newest 16 MiB of it.</summary>
+/// <summary>What a container wrote, by line, at most the newest 16 MiB of it.</summary>
 internal sealed class ContainerLog
 {
     private const int Capacity = 16 * 1024 * 1024;
     private const int LongestLine = 16 * 1024;
 
     private readonly Lock _lock = new();
-    private readonly LinkedList<LogLine> _lines = new();
+    private readonly List<LogLine> _lines = [];
     private long _first;
     private long _size;
     private bool _ended;
@@ -68,16 +69,8 @@ internal sealed class ContainerLog
     {
         lock (_lock)
         {
-            List<LogLine> lines = [];
-            long number = _first;
-            foreach (LogLine line in _lines)
-            {
-                if (number++ >= from)
-                {
-                    lines.Add(line);
-                }
-            }
-
+            int skipped = (int)Math.Clamp(from - _first, 0, _lines.Count);
+            List<LogLine> lines = _lines.GetRange(skipped, _lines.Count - skipped);
             return (lines, _first + _lines.Count, _ended, _changed.Task);
         }
     }
@@ -86,13 +79,14 @@ internal sealed class ContainerLog
     {
         lock (_lock)
         {
-            _lines.AddLast(new LogLine(DateTime.UtcNow, stream, bytes));
+            _lines.Add(new LogLine(DateTime.UtcNow, stream, bytes));
             _size += bytes.Length;
-            while (_size > Capacity)
+            if (_size > Capacity)
             {
-                _size -= _lines.First!.Value.Bytes.Length;
-                _lines.RemoveFirst();
-                _first++;
+                int oldest = (_lines.Count / 4) + 1;
+                _size -= _lines.Take(oldest).Sum(line => (long)line.Bytes.Length);
+                _lines.RemoveRange(0, oldest);
+                _first += oldest;
             }
 
             TaskCompletionSource changed = _changed;

@@ -1,5 +1,5 @@
 using System;
-using System.IO;
+using System.Linq;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
@@ -9,8 +9,8 @@ namespace PyDebug.Sandbox.Node;
 
 /// <summary>Keeps one container of a pod in the state its specification asks for, and tells its status.</summary>
 internal sealed class ContainerRunner(
-    NodeContext node, EventRecorder events, PodSandbox sandbox, JsonObject pod, JsonObject container, ContainerKind kind,
-    Func<string, RunningContainer?> find, Action changed)
+    NodeContext node, EventRecorder events, PodSandbox sandbox, JsonObject pod, JsonObject container,
+    ContainerKind kind, Func<string, RunningContainer?> find, Action changed)
 {
     private static readonly TimeSpan s_firstBackOff = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_longestBackOff = TimeSpan.FromMinutes(5);
@@ -190,8 +190,9 @@ internal sealed class ContainerRunner(
         changed();
         (int code, string reason) = await running.Ended.ConfigureAwait(false);
         Current = null;
+        string message = TerminationMessage.Read(node.ContainerHome(id), container, code, log);
         RootFileSystem.Remove(node.ContainerHome(id));
-        JsonObject terminated = ContainerState.Terminated(code, reason, running.StartedAt, _containerId);
+        JsonObject terminated = ContainerState.Terminated(code, reason, message, running.StartedAt, _containerId);
         if (RestartsAfter(code))
         {
             _lastState = terminated.Copy();
@@ -223,7 +224,8 @@ internal sealed class ContainerRunner(
 
     private async Task BackOffAsync(TimeSpan backOff, CancellationToken stop)
     {
-        events.Record(pod, Field, warning: true, "BackOff", $"Back-off restarting failed container {_name} in pod {PodLabel}");
+        events.Record(
+            pod, Field, warning: true, "BackOff", $"Back-off restarting failed container {_name} in pod {PodLabel}");
         SetWaiting("CrashLoopBackOff",
             $"back-off {Span(backOff)} restarting failed container={_name} pod={PodLabel}");
         await Delay(backOff, stop).ConfigureAwait(false);
@@ -241,7 +243,7 @@ internal sealed class ContainerRunner(
         {
             ["uid"] = security.Uid,
             ["gid"] = security.Gid,
-            ["supplementalGroups"] = new JsonArray([.. System.Linq.Enumerable.Select(security.Groups, gid => (JsonNode)gid)]),
+            ["supplementalGroups"] = new JsonArray([.. security.Groups.Select(gid => (JsonNode)gid)]),
         },
     };
 

@@ -22,17 +22,25 @@ internal static class ContainerState
     public static JsonObject Running(DateTime startedAt) =>
         new() { ["running"] = new JsonObject { ["startedAt"] = EventRecorder.Timestamp(startedAt) } };
 
-    public static JsonObject Terminated(int exitCode, string reason, DateTime startedAt, string containerId) => new()
+    /// <param name="message">What the container left as its termination message; empty for none.</param>
+    public static JsonObject Terminated(
+        int exitCode, string reason, string message, DateTime startedAt, string containerId)
     {
-        ["terminated"] = new JsonObject
+        JsonObject state = new()
         {
             ["exitCode"] = exitCode,
             ["reason"] = reason,
             ["startedAt"] = EventRecorder.Timestamp(startedAt),
             ["finishedAt"] = EventRecorder.Timestamp(DateTime.UtcNow),
             ["containerID"] = containerId,
-        },
-    };
+        };
+        if (message.Length > 0)
+        {
+            state["message"] = message;
+        }
+
+        return new JsonObject { ["terminated"] = state };
+    }
 
     /// <summary>A container that was made but whose program could not be started.</summary>
     public static JsonObject NeverStarted(string message, string containerId) => new()

@@ -66,26 +66,15 @@ internal static partial class EnvironmentBuilder
     {
         foreach (JsonObject source in container.Items("envFrom"))
         {
-            foreach ((string field, string kind) in ((string, string)[])[("configMapRef", "configmap"), ("secretRef", "secret")])
-            {
-                if (source.Object(field) is JsonObject reference && reference.Flag("optional") != true)
-                {
-                    throw Missing(kind, reference.Text("name"));
-                }
-            }
+            RefuseReference(source, "configMapRef", "configmap");
+            RefuseReference(source, "secretRef", "secret");
         }
     }
 
     private static string Resolve(JsonObject pod, JsonObject from)
     {
-        foreach ((string field, string kind) in ((string, string)[])[("configMapKeyRef", "configmap"), ("secretKeyRef", "secret")])
-        {
-            if (from.Object(field) is JsonObject reference && reference.Flag("optional") != true)
-            {
-                throw Missing(kind, reference.Text("name"));
-            }
-        }
-
+        RefuseReference(from, "configMapKeyRef", "configmap");
+        RefuseReference(from, "secretKeyRef", "secret");
         string path = from.Text("fieldRef", "fieldPath") ?? "";
         Match keyed = KeyedPath().Match(path);
         return path switch
@@ -99,8 +88,15 @@ internal static partial class EnvironmentBuilder
         };
     }
 
-    private static ContainerFailure Missing(string kind, string? name) =>
-        new("CreateContainerConfigError", $"{kind} \"{name}\" not found");
+    /// <summary>There are no ConfigMaps and no secrets here, so one that must be there is missing.</summary>
+    private static void RefuseReference(JsonObject source, string field, string kind)
+    {
+        if (source.Object(field) is JsonObject reference && reference.Flag("optional") != true)
+        {
+            throw new ContainerFailure(
+                "CreateContainerConfigError", $"{kind} \"{reference.Text("name")}\" not found");
+        }
+    }
 
     private static string Expand(string text, Dictionary<string, string> values)
     {

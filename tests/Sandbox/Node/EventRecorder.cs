@@ -15,8 +15,14 @@ internal sealed class EventRecorder(ObjectStore store)
     private long _number = DateTime.UtcNow.Ticks;
 
     /// <summary>An event about a pod, or about one of its containers.</summary>
+    /// <param name="pod">The pod.</param>
     /// <param name="field">Such as <c>spec.containers{web}</c>, or null.</param>
-    public void Record(JsonObject pod, string? field, bool warning, string reason, string message, string source = "kubelet")
+    /// <param name="warning">True for type Warning, false for Normal.</param>
+    /// <param name="reason">Such as <c>BackOff</c>.</param>
+    /// <param name="message">The sentence.</param>
+    /// <param name="source">The component that speaks.</param>
+    public void Record(
+        JsonObject pod, string? field, bool warning, string reason, string message, string source = "kubelet")
     {
         lock (_lock)
         {

@@ -5,7 +5,7 @@ using System.Threading.Tasks;
 
 namespace PyDebug.Sandbox.Node;
 
-/// <summary>Finds a container's image as the kubelet would pull it: what is not on disk is not in any registry.</summary>
+/// <summary>Finds a container's image as the kubelet would pull it: what is not on disk is in no registry.</summary>
 internal sealed class ImagePuller(
     ImageStore images, EventRecorder events, JsonObject pod, string field, Action<string, string?> waiting)
 {
@@ -91,6 +91,6 @@ internal sealed class ImagePuller(
     }
 
     private static string Refusal(string reference) =>
-        $"rpc error: code = NotFound desc = failed to pull and unpack image \"{reference}\": failed to resolve reference "
-        + $"\"{reference}\": {reference}: not found";
+        $"rpc error: code = NotFound desc = failed to pull and unpack image \"{reference}\": failed to resolve "
+        + $"reference \"{reference}\": {reference}: not found";
 }

@@ -7,7 +7,9 @@ using PyDebug.Sandbox.Json;
 
 namespace PyDebug.Sandbox.Node;
 
-/// <summary>The images below one directory: <c>NAME/rootfs</c> and <c>NAME/config.json</c> are <c>pydebug.test/NAME:1</c>.</summary>
+/// <summary>
+/// The images below one directory: <c>NAME/rootfs</c> and <c>NAME/config.json</c> are <c>pydebug.test/NAME:1</c>.
+/// </summary>
 internal sealed partial class ImageStore(string directory)
 {
     private const string Registry = "pydebug.test/";

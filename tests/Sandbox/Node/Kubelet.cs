@@ -72,7 +72,8 @@ internal sealed class Kubelet(NodeContext node, ObjectStore store, EventRecorder
 
         foreach (string file in Directory.Exists(state) ? Directory.EnumerateFiles(state) : [])
         {
-            if (Path.GetFileName(file) is "ready" or "ca.crt" || Path.GetFileName(file).StartsWith("kubeconfig", StringComparison.Ordinal))
+            string name = Path.GetFileName(file);
+            if (name is "ready" or "ca.crt" || name.StartsWith("kubeconfig", StringComparison.Ordinal))
             {
                 File.Delete(file);
             }

@@ -25,7 +25,8 @@ internal static partial class Mounts
     {
         if (Mount("tmpfs", target, "tmpfs", 0, options) != 0)
         {
-            throw new IOException($"mount tmpfs on {target}: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}");
+            string why = new Win32Exception(Marshal.GetLastPInvokeError()).Message;
+            throw new IOException($"mount tmpfs on {target}: {why}");
         }
     }
 

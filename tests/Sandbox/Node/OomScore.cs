@@ -5,8 +5,10 @@ using System.Text.Json.Nodes;
 
 namespace PyDebug.Sandbox.Node;
 
-/// <summary>The out-of-memory score the kubelet gives a container, never below the sandbox's own: lowering needs a right
-/// that is often missing.</summary>
+/// <summary>
+/// The out-of-memory score the kubelet gives a container, never below the sandbox's own: lowering needs a right that is
+/// often missing.
+/// </summary>
 internal static class OomScore
 {
     private const int BestEffort = 1000;

@@ -53,8 +53,8 @@ internal sealed class PodSandbox
             CgroupPath = $"{CgroupOf(node, pod)}/{id}",
             Hostname = host,
         };
-        RunningContainer pause = await RunningContainer.StartAsync(node, id, setup, new ContainerLog(), keepInput: false)
-            .ConfigureAwait(false);
+        RunningContainer pause = await RunningContainer.StartAsync(
+            node, id, setup, new ContainerLog(), keepInput: false).ConfigureAwait(false);
         LimitMemory(node, pod);
         return new PodSandbox(node, pod, pause, address);
     }

@@ -60,8 +60,12 @@ internal static class PodStatus
 
     private static JsonArray BuildConditions(JsonObject old, string phase, bool sandbox, bool initialized, bool ready)
     {
-        bool done = phase is "Succeeded" or "Failed";
-        string? why = done ? (phase == "Succeeded" ? "PodCompleted" : "PodFailed") : ready ? null : "ContainersNotReady";
+        string? why = phase switch
+        {
+            "Succeeded" => "PodCompleted",
+            "Failed" => "PodFailed",
+            _ => ready ? null : "ContainersNotReady",
+        };
         return new JsonArray(
             Condition(old, "PodReadyToStartContainers", sandbox, null),
             Condition(old, "Initialized", initialized, initialized ? null : "ContainersNotInitialized"),

@@ -28,6 +28,7 @@ internal static class QualityOfService
     {
         decimal? limit = Quantity.Limit(container, resource);
         JsonNode? request = container.At("resources", "requests", resource);
-        return limit is not null && (request is null || Quantity.Parse(request.Text() ?? request.ToJsonString()) == limit);
+        return limit is not null
+            && (request is null || Quantity.Parse(request.Text() ?? request.ToJsonString()) == limit);
     }
 }

@@ -14,7 +14,7 @@ namespace PyDebug.Sandbox.Node;
 /// <summary>Calls the OCI runtime <c>runc</c> with a state directory of the sandbox's own.</summary>
 internal sealed class Runc(string root)
 {
-    /// <summary>Runs a container in the foreground: the process ends when the container does, with its exit code.</summary>
+    /// <summary>Runs a container in the foreground: the process ends with the container, with its exit code.</summary>
     public Process Run(string id, string bundle, string pidFile, string log) =>
         Start(log, "run", "--bundle", bundle, "--pid-file", pidFile, "--no-new-keyring", id);
 

@@ -18,7 +18,7 @@ internal sealed class Scheduler
                 == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "amd64",
     };
 
-    /// <summary>Writes the node's name into a pod, or a condition that says why not; returns that reason or null.</summary>
+    /// <summary>Writes the node's name into a pod, or a condition that says why not; returns that or null.</summary>
     public string? Bind(JsonObject pod)
     {
         JsonObject labels = NodeLabels();
@@ -37,8 +37,8 @@ internal sealed class Scheduler
             return $"node \"{named}\" not found";
         }
 
-        string message = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to "
-            + "deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
+        string message = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims "
+            + "to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
         pod.Ensure("status")["conditions"] = new JsonArray(new JsonObject
         {
             ["type"] = "PodScheduled",

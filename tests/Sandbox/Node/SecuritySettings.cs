@@ -51,7 +51,7 @@ internal sealed record SecuritySettings
         }
 
         IReadOnlyList<string> add = own.Texts("capabilities", "add");
-        if (PyDebug.Sandbox.Node.Capabilities.Unknown(add) is string unknown)
+        if (Node.Capabilities.Unknown(add) is string unknown)
         {
             throw new ContainerFailure("CreateContainerError",
                 $"failed to generate container spec: unknown capability \"CAP_{unknown}\"");
@@ -64,7 +64,7 @@ internal sealed record SecuritySettings
             Gid = gid,
             Groups = groups.Distinct().ToList(),
             Privileged = privileged,
-            Capabilities = PyDebug.Sandbox.Node.Capabilities.Resolve(add, own.Texts("capabilities", "drop"), privileged),
+            Capabilities = Node.Capabilities.Resolve(add, own.Texts("capabilities", "drop"), privileged),
             NoNewPrivileges = own.Flag("allowPrivilegeEscalation") == false,
             ReadOnlyRoot = own.Flag("readOnlyRootFilesystem") ?? false,
             Seccomp = seccomp == "RuntimeDefault" && !privileged,
@@ -73,7 +73,8 @@ internal sealed record SecuritySettings
 
     private static void VerifyNonRoot(JsonObject pod, JsonObject container, Image image, long? user)
     {
-        string where = $"(pod: \"{pod.NameOf()}_{pod.NamespaceOf()}({pod.UidOf()})\", container: {container.Text("name")})";
+        string where = $"(pod: \"{pod.NameOf()}_{pod.NamespaceOf()}({pod.UidOf()})\", "
+            + $"container: {container.Text("name")})";
         if (user is long uid)
         {
             if (uid == 0)
@@ -104,8 +105,8 @@ internal sealed record SecuritySettings
         (string Name, long Uid, long Gid)? entry = PasswdFile.FindUser(image.RootFs, wanted);
         if (entry is null && !long.TryParse(wanted, CultureInfo.InvariantCulture, out _))
         {
-            throw new ContainerFailure("CreateContainerError", $"failed to generate container spec: mount callback failed "
-                + $"on: no users found for \"{wanted}\"");
+            throw new ContainerFailure("CreateContainerError",
+                $"failed to generate container spec: mount callback failed on: no users found for \"{wanted}\"");
         }
 
         long uid = entry?.Uid ?? long.Parse(wanted, CultureInfo.InvariantCulture);

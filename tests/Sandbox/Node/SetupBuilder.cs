@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.IO;
 using System.Text.Json.Nodes;
 using System.Threading.Tasks;
 using PyDebug.Sandbox.Json;
@@ -21,7 +20,8 @@ internal sealed class SetupBuilder(
         IReadOnlyList<string> command = EnvironmentBuilder.Command(container, image, environment);
         if (command.Count == 0)
         {
-            throw new ContainerFailure("CreateContainerError", "failed to generate container spec: no command specified");
+            throw new ContainerFailure(
+                "CreateContainerError", "failed to generate container spec: no command specified");
         }
 
         string directory = container.Text("workingDir") ?? image.WorkingDirectory;
@@ -46,9 +46,7 @@ internal sealed class SetupBuilder(
 
     private List<JsonObject> WithTerminationLog(string id)
     {
-        string file = Path.Combine(node.ContainerHome(id), "termination-log");
-        File.WriteAllText(file, "");
-        File.SetUnixFileMode(file, (UnixFileMode)0b110_110_110);
+        string file = TerminationMessage.Create(node.ContainerHome(id));
         string path = container.Text("terminationMessagePath") ?? "/dev/termination-log";
         return [.. sandbox.MountsFor(container), OciSpec.Bind(file, path)];
     }

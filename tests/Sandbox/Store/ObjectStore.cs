@@ -65,9 +65,10 @@ internal sealed class ObjectStore
         {
             Bucket bucket = _buckets[resource];
             (string Namespace, string Name) key = (value.NamespaceOf(), value.NameOf());
-            if (bucket.Objects.ContainsKey(key))
+            if (bucket.Objects.TryGetValue(key, out JsonObject? existing))
             {
-                throw ApiException.AlreadyExists(resource, key.Name);
+                bool going = existing.Text("metadata", "deletionTimestamp") is not null;
+                throw ApiException.AlreadyExists(resource, key.Name, going ? "object is being deleted: " : "");
             }
 
             return Commit(bucket, "ADDED", key, value.Copy());
@@ -76,7 +77,7 @@ internal sealed class ObjectStore
 
     /// <summary>
     /// Changes an object under the store's lock. The function gets a copy and returns the new object; what it throws
-    /// leaves the store as it was. Nothing is published where nothing changed or where <paramref name="dryRun"/> is set.
+    /// leaves the store as it was. Nothing is published where nothing changed or with <paramref name="dryRun"/>.
     /// </summary>
     public JsonObject Change(
         string resource, string space, string name, Func<JsonObject, JsonObject> change, bool dryRun = false)
@@ -102,7 +103,8 @@ internal sealed class ObjectStore
         lock (_lock)
         {
             Bucket bucket = _buckets[resource];
-            if (!bucket.Objects.TryGetValue((space, name), out JsonObject? old) || (uid is not null && old.UidOf() != uid))
+            JsonObject? old = bucket.Objects.GetValueOrDefault((space, name));
+            if (old is null || (uid is not null && old.UidOf() != uid))
             {
                 return null;
             }
@@ -115,7 +117,7 @@ internal sealed class ObjectStore
         }
     }
 
-    /// <summary>Changes after a version, and all that follow. 410 where the history does not reach back so far.</summary>
+    /// <summary>Changes after a version, and all that follow. 410 where the history begins later.</summary>
     public Subscription Watch(string resource, long? after)
     {
         lock (_lock)
