@@ -299,17 +299,21 @@ function Invoke-Bench {
     if (-not (Test-Path -LiteralPath $bench)) {
         throw 'There are no benchmarks in tests/bench.'
     }
-    $cluster = Start-TestCluster
+    $cluster = $null
     try {
+        if (-not $env:PYDEBUG_TEST_KUBECONFIG) {
+            $cluster = Start-TestCluster
+            $env:PYDEBUG_TEST_KUBECONFIG = $cluster.Kubeconfig
+            $env:PYDEBUG_TEST_KIND = $cluster.Kind
+        }
         $program, $arguments = Get-PwshCommand
-        $env:KUBECONFIG = $cluster.Kubeconfig
-        $env:PYDEBUG_TEST_KUBECONFIG = $cluster.Kubeconfig
-        $env:PYDEBUG_TEST_KIND = $cluster.Kind
         & $program @arguments -NoProfile -NonInteractive -File $bench -Module $script:Module -Report (Join-Path $script:Out 'bench.json') | Out-Host
         return $LASTEXITCODE
     }
     finally {
-        Stop-TestCluster $cluster
+        if ($cluster) {
+            Stop-TestCluster $cluster
+        }
     }
 }
 

@@ -1,0 +1,178 @@
+# How long it takes from a pod's name to its Python stacks, against kubectl debug and py-spy in the same run.
+# Started by build.ps1 -Task Bench, with the cluster in PYDEBUG_TEST_KUBECONFIG and its kind in PYDEBUG_TEST_KIND.
+# The peers are kubectl on PATH, and py-spy from PYDEBUG_PYSPY or PATH; what lacks its peer is skipped and says so.
+param(
+    [Parameter(Mandatory)] [string] $Module,
+    [Parameter(Mandatory)] [string] $Report,
+    [int] $Runs = 7,
+    [int] $ColdRuns = 5
+)
+
+$env:PYDEBUG_MODULE = $Module
+. (Join-Path (Split-Path $PSScriptRoot) 'common.ps1')
+. (Join-Path $PSScriptRoot 'measure.ps1')
+
+$script:PeerImage = 'bench-pyspy'
+$script:ColdGoal = 1.5
+$script:WarmGoal = 0.7
+
+# A service with the given number of threads that wait, in each of the given number of processes.
+$script:Service = @'
+import os, sys, threading, time
+
+def wait(event):
+    event.wait()
+
+def outer(event, depth):
+    return outer(event, depth - 1) if depth else wait(event)
+
+threads, processes = int(sys.argv[1]), int(sys.argv[2])
+for _ in range(processes - 1):
+    if os.fork() == 0:
+        break
+event = threading.Event()
+for _ in range(threads - 1):
+    threading.Thread(target=outer, args=(event, 10), daemon=True).start()
+print('waiting', flush=True)
+while True:
+    time.sleep(3600)
+'@
+
+function Find-Peer {
+    # The path of py-spy, or nothing after a warning that says what is missing.
+    $pyspy = $env:PYDEBUG_PYSPY
+    if (-not $pyspy) {
+        $pyspy = (Get-Command py-spy -CommandType Application -ErrorAction Ignore | Select-Object -First 1).Source
+    }
+    $missing = @()
+    if (-not (Get-Command kubectl -CommandType Application -ErrorAction Ignore)) {
+        $missing += 'kubectl (1.31 or later, on PATH)'
+    }
+    if (-not $pyspy -or -not (Test-Path -LiteralPath $pyspy)) {
+        $missing += 'py-spy (in PYDEBUG_PYSPY or on PATH)'
+    }
+    if ($missing) {
+        Write-Warning "SKIPPED: every benchmark against kubectl and py-spy. Missing: $($missing -join ', ')."
+        return
+    }
+    return $pyspy
+}
+
+function New-PeerImage {
+    # The tools image with py-spy in it, where the cluster finds it.
+    param([string] $PySpy)
+    $images = New-TestImage 'tools'
+    $folder = Join-Path $images $script:PeerImage
+    if (Test-Path -LiteralPath $folder) {
+        Remove-Item -LiteralPath $folder -Recurse -Force
+    }
+    & cp --archive --link (Join-Path $images 'tools') $folder
+    & cp $PySpy (Join-Path $folder 'rootfs/usr/bin/py-spy')
+    & chmod 755 (Join-Path $folder 'rootfs/usr/bin/py-spy')
+    if ($env:PYDEBUG_TEST_KIND -eq 'cluster') {
+        & (Join-Path (Split-Path $PSScriptRoot) 'cluster/cluster') load $folder | Out-Host
+        if ($LASTEXITCODE -ne 0) {
+            throw "The image with py-spy was not loaded (exit code $LASTEXITCODE)."
+        }
+    }
+    return $folder
+}
+
+function New-Service {
+    # A pod of the service; gives its name once every thread of every process waits.
+    param([string] $Namespace, [int] $Threads, [int] $Processes)
+    $name = New-TestPod -Namespace $Namespace -Image 'py313' -Command 'python3', '-c', $script:Service, $Threads, $Processes
+    Wait-Until -What "the service in $name" {
+        ([string](Invoke-TestApi GET "/api/v1/namespaces/$Namespace/pods/$name/log" -AsText) -split "`n" -eq 'waiting').Count -eq $Processes
+    } | Out-Null
+    return $name
+}
+
+function Invoke-Kubectl {
+    # kubectl as a user runs it; its output counts as read when it ends.
+    $output = & kubectl @args 2>&1
+    if ($LASTEXITCODE -ne 0) {
+        throw "kubectl $($args -join ' ') ended with exit code ${LASTEXITCODE}: $output"
+    }
+    return $output
+}
+
+function New-PeerContainer {
+    # kubectl debug, and the wait until its container runs; gives the container's name.
+    param([string] $Namespace, [string] $Pod)
+    $container = "peer-$([Guid]::NewGuid().ToString('n').Substring(0, 5))"
+    Invoke-Kubectl debug --namespace $Namespace $Pod --image "pydebug.test/$($script:PeerImage):1" --image-pull-policy IfNotPresent --target web `
+        --profile general --container $container --quiet '--' python3 -c 'import signal; signal.pause()' | Out-Null
+    Invoke-Kubectl wait --namespace $Namespace "pod/$Pod" --timeout 60s `
+        --for "jsonpath={.status.ephemeralContainerStatuses[?(@.name=='$container')].state.running.startedAt}" | Out-Null
+    return $container
+}
+
+function Get-PeerStack {
+    # One dump for each process, as py-spy has it.
+    param([string] $Namespace, [string] $Pod, [string] $Container, [int[]] $ProcessId = 1)
+    foreach ($process in $ProcessId) {
+        Invoke-Kubectl exec --namespace $Namespace $Pod --container $Container '--' py-spy dump --pid $process
+    }
+}
+
+function Get-Stack {
+    # From the pod's name to its stacks, with the number of threads that must be there.
+    param([string] $Namespace, [string] $Pod, [int] $Threads, [switch] $Force)
+    $stacks = @(Start-PodDebug -Namespace $Namespace -PodName $Pod -Force:$Force | Get-PyStack)
+    if ($stacks.Count -ne $Threads -or @($stacks | Where-Object { -not $_.Frames.Count }).Count) {
+        throw "Of $Threads threads, $(@($stacks | Where-Object { $_.Frames.Count }).Count) came with frames."
+    }
+}
+
+function Measure-Warm {
+    param([string] $Name, [string] $Namespace, [int] $Threads, [int] $Processes, [Nullable[double]] $Goal)
+    $pod = New-Service $Namespace $Threads $Processes
+    try {
+        $container = New-PeerContainer $Namespace $pod
+        Get-Stack $Namespace $pod ($Threads * $Processes)
+        $ids = @(Start-PodDebug -Namespace $Namespace -PodName $pod | Get-PyProcess | ForEach-Object ProcessId)
+        Get-PeerStack $Namespace $pod $container $ids | Out-Null
+        Compare-Way $Name { Get-Stack $Namespace $pod ($Threads * $Processes) } { Get-PeerStack $Namespace $pod $container $ids } $Runs $Goal
+    }
+    finally {
+        Remove-TestPod $Namespace $pod
+    }
+}
+
+function Measure-Cold {
+    # A new debug container each time, on both sides.
+    param([string] $Namespace)
+    $pod = New-Service $Namespace 5 1
+    try {
+        Compare-Way 'Pod name to stacks, cold' { Get-Stack $Namespace $pod 5 -Force } {
+            Get-PeerStack $Namespace $pod (New-PeerContainer $Namespace $pod)
+        } $ColdRuns $script:ColdGoal
+    }
+    finally {
+        Remove-TestPod $Namespace $pod
+    }
+}
+
+$results = @()
+$pyspy = Find-Peer
+if ($pyspy) {
+    $folder = New-PeerImage $pyspy
+    $namespace = New-TestNamespace (New-TestName 'pydebug-bench')
+    try {
+        $results += Measure-Warm 'Pod name to stacks, warm' $namespace 5 1 $script:WarmGoal
+        $results += Measure-Cold $namespace
+        foreach ($threads in 1, 50, 400) {
+            $results += Measure-Warm "Stacks, threads: $threads" $namespace $threads 1
+        }
+        foreach ($processes in 4, 16) {
+            $results += Measure-Warm "Stacks, processes: $processes" $namespace 5 $processes
+        }
+    }
+    finally {
+        Remove-TestNamespace $namespace
+        Remove-Item -LiteralPath $folder -Recurse -Force
+    }
+}
+ConvertTo-Json -InputObject @($results) -Depth 3 | Set-Content -LiteralPath $Report
+$results | Format-Table -AutoSize | Out-String -Width 120 | Write-Host
