@@ -203,14 +203,10 @@ class Asyncio:
                 inside = name.startswith("_asyncio") or entry.path == self._target.found.path
             if not inside or "w" not in entry.permissions or entry.end - entry.start > 1 << 24:
                 continue
-            data = self._target.locator.data(entry)
-            place = data.find(size)
-            while place >= 0:
-                if place >= 56 and place % 8 == 0 and place + 48 <= len(data):
-                    found = Published(*struct.unpack_from("<13Q", data, place - 56))
-                    if _plausible(found):
-                        return found
-                place = data.find(size, place + 1)
+            for _, data in self._target.locator.pieces(entry):
+                found = _search(data, size)
+                if found is not None:
+                    return found
         return None
 
 
@@ -230,6 +226,17 @@ def walk(source: Source, head: int, node: int) -> Tuple[List[int], bool]:
     except Fault:
         return found, False
     return found, current == head
+
+
+def _search(data: bytes, size: bytes) -> Optional[Published]:
+    place = data.find(size)
+    while place >= 0:
+        if place >= 56 and place % 8 == 0 and place + 48 <= len(data):
+            found = Published(*struct.unpack_from("<13Q", data, place - 56))
+            if _plausible(found):
+                return found
+        place = data.find(size, place + 1)
+    return None
 
 
 def _plausible(found: Published) -> bool:

@@ -46,6 +46,8 @@ def _varint(table: bytes, place: int) -> "tuple[int, int]":
     value = byte & 63
     shift = 0
     while byte & 64:
+        if shift > 60:
+            raise IndexError("a number without end")
         byte = table[place]
         place += 1
         shift += 6

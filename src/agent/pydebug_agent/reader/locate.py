@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from .. import errors
 from ..proc import Mapping, Proc
@@ -15,8 +15,9 @@ from .memory import Fault, Memory
 from .rooted import TargetRoot
 
 Version = Tuple[int, int, int]
-_LARGEST_DATA = 1 << 26
+_LARGEST_DATA = 1 << 25
 _STEP = 1 << 20
+_OVERLAP = 1 << 12
 _BANNER = re.compile(rb"3\.(\d{1,2})\.(\d{1,2})[^ \0]{0,8} \([^\0]{6,80}\) ?\n?\[")
 
 
@@ -81,15 +82,13 @@ class Locator:
             and not entry.path.startswith("[")
         ]
 
-    def data(self, entry: Mapping) -> bytes:
-        """Return a mapping's content; what cannot be read ends it."""
-        parts: List[bytes] = []
+    def pieces(self, entry: Mapping) -> Iterator[Tuple[int, bytes]]:
+        """Yield a mapping's content with its addresses, never much at once; each piece repeats the end of the last."""
         for start in range(entry.start, entry.end, _STEP):
             try:
-                parts.append(self._memory.read(start, min(_STEP, entry.end - start)))
+                yield start, self._memory.read(start, min(_STEP + _OVERLAP, entry.end - start))
             except Fault:
-                break
-        return b"".join(parts)
+                return
 
     def _candidates(self) -> List[Tuple[int, int, str]]:
         """The images in the process, likely ones first."""
@@ -116,13 +115,10 @@ class Locator:
             if address:
                 return address, image, "exported symbol", path
         for entry in self.writable():
-            content = self.data(entry)
-            place = content.find(COOKIE)
-            while place >= 0:
-                # The cookie, then a version below 3.256 and the flag of free threading.
-                if place % 8 == 0 and content[place + 11 : place + 16] == b"\3\0\0\0\0" and place + 24 <= len(content):
-                    return entry.start + place, None, "cookie in memory", entry.path
-                place = content.find(COOKIE, place + 1)
+            for start, content in self.pieces(entry):
+                place = _cookie(content)
+                if place >= 0:
+                    return start + place, None, "cookie in memory", entry.path
         return self._from_files()
 
     def _from_files(self) -> Tuple[int, Optional[Image], str, str]:
@@ -180,9 +176,10 @@ class Locator:
             low, high = image.bias, image.end
             entries.sort(key=lambda entry: not low <= entry.start < high)
         for entry in entries:
-            match = _BANNER.search(self.data(entry))
-            if match:
-                return 3, int(match.group(1)), int(match.group(2))
+            for _, content in self.pieces(entry):
+                match = _BANNER.search(content)
+                if match:
+                    return 3, int(match.group(1)), int(match.group(2))
         for entry in self.maps:
             named = re.search(r"python3\.(\d+)", os.path.basename(entry.path))
             if named and OLDEST <= int(named.group(1)) <= NEWEST:
@@ -198,6 +195,16 @@ class Locator:
         if any(os.path.basename(path).startswith(("python", "libpython")) for path in paths):
             return starting(self._pid)
         return errors.AgentError(errors.NO_PYTHON, "Process %d runs no Python." % self._pid, self._pid)
+
+
+def _cookie(content: bytes) -> int:
+    """Where the published structure begins: its cookie, a version, and the flag of free threading; -1 for nowhere."""
+    place = content.find(COOKIE)
+    while place >= 0:
+        if place % 8 == 0 and content[place + 11 : place + 16] == b"\3\0\0\0\0":
+            return place
+        place = content.find(COOKIE, place + 1)
+    return -1
 
 
 def starting(pid: int) -> errors.AgentError:

@@ -162,7 +162,7 @@ class SelfCheck:
     def _members(self, kind: int) -> Dict[str, int]:
         result: Dict[str, int] = {}
         address = self._source.u64(kind + self._layout.header + 224)
-        while address and len(result) < 64:
+        for _ in range(64):
             name, _, offset = struct.unpack("<QQQ", self._source.read(address, 24))
             if not name:
                 break

@@ -98,19 +98,18 @@ class Target:
     def _scan(self, layout: Layout) -> None:
         """Nothing names the runtime: look for a list of interpreters whose first thread points back."""
         for entry in self.locator.writable():
-            data = self.locator.data(entry)
-            for place in range(layout.runtime_head, len(data) - 7, 8):
-                interpreter = _U64(data, place)[0]
-                if not self._is_interpreter(layout, interpreter):
-                    continue
-                runtime = entry.start + place - layout.runtime_head
-                found = self.found._replace(runtime=runtime, how="scan of writable data", path=entry.path)
-                try:
-                    self._check(layout, found)
-                except _FITS:
-                    continue
-                self.found = found
-                return
+            for start, data in self.locator.pieces(entry):
+                for place in range(0, len(data) - 7, 8):
+                    if not self._is_interpreter(layout, _U64(data, place)[0]):
+                        continue
+                    runtime = start + place - layout.runtime_head
+                    found = self.found._replace(runtime=runtime, how="scan of writable data", path=entry.path)
+                    try:
+                        self._check(layout, found)
+                    except _FITS:
+                        continue
+                    self.found = found
+                    return
         raise Misfit("no runtime found")
 
     def _is_interpreter(self, layout: Layout, address: int) -> bool:
