@@ -177,25 +177,70 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
         }
 
         using ProgressLine progress = new(writer, "Start-PodDebug", request.Target);
-        DebugContainerInfo started = await gateway.StartDebugContainerAsync(
-            new DebugContainerRequest
+        try
+        {
+            DebugContainerInfo started = await gateway.StartDebugContainerAsync(
+                Request(pod, container, profile, dryRun: false, progress.Show, writer.Warn),
+                ct).ConfigureAwait(false);
+            await writer.WriteObjectAsync(Sessions.From(started, pod, Settings), ct).ConfigureAwait(false);
+        }
+        catch (EngineException e) when (e.Cause == Causes.AdmissionDenied)
+        {
+            Dictionary<string, string> detail = new(e.Detail) { ["profile"] = profile };
+            if (profile != SecurityProfiles.Restricted)
             {
-                Pod = pod.Reference,
-                TargetContainer = container.Name,
-                Profile = profile,
-                ProfileNamed = SecurityProfile is not null || For is not null,
-                Image = Image,
-                ImagePullPolicy = ImagePullPolicy,
-                CustomJson = _customJson,
-                Environment = EnvironmentVariables(),
-                Force = Force,
-                Timeout = TimeSpan.FromSeconds(TimeoutSeconds),
-                Progress = progress.Show,
-                Warn = writer.Warn,
-            },
-            ct).ConfigureAwait(false);
-        await writer.WriteObjectAsync(Sessions.From(started, pod, Settings), ct).ConfigureAwait(false);
+                detail["restricted"] = await PassesAsync(gateway, pod, container, ct).ConfigureAwait(false)
+                    ? Advice.Passes
+                    : Advice.Refused;
+            }
+
+            throw new PyDebugException(e.Cause, e.Message, new FailureFacts(request.Target, detail), e.ServerMessage);
+        }
     }
+
+    /// <summary>Whether admission would let profile Restricted through.</summary>
+    private async Task<bool> PassesAsync(
+        KubeGateway gateway,
+        PodInfo pod,
+        ContainerInfo container,
+        CancellationToken ct)
+    {
+        try
+        {
+            await gateway.StartDebugContainerAsync(
+                Request(pod, container, SecurityProfiles.Restricted, dryRun: true, progress: null, warn: null),
+                ct).ConfigureAwait(false);
+            return true;
+        }
+        catch (EngineException)
+        {
+            return false;
+        }
+    }
+
+    private DebugContainerRequest Request(
+        PodInfo pod,
+        ContainerInfo container,
+        string profile,
+        bool dryRun,
+        Action<string>? progress,
+        Action<string>? warn)
+        => new()
+        {
+            Pod = pod.Reference,
+            TargetContainer = container.Name,
+            Profile = profile,
+            ProfileNamed = dryRun || SecurityProfile is not null || For is not null,
+            Image = Image,
+            ImagePullPolicy = ImagePullPolicy,
+            CustomJson = _customJson,
+            Environment = EnvironmentVariables(),
+            Force = Force,
+            DryRunOnly = dryRun,
+            Timeout = TimeSpan.FromSeconds(TimeoutSeconds),
+            Progress = progress,
+            Warn = warn,
+        };
 
     private Dictionary<string, string> EnvironmentVariables()
     {

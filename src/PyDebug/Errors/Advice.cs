@@ -3,17 +3,23 @@ namespace PyDebug.Errors;
 /// <summary>The advice that depends on what was found.</summary>
 internal static class Advice
 {
+    /// <summary>A dry run let profile Restricted through.</summary>
+    public const string Passes = "passes";
+
+    /// <summary>A dry run refused profile Restricted.</summary>
+    public const string Refused = "refused";
+
     /// <summary>What to do where admission refuses a debug container.</summary>
     public static string ForAdmission(FailureFacts facts)
     {
-        if (facts.Detail("passes") is string passes)
+        string next = facts.Detail("restricted") switch
         {
-            return $"-SecurityProfile {passes} passes it (tried as a dry run). Nothing was changed.";
-        }
-
-        return facts.Detail("profile") == "Restricted"
-            ? "The policy must admit a debug container in this namespace. Nothing was changed."
-            : "-SecurityProfile Restricted asks for the least. Nothing was changed.";
+            Passes => "-SecurityProfile Restricted passes it (tried as a dry run).",
+            Refused => "Profile Restricted is refused as well: the policy must admit a debug container.",
+            _ when facts.Detail("profile") == "Restricted" => "The policy must admit a debug container.",
+            _ => "-SecurityProfile Restricted asks for the least.",
+        };
+        return next + " Nothing was changed.";
     }
 
     /// <summary>What to do where a debug container does not start, by the kubelet's reason.</summary>
