@@ -130,7 +130,8 @@ public sealed class CopyPodFileCommand : SessionCommandBase
                 onFile: file.WriteAsync).ConfigureAwait(false);
             if (sha256 is not null)
             {
-                await run.Writer.WriteObjectAsync(file.Publish(size, sha256), ct).ConfigureAwait(false);
+                file.Publish(size, sha256);
+                await run.Writer.WriteFileAsync(_local, ct).ConfigureAwait(false);
             }
             else if (!run.HasFailed)
             {

@@ -96,7 +96,7 @@ internal sealed class LocalFile : IDisposable
 
     /// <summary>Gives the file its name, when it is what the sender says it is.</summary>
     /// <exception cref="PyDebugException">It is not, or the name was taken meanwhile.</exception>
-    public FileInfo Publish(long? size, string? sha256)
+    public void Publish(long? size, string? sha256)
     {
         string own = Convert.ToHexString(_hash.GetHashAndReset()).ToLowerInvariant();
         if (size != Length || own != sha256)
@@ -124,7 +124,6 @@ internal sealed class LocalFile : IDisposable
         }
 
         _published = true;
-        return new FileInfo(_path);
     }
 
     public void Dispose()

@@ -21,6 +21,12 @@ internal sealed class PipelineWriter(ChannelWriter<Action<AsyncCommandBase>> que
     public ValueTask WriteAllAsync(IReadOnlyList<object> values, CancellationToken ct)
         => queue.WriteAsync(c => c.WriteObject(values, enumerateCollection: true), ct);
 
+    /// <summary>Writes a file of this machine as <c>Get-Item</c> would.</summary>
+    public ValueTask WriteFileAsync(string path, CancellationToken ct)
+        => queue.WriteAsync(
+            c => c.WriteObject(c.InvokeProvider.Item.Get([path], force: true, literalPath: true), true),
+            ct);
+
     public ValueTask WriteErrorAsync(ErrorRecord error, CancellationToken ct)
         => queue.WriteAsync(c => c.WriteError(error), ct);
 

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Text;
@@ -17,25 +18,39 @@ internal static class FrameText
         return place.Length == 0 ? name : $"{name} ({place})";
     }
 
-    /// <summary>The frames joined from the innermost outwards; a frame that repeats is counted.</summary>
+    /// <summary>
+    /// The frames joined from the innermost outwards; a frame that repeats is counted. Of the library's frames only the
+    /// innermost is written where the application has frames as well: they are what fits on a line least and says most.
+    /// </summary>
     /// <param name="frames">The frames, innermost first.</param>
     /// <param name="length">The most characters of interest; frames behind it are left out.</param>
     public static string Joined(IReadOnlyList<StackFrame> frames, int length = 400)
     {
+        int last = LastOfApplication(frames);
         StringBuilder text = new();
         for (int i = 0; i < frames.Count && text.Length < length;)
         {
-            string frame = One(frames[i]);
             int next = i + 1;
             while (next < frames.Count && IsSame(frames[i], frames[next]))
             {
                 next++;
             }
 
-            text.Append(i == 0 ? "" : " < ").Append(frame);
-            if (next - i > 1)
+            if (i == 0 || last < 0 || !IsLibrary(frames[i]))
             {
-                text.Append(CultureInfo.InvariantCulture, $" x{next - i}");
+                text.Append(i == 0 ? "" : " < ").Append(One(frames[i]));
+                if (next - i > 1)
+                {
+                    text.Append(CultureInfo.InvariantCulture, $" x{next - i}");
+                }
+            }
+            else if (i > last)
+            {
+                break;
+            }
+            else if (!IsLibrary(frames[i - 1]) || i == 1)
+            {
+                text.Append(" < …");
             }
 
             i = next;
@@ -47,11 +62,28 @@ internal static class FrameText
     /// <summary>The file without its folders, and the line.</summary>
     public static string Place(StackFrame frame)
     {
-        int cut = frame.FileName.LastIndexOfAny(['/', '\\']);
+        int cut = frame.FileName.LastIndexOf('/');
         string file = SafeText.Line(frame.FileName[(cut + 1)..], NameLength);
         string line = frame.Line is int number ? string.Create(CultureInfo.InvariantCulture, $":{number}") : "";
         return frame.FileChanged ? $"{file}{line}, changed" : file + line;
     }
+
+    private static int LastOfApplication(IReadOnlyList<StackFrame> frames)
+    {
+        int last = frames.Count - 1;
+        while (last >= 0 && IsLibrary(frames[last]))
+        {
+            last--;
+        }
+
+        return last;
+    }
+
+    private static bool IsLibrary(StackFrame frame)
+        => frame.FileName.StartsWith('<')
+            || frame.FileName.Contains("/lib/python", StringComparison.Ordinal)
+            || frame.FileName.Contains("/site-packages/", StringComparison.Ordinal)
+            || frame.FileName.Contains("/dist-packages/", StringComparison.Ordinal);
 
     private static bool IsSame(StackFrame one, StackFrame other)
         => one.Line == other.Line && one.Name == other.Name && one.FileName == other.FileName;

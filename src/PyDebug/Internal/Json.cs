@@ -6,7 +6,7 @@ namespace PyDebug.Internal;
 
 /// <summary>
 /// Reads values out of JSON that may be hostile: a value of another kind than expected counts as absent, and text is
-/// capped.
+/// capped and made safe to show, since whoever prints a property prints it as it is.
 /// </summary>
 internal static class Json
 {
@@ -119,7 +119,7 @@ internal static class Json
                 {
                     facts[property.Name] = property.Value.ValueKind == JsonValueKind.String
                         ? Text(property.Value) ?? ""
-                        : Cap(property.Value.GetRawText());
+                        : SafeText.Line(property.Value.GetRawText(), TextLength);
                 }
             }
         }
@@ -138,23 +138,12 @@ internal static class Json
     {
         try
         {
-            return Cap(value.GetString() ?? "");
+            return SafeText.Line(value.GetString(), TextLength);
         }
         catch (InvalidOperationException)
         {
             // A lone surrogate, which no encoding can carry.
             return null;
         }
-    }
-
-    private static string Cap(string text)
-    {
-        if (text.Length <= TextLength)
-        {
-            return text;
-        }
-
-        int keep = char.IsHighSurrogate(text[TextLength - 1]) ? TextLength - 1 : TextLength;
-        return text[..keep];
     }
 }

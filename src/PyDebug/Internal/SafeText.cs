@@ -6,7 +6,7 @@ namespace PyDebug.Internal;
 
 /// <summary>
 /// Makes text that came from a pod or a server safe to show: what would move the cursor, change colours or reorder
-/// letters is written as an escape. Records keep the value as it came.
+/// letters is written as an escape.
 /// </summary>
 internal static class SafeText
 {

@@ -112,14 +112,14 @@ public sealed class ParserTests
     }
 
     [Fact]
-    public void Names_are_kept_as_they_came_and_shown_safely()
+    public void Nothing_of_a_name_is_lost_and_nothing_of_it_acts_on_the_screen()
     {
         PyThreadStack thread = Stacks("""
             {"pid":1,"threads":[{"tid":1,"name":"a\u001b[2J\u202eb","state":"idle","frames":[
             {"name":"render;\n\u202egpj","file":"/srv/a\u001b]0;x\u0007.py","line":1}]}]}
             """)![0];
-        Assert.Equal("a\u001b[2J\u202eb", thread.Name);
-        Assert.Equal("render;\n\u202egpj", thread.Frames[0].Name);
+        Assert.Equal("a\\x1b[2J\\u202eb", thread.Name);
+        Assert.Equal("render;\\n\\u202egpj", thread.Frames[0].Name);
         Assert.Equal("render;\\n\\u202egpj (a\\x1b]0;x\\x07.py:1)", thread.Frames[0].ToString());
         Assert.Equal(2, thread.ToString().Split('\n').Length);
         Assert.DoesNotContain('\u001b', thread.ToString());
@@ -129,9 +129,9 @@ public sealed class ParserTests
     [Fact]
     public void Text_is_capped_and_a_cut_pair_does_not_stay()
     {
-        string name = new string('a', Json.TextLength - 1) + "🐍";
+        string name = new string('a', Json.TextLength - 2) + "🐍b";
         PyThreadStack thread = Stacks($$"""{"pid":1,"threads":[{"tid":1,"name":"{{name}}"}]}""")![0];
-        Assert.Equal(Json.TextLength - 1, thread.Name!.Length);
+        Assert.Equal(new string('a', Json.TextLength - 2) + "…", thread.Name);
     }
 
     [Theory]
@@ -162,6 +162,22 @@ public sealed class ParserTests
         Assert.Equal(
             "hot_loop (app.py:22) < recurse (app.py:29) x19",
             FrameText.Joined([leaf, .. Enumerable.Repeat(recurse, 19)]));
+    }
+
+    [Fact]
+    public void On_one_line_the_applications_frames_are_not_pushed_out_by_the_librarys()
+    {
+        StackFrame[] frames =
+        [
+            new() { Name = "select", FileName = "/usr/lib/python3.13/selectors.py", Line = 398 },
+            new() { Name = "run_once", FileName = "/usr/lib/python3.13/asyncio/base_events.py", Line = 1 },
+            new() { Name = "run", FileName = "<frozen runpy>", Line = 1 },
+            new() { Name = "serve", FileName = "/srv/app.py", Line = 80 },
+            new() { Name = "Thread.run", FileName = "/usr/lib/python3.13/threading.py", Line = 994 },
+        ];
+        Assert.Equal("select (selectors.py:398) < … < serve (app.py:80)", FrameText.Joined(frames));
+        Assert.Equal("select (selectors.py:398) < run_once (base_events.py:1)", FrameText.Joined(frames[..2]));
+        Assert.Equal("serve (app.py:80)", FrameText.Joined(frames[3..]));
     }
 
     private static PyProcess? Process(string json)
