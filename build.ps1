@@ -58,7 +58,7 @@ function Invoke-Native {
 
 function Invoke-DotNetBuild {
     param([string] $Project, [string[]] $Properties = @())
-    Invoke-Native dotnet (@('build', (Join-Path $PSScriptRoot $Project), '-c', 'Release', '-m:1', '-nodeReuse:false', '-v:quiet', '-nologo') + $Properties)
+    Invoke-Native dotnet (@('build', (Join-Path $PSScriptRoot $Project), '-c', 'Release', '-m:1', '-nodeReuse:false', '-p:UseSharedCompilation=false', '-v:quiet', '-nologo') + $Properties)
 }
 
 function Test-Newer {

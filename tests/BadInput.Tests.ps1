@@ -131,7 +131,7 @@ Describe 'Bad input' {
         It 'no Python in the target' {
             $pod = New-TestPod $script:ns -Image tools -Command 'sleep', '3600'
             $session = Start-PodDebug $pod -Namespace $script:ns
-            Assert-Failure (Get-Failure { $session | Get-PyStack }) NoPython 'sleep'
+            Assert-Failure (Get-Failure { $session | Get-PyStack }) NoPython 'Python'
         }
 
         It 'a process that is gone' {
@@ -161,7 +161,7 @@ Describe 'Bad input' {
             $pod = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'python3 /srv/app.py; true'
             $session = Start-PodDebug $pod -Namespace $script:ns
             Wait-Until -What 'the service' { $session | Get-PyProcess } | Out-Null
-            Assert-Failure (Get-Failure { $session | Get-PyStack -ProcessId 1 }) NotCPython '.'
+            Assert-Failure (Get-Failure { $session | Get-PyStack -ProcessId 1 }) NoPython 'sh'
         }
 
         It 'an image whose Python has no _ctypes' {
@@ -179,6 +179,10 @@ Describe 'Bad input' {
             $script:stacks = @(Wait-Until -What 'all threads' { $found = @($script:session | Get-PyStack); $found.Count -ge 9 ? $found : $null })
         }
 
+        AfterAll {
+            Remove-TestPod $script:ns $script:pod
+        }
+
         It 'keep separators, spaces and other alphabets' {
             $names = $script:stacks.Frames.Name
             'render; part 2', 'count 12', 'say "hi"\path', 'обработать', '<lambda>' | ForEach-Object { $names | Should -Contain $_ }
@@ -190,7 +194,10 @@ Describe 'Bad input' {
             $bad = '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]'
             $script:stacks | ForEach-Object { "$_" } | Should -Not -Match $bad
             $script:stacks | Out-String -Width 120 | Should -Not -Match $bad
-            $script:stacks.Frames.Name + $script:stacks.Frames.FileName + $script:stacks.Name | Where-Object { $_ } | ForEach-Object { $_ | Should -Not -Match "$bad|[\r\n]" }
+            $script:stacks.Frames.Name + $script:stacks.Frames.FileName + $script:stacks.Name | Where-Object { $_ } |
+                Where-Object { $_ -match "$bad|[\r\n]" } | Should -BeNullOrEmpty
+            $script:stacks.Frames | ForEach-Object { "$_" } | Should -Not -Match "$bad|[\r\n]"
+            $script:session | Get-PyProcess | Out-String -Width 120 | Should -Not -Match $bad
         }
 
         It 'stay apart from each other' {

@@ -76,7 +76,7 @@ Describe 'Get-PyProcess' {
     }
 
     It 'finds the Pythons below a shell, and not the shell' {
-        $pod = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'python3 /srv/app.py & python3 /srv/async_app.py 0 & sleep 3600; true'
+        $pod = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'python3 /srv/app.py & BADAPP_ADDRESS=127.0.0.1:8081 python3 /srv/async_app.py 0 & sleep 3600; true'
         $session = Start-PodDebug $pod -Namespace $script:ns
         $processes = Wait-Until -What 'both Pythons' { $found = @($session | Get-PyProcess); $found.Count -eq 2 ? $found : $null }
         $processes.ProcessId | Should -Not -Contain 1
@@ -85,8 +85,10 @@ Describe 'Get-PyProcess' {
     }
 
     It 'finds an interpreter of any name' {
-        $pod = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'exec -a my-service python3 -c "import signal; signal.pause()" 2>/dev/null || exec python3 -c "import os, sys; os.execv(''/usr/bin/python3'', [''my-service'', ''-c'', ''import signal; signal.pause()''])"'
-        $process = Start-PodDebug $pod -Namespace $script:ns | Get-PyProcess
+        $program = 'import os; os.execv("/usr/bin/python3", ["my-service", "-c", "import signal; signal.pause()"])'
+        $pod = New-TestPod $script:ns -Command 'python3', '-c', $program
+        $session = Start-PodDebug $pod -Namespace $script:ns
+        $process = Wait-Until -What 'the new name' { $session | Get-PyProcess | Where-Object CommandLine -match '^my-service' }
         $process.CommandLine | Should -Match '^my-service'
         $process.PythonVersion | Should -Match '^3\.13'
     }

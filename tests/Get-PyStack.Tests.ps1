@@ -66,6 +66,11 @@ Describe 'Get-PyStack' {
             $script:stacks = @($script:session | Get-PyStack)
         }
 
+        AfterAll {
+            # It would burn on beside the tests that follow.
+            Remove-TestPod $script:ns $script:pod
+        }
+
         It 'sees the hot loop at work, at the bottom of its recursion' {
             # A thread that lost the GIL at this very moment waits for it; it is found at work before long.
             $hot = Wait-Until -Seconds 10 -What 'the hot thread to run' {
@@ -78,10 +83,13 @@ Describe 'Get-PyStack' {
             $names[22] | Should -Be 'cpu_worker'
             $hot.CpuSeconds | Should -BeGreaterThan 0
             $hot.Source | Should -BeIn 'stopped', 'reread'
-            if ($hot.Source -eq 'stopped') {
-                $hot.HeldMicroseconds | Should -BeGreaterThan 0
-                $hot.HeldMicroseconds | Should -BeLessThan 20000
+        }
+
+        It 'holds a running thread for a moment only, and says for how long' {
+            $held = Wait-Until -Seconds 30 -What 'a thread that was held for under a millisecond' {
+                $script:session | Get-PyStack | Where-Object { $_.Source -eq 'stopped' -and $_.HeldMicroseconds -lt 1000 }
             }
+            @($held)[0].HeldMicroseconds | Should -BeGreaterThan 0
         }
 
         It 'says who waits for the lock, who sleeps and who reads' {
@@ -100,22 +108,18 @@ Describe 'Get-PyStack' {
             $deep.Frames[-1].Name | Should -Match '_bootstrap$'
         }
 
-        It 'never says that two threads hold the GIL' {
-            1..10 | ForEach-Object {
-                @($script:session | Get-PyStack | Where-Object HoldsGil).Count | Should -BeLessOrEqual 1
-            }
-        }
-
-        It 'gives no stack that cannot be' {
+        It 'gives no stack that cannot be, and no two holders of the GIL' {
             # Below the worker there are recurse and hot_loop, in this order, each depth once.
-            1..20 | ForEach-Object {
-                $hot = $script:session | Get-PyStack | Where-Object Name -eq 'cpu worker'
-                $names = @($hot.Frames.Name)
+            foreach ($attempt in 1..8) {
+                $stacks = @($script:session | Get-PyStack)
+                @($stacks | Where-Object HoldsGil).Count | Should -BeLessOrEqual 1
+                $names = @(($stacks | Where-Object Name -eq 'cpu worker').Frames.Name)
                 if ($names.Count) {
                     $names -join ' ' | Should -Match '^((hot_loop )?(recurse )+)?cpu_worker Thread\.run Thread\._bootstrap_inner Thread\._bootstrap$'
-                    @($names | Where-Object { $_ -eq 'recurse' }).Count | Should -BeLessOrEqual 21
+                    $depth = @($names | Where-Object { $_ -eq 'recurse' }).Count
+                    $depth | Should -BeLessOrEqual 21
                     if ($names[0] -eq 'hot_loop') {
-                        @($names | Where-Object { $_ -eq 'recurse' }).Count | Should -Be 21
+                        $depth | Should -Be 21
                     }
                 }
             }

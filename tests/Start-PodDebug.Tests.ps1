@@ -63,7 +63,7 @@ Describe 'Start-PodDebug' {
 
     It 'adds nothing with -WhatIf' {
         $pod = New-TestPod $script:ns
-        Start-PodDebug $pod -Namespace $script:ns -WhatIf 6>$null | Should -BeNullOrEmpty
+        Start-PodDebug $pod -Namespace $script:ns -WhatIf | Should -BeNullOrEmpty
         Get-EphemeralContainer $script:ns $pod | Should -BeNullOrEmpty
     }
 
@@ -133,8 +133,8 @@ Describe 'Start-PodDebug' {
             $session.Profile | Should -Be $Profile
             $added = Get-EphemeralContainer $script:ns $script:pod | Where-Object name -eq $session.DebugContainer | ConvertTo-Json -Depth 9 | ConvertFrom-Json -AsHashtable
             $capabilities = $added.securityContext ? $added.securityContext.capabilities : $null
-            @($capabilities ? $capabilities.add : @()) | Where-Object { $_ } | Sort-Object | Should -Be ($Add | Sort-Object)
-            @($capabilities ? $capabilities.drop : @()) | Where-Object { $_ } | Should -Be $Drop
+            @($capabilities ? $capabilities['add'] : @()) | Where-Object { $_ } | Sort-Object | Should -Be ($Add | Sort-Object)
+            @($capabilities ? $capabilities['drop'] : @()) | Where-Object { $_ } | Should -Be $Drop
             if ($Profile -eq 'Restricted') {
                 $added.securityContext.runAsUser | Should -Be 10001
                 $added.securityContext.runAsNonRoot | Should -BeTrue
@@ -256,11 +256,11 @@ Describe 'Start-PodDebug' {
 
         It 'gives the reason where the image cannot be had, within the time' {
             $pod = New-TestPod $script:ns
-            $time = Measure-Command { $script:result = Get-Failure { Start-PodDebug $pod -Namespace $script:ns -Image pydebug.test/absent:1 -TimeoutSeconds 40 } }
+            $time = Measure-Command { $script:result = Get-Failure { Start-PodDebug $pod -Namespace $script:ns -Image pydebug.test/absent:1 -TimeoutSeconds 100 } }
             Get-ErrorId $script:result.First | Should -Be 'ImagePullFailed'
             $script:result.First.Exception.Message | Should -Match 'ErrImagePull|ImagePullBackOff'
             $script:result.First.Exception.Message | Should -Match 'pydebug.test/absent:1'
-            $time.TotalSeconds | Should -BeLessThan 45
+            $time.TotalSeconds | Should -BeLessThan 105
         }
 
         It 'gives the reason where the image must not be pulled' {

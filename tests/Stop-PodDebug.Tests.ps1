@@ -37,7 +37,7 @@ Describe 'Stop-PodDebug' {
 
     It 'does nothing with -WhatIf' {
         $pod = New-TestPod $script:ns
-        Start-PodDebug $pod -Namespace $script:ns | Stop-PodDebug -WhatIf 6>$null
+        Start-PodDebug $pod -Namespace $script:ns | Stop-PodDebug -WhatIf
         @(Get-PodProcessTable $script:ns $pod | Where-Object { Test-Keeper $_ }).Count | Should -Be 1
     }
 

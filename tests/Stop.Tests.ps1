@@ -30,10 +30,18 @@ AfterAll {
 }
 
 Describe 'Stop' {
-    It 'ends a start that waits for its container' {
-        $pod = New-TestPod $script:ns
-        $seconds = Invoke-Stopped "Start-PodDebug $pod -Namespace $($script:ns) -Image pydebug.test/absent:1 -TimeoutSeconds 100" { Get-EphemeralContainer $script:ns $pod }
-        $seconds | Should -BeLessThan 5
+    It 'ends a start whose server does not answer' {
+        $listener = [System.Net.Sockets.TcpListener]::new([System.Net.IPAddress]::Loopback, 0)
+        $listener.Start()
+        try {
+            $connect = "-Server https://127.0.0.1:$($listener.LocalEndpoint.Port) -AccessToken (ConvertTo-SecureString x -AsPlainText) " +
+                "-CertificateAuthorityData '$([Convert]::ToBase64String($script:Server.Authority))'"
+            $seconds = Invoke-Stopped "Start-PodDebug bad-app -Namespace default $connect" { $listener.Pending() }
+            $seconds | Should -BeLessThan 5
+        }
+        finally {
+            $listener.Stop()
+        }
     }
 
     It 'ends a question while the agent is held up, and the agent with it' {

@@ -19,7 +19,7 @@ if (-not (Get-Module PyDebug)) {
 function Get-TestServer {
     # The server, its authority and our identity, from the kubeconfig of the tests.
     $text = Get-Content -Raw -LiteralPath $env:PYDEBUG_TEST_KUBECONFIG
-    $value = { param($key) $text -match "(?m)^[\s-]*${key}:\s*[`"']?([^`"'\s]+)" ? $Matches[1] : $null }
+    $value = { param($key) $text -match "(?m)(?:^|[\s{,-])[`"']?${key}[`"']?:\s*[`"']?([^`"'\s,}]+)" ? $Matches[1] : $null }
     $bytes = {
         param($key)
         $inline = & $value "$key-data"

@@ -47,7 +47,7 @@ function Start-Sandbox {
     $images = New-TestImage
     $out = Join-Path (Split-Path $PSScriptRoot) 'out'
     $sandbox = Join-Path $PSScriptRoot 'Sandbox'
-    & dotnet build (Join-Path $sandbox 'Sandbox.csproj') -c Release -m:1 -nodeReuse:false -v:quiet -nologo | Out-Host
+    & dotnet build (Join-Path $sandbox 'Sandbox.csproj') -c Release -m:1 -nodeReuse:false -p:UseSharedCompilation=false -v:quiet -nologo | Out-Host
     if ($LASTEXITCODE -ne 0) {
         throw 'The sandbox does not build.'
     }
