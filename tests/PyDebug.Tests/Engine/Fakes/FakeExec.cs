@@ -1,0 +1,150 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.IO.Compression;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Threading.Tasks;
+
+namespace PyDebug.Tests.Engine;
+
+/// <summary>The far side of an exec: channels, and the agent's protocol over them.</summary>
+internal sealed class FakeExec
+{
+    private readonly Queue<byte> _input = new();
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private long _sent;
+
+    public FakeExec(FakeRequest request, FakeConnection connection)
+    {
+        Request = request;
+        Connection = connection;
+    }
+
+    public FakeRequest Request { get; }
+
+    public FakeConnection Connection { get; }
+
+    /// <summary>Longest message in either direction so far.</summary>
+    public int LongestMessage { get; private set; }
+
+    /// <summary>Names of the modules that were sent.</summary>
+    public List<string> Modules { get; } = [];
+
+    /// <summary>How many bytes of output one message carries.</summary>
+    public int MessageSize { get; init; } = 32 << 10;
+
+    public Task SendAsync(byte channel, byte[] data) => Connection.WriteFrameAsync([channel, .. data]);
+
+    public async Task SendOutputAsync(byte[] data)
+    {
+        for (int i = 0; i < data.Length; i += MessageSize)
+        {
+            await SendAsync(1, data[i..Math.Min(data.Length, i + MessageSize)]);
+        }
+    }
+
+    public Task SendStatusAsync(string json = "{\"metadata\":{},\"status\":\"Success\"}")
+        => SendAsync(3, Encoding.UTF8.GetBytes(json));
+
+    public Task SendCloseAsync() => Connection.WriteFrameAsync([3, 232], opcode: 8);
+
+    /// <summary>Takes the agent's source and the request, as the boot program would.</summary>
+    public async Task<JsonObject> BootAsync()
+    {
+        byte[] packed = await ReadAsync(await LengthAsync());
+        using ZLibStream zlib = new(new MemoryStream(packed), CompressionMode.Decompress);
+        foreach (KeyValuePair<string, JsonNode?> module in JsonNode.Parse(zlib)!.AsObject())
+        {
+            Modules.Add(module.Key);
+        }
+
+        (char kind, byte[] payload) = await ReadFrameAsync();
+        return kind == 'Q' ? JsonNode.Parse(payload)!.AsObject() : throw new InvalidDataException($"frame {kind}");
+    }
+
+    /// <summary>The next frame that is no keep-alive.</summary>
+    public async Task<(char Kind, byte[] Payload)> ReadFrameAsync()
+    {
+        while (true)
+        {
+            int length = await LengthAsync();
+            char kind = (char)(await ReadAsync(1))[0];
+            byte[] payload = await ReadAsync(length);
+            if (kind != 'K')
+            {
+                return (kind, payload);
+            }
+        }
+    }
+
+    public Task SendFrameAsync(char kind, JsonObject content)
+        => SendFrameAsync(kind, Encoding.UTF8.GetBytes(content.ToJsonString()));
+
+    public async Task SendFrameAsync(char kind, byte[] payload)
+    {
+        byte[] frame = Frame(kind, payload);
+        _hash.AppendData(frame);
+        _sent += frame.Length;
+        await SendOutputAsync(frame);
+    }
+
+    public static byte[] Frame(char kind, byte[] payload)
+        =>
+        [
+            (byte)(payload.Length >> 24), (byte)(payload.Length >> 16), (byte)(payload.Length >> 8), (byte)payload.Length,
+            (byte)kind, .. payload,
+        ];
+
+    public Task HelloAsync()
+        => SendFrameAsync('H', new JsonObject { ["v"] = 1, ["python"] = "3.13.5", ["memory"] = new JsonObject() });
+
+    /// <summary>Sends the trailer, waits for the acknowledgement and ends like a good agent.</summary>
+    public async Task FinishAsync(int exit = 0)
+    {
+        await SendTrailerAsync(exit);
+        if ((await ReadFrameAsync()).Kind != 'A')
+        {
+            throw new InvalidDataException("no acknowledgement");
+        }
+
+        await SendStatusAsync();
+        await SendCloseAsync();
+    }
+
+    public Task SendTrailerAsync(int exit = 0, long missing = 0)
+        => SendOutputAsync(Frame('T', Encoding.UTF8.GetBytes(new JsonObject
+        {
+            ["exit"] = exit,
+            ["length"] = _sent + missing,
+            ["sha256"] = Convert.ToHexString(_hash.GetCurrentHash()).ToLowerInvariant(),
+        }.ToJsonString())));
+
+    private async Task<int> LengthAsync()
+    {
+        byte[] b = await ReadAsync(4);
+        return (b[0] << 24) | (b[1] << 16) | (b[2] << 8) | b[3];
+    }
+
+    private async Task<byte[]> ReadAsync(int count)
+    {
+        byte[] bytes = new byte[count];
+        for (int i = 0; i < count; i++)
+        {
+            while (_input.Count == 0)
+            {
+                byte[] message = await Connection.ReadFrameAsync() ?? throw new EndOfStreamException();
+                LongestMessage = Math.Max(LongestMessage, message.Length);
+                for (int j = 1; j < message.Length; j++)
+                {
+                    _input.Enqueue(message[j]);
+                }
+            }
+
+            bytes[i] = _input.Dequeue();
+        }
+
+        return bytes;
+    }
+}

@@ -1,0 +1,183 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using System.Threading.Tasks;
+using PyDebug.Engine;
+using Xunit;
+
+namespace PyDebug.Tests.Engine;
+
+/// <summary>Requests, their repetition and their failures.</summary>
+public sealed class RestTests : IDisposable
+{
+    private readonly FakeCluster _cluster = new();
+
+    public void Dispose() => _cluster.Dispose();
+
+    [Fact]
+    public async Task A_busy_server_is_asked_again_when_it_says_so()
+    {
+        int asked = 0;
+        _cluster.Before = async (request, connection) =>
+        {
+            if (++asked == 1)
+            {
+                await connection.RespondAsync(429, FakeConnection.Status(429, "TooManyRequests", "slow down"), "Retry-After: 1");
+                return true;
+            }
+
+            return false;
+        };
+        long begun = Stopwatch.GetTimestamp();
+
+        await GetAsync();
+
+        Assert.Equal(2, asked);
+        Assert.InRange(Stopwatch.GetElapsedTime(begun), TimeSpan.FromSeconds(0.95), TimeSpan.FromSeconds(15));
+    }
+
+    [Fact]
+    public async Task A_server_that_stays_busy_is_given_up()
+    {
+        int asked = 0;
+        _cluster.Before = async (request, connection) =>
+        {
+            asked++;
+            await connection.RespondAsync(503, FakeConnection.Status(503, "ServiceUnavailable", "later"));
+            return true;
+        };
+
+        EngineException e = await FailsAsync();
+
+        Assert.Equal((Causes.RequestFailed, 503, "later", true), (e.Cause, e.StatusCode, e.ServerMessage, e.Retryable));
+        Assert.Equal(4, asked);
+    }
+
+    [Fact]
+    public async Task A_pause_longer_than_anybody_waits_is_not_waited_for()
+    {
+        int asked = 0;
+        _cluster.Before = async (request, connection) =>
+        {
+            asked++;
+            await connection.RespondAsync(429, FakeConnection.Status(429, "TooManyRequests", "x"), "Retry-After: 3600");
+            return true;
+        };
+
+        await FailsAsync();
+
+        Assert.Equal(1, asked);
+    }
+
+    [Theory]
+    [InlineData(401, "Unauthorized", null, Causes.Unauthorized)]
+    [InlineData(403, "Forbidden", "pods", Causes.Forbidden)]
+    [InlineData(404, "NotFound", "pods", Causes.PodNotFound)]
+    [InlineData(400, "BadRequest", null, Causes.RequestFailed)]
+    public async Task A_refusal_has_its_cause_and_the_servers_words_and_no_token(int code, string reason, string? kind, string cause)
+    {
+        _cluster.Before = async (request, connection) =>
+        {
+            JsonObject details = new() { ["kind"] = kind, ["name"] = "web-0" };
+            await connection.RespondAsync(code, FakeConnection.Status(code, reason, "the words", details));
+            return true;
+        };
+
+        EngineException e = await FailsAsync();
+
+        Assert.Equal((cause, code, "the words"), (e.Cause, e.StatusCode, e.ServerMessage));
+        Assert.DoesNotContain(Secrets.Canary, e.ToString());
+    }
+
+    [Theory]
+    [InlineData("<html>a proxy's page</html>")]
+    [InlineData("{\"kind\":\"Status\",\"kind\":\"Status\"}")]
+    [InlineData("[1]")]
+    [InlineData("")]
+    public async Task An_answer_that_is_no_object_is_an_error(string body)
+    {
+        _cluster.Before = async (_, connection) =>
+        {
+            await connection.RespondAsync(200, body);
+            return true;
+        };
+
+        Assert.Equal(Causes.RequestFailed, (await FailsAsync()).Cause);
+    }
+
+    [Fact]
+    public async Task A_server_that_does_not_answer_is_given_up_in_time()
+    {
+        _cluster.Before = async (_, _) =>
+        {
+            await Task.Delay(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            return true;
+        };
+
+        Assert.Equal(Causes.Timeout, (await FailsAsync()).Cause);
+    }
+
+    [Fact]
+    public async Task Nobody_listening_is_a_failed_connection()
+    {
+        using FakeAgentFiles files = new();
+        using KubeGateway gateway = KubeGateway.Connect(
+            new() { Server = "https://127.0.0.1:9" }, files.Bundle, FakeCluster.Timing);
+
+        EngineException e = await Assert.ThrowsAsync<EngineException>(
+            () => gateway.GetPodAsync("shop", "web-0", TestContext.Current.CancellationToken));
+
+        Assert.Equal(Causes.ConnectionFailed, e.Cause);
+        Assert.Contains("https://127.0.0.1:9", e.Message);
+    }
+
+    [Fact]
+    public async Task A_long_list_is_read_page_by_page()
+    {
+        _cluster.Before = async (request, connection) =>
+        {
+            bool first = request.Query["continue"] is null;
+            await connection.RespondAsync(200, new JsonObject
+            {
+                ["metadata"] = new JsonObject { ["continue"] = first ? "next page" : "" },
+                ["items"] = new JsonArray(FakeCluster.NewPod(), FakeCluster.NewPod()),
+            });
+            return true;
+        };
+
+        IReadOnlyList<PodInfo> pods = await _cluster.Gateway.ListPodsAsync(null, TestContext.Current.CancellationToken);
+
+        Assert.Equal(4, pods.Count);
+    }
+
+    [Fact]
+    public async Task A_missing_namespace_is_told_from_a_missing_pod()
+    {
+        _cluster.Before = async (request, connection) =>
+        {
+            bool ns = request.Path == "/api/v1/namespaces/shop";
+            JsonObject details = new() { ["kind"] = ns ? "namespaces" : "pods", ["name"] = ns ? "shop" : "web-0" };
+            await connection.RespondAsync(404, FakeConnection.Status(404, "NotFound", "not found", details));
+            return true;
+        };
+
+        Assert.Equal(Causes.NamespaceNotFound, (await FailsAsync()).Cause);
+    }
+
+    [Theory]
+    [InlineData("kube-system", "../../secrets")]
+    [InlineData("a/b?c", "x#y%2f")]
+    public async Task Names_cannot_leave_their_place_in_the_path(string ns, string name)
+    {
+        await Assert.ThrowsAsync<EngineException>(
+            () => _cluster.Gateway.GetPodAsync(ns, name, TestContext.Current.CancellationToken));
+
+        Assert.True(_cluster.Requests.TryPeek(out FakeRequest? request));
+        Assert.Equal($"/api/v1/namespaces/{Uri.EscapeDataString(ns)}/pods/{Uri.EscapeDataString(name)}", request.Target);
+    }
+
+    private Task<PodInfo> GetAsync() => _cluster.Gateway.GetPodAsync("shop", "web-0", TestContext.Current.CancellationToken);
+
+    private Task<EngineException> FailsAsync() => Assert.ThrowsAsync<EngineException>(GetAsync);
+}
