@@ -39,7 +39,7 @@ internal sealed class KubeGateway : IDisposable
     /// <summary>Lists the pods of a namespace, or of all when it is null.</summary>
     public Task<IReadOnlyList<PodInfo>> ListPodsAsync(string? ns, CancellationToken ct) => _pods.ListAsync(ns, ct);
 
-    /// <summary>Whether the user may do something with pods or a subresource; null when the server does not say.</summary>
+    /// <summary>Whether we may do something with pods or a subresource; null when the server does not say.</summary>
     public Task<bool?> MayAsync(string ns, string verb, string? subresource, string? podName, CancellationToken ct)
         => _pods.MayAsync(ns, verb, subresource, podName, ct);
 

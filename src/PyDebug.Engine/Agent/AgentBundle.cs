@@ -45,7 +45,8 @@ internal sealed class AgentBundle
         }
         catch (IOException e)
         {
-            throw new EngineException(Causes.AgentStartFailed, $"The module is incomplete: '{path}' cannot be read.", e);
+            throw new EngineException(
+                Causes.AgentStartFailed, $"The module is incomplete: '{path}' cannot be read.", e);
         }
     }
 
@@ -53,7 +54,8 @@ internal sealed class AgentBundle
     {
         JsonObject modules = [];
         string root = Path.Join(directory, Package);
-        foreach (string file in Directory.EnumerateFiles(root, "*.py", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        string[] files = Directory.GetFiles(root, "*.py", SearchOption.AllDirectories);
+        foreach (string file in files.Order(StringComparer.Ordinal))
         {
             IEnumerable<string> parts = Path.GetRelativePath(directory, file)[..^3]
                 .Split(Path.DirectorySeparatorChar).Where(p => p != "__init__");

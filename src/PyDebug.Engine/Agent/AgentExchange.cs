@@ -174,7 +174,8 @@ internal sealed class AgentExchange
                 else if (clock.Elapsed > limit)
                 {
                     _failure = new(
-                        Causes.Timeout, $"The agent did not end within {limit.TotalSeconds:0} s (operation {_request.Op}).");
+                        Causes.Timeout,
+                        $"The agent did not end within {limit.TotalSeconds:0} s (operation {_request.Op}).");
                 }
 
                 if (_failure is not null)
@@ -278,7 +279,9 @@ internal sealed class AgentExchange
         }
 
         string reason = said.Length > 0 ? said : demuxer.Status?.Message ?? string.Empty;
-        string cause = demuxer.Failure is not null && reason.Length == 0 ? Causes.ConnectionFailed : Causes.AgentStartFailed;
+        string cause = demuxer.Failure is not null && reason.Length == 0
+            ? Causes.ConnectionFailed
+            : Causes.AgentStartFailed;
         return new(cause, $"The agent did not start: {how}{Suffix(reason)}", demuxer.Failure)
         {
             Detail = detail,

@@ -69,9 +69,10 @@ internal sealed class FrameReader : IDisposable
             || KubeJson.Integer(value, "length") != _length
             || !hash.Equals(KubeJson.Text(value, "sha256"), StringComparison.OrdinalIgnoreCase))
         {
+            string sent = KubeJson.Integer(value, "length")?.ToString() ?? "an unknown number";
             throw new EngineException(
                 Causes.OutcomeUnknown,
-                $"The agent's output is damaged: {_length} bytes came, {KubeJson.Integer(value, "length")?.ToString() ?? "an unknown number"} were sent.");
+                $"The agent's output is damaged: {_length} bytes came, {sent} were sent.");
         }
 
         return (int)exit.Value;

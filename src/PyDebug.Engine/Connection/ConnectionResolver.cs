@@ -64,7 +64,7 @@ internal static class ConnectionResolver
 
         Uri? proxy = null;
         if (cluster.Text("proxy-url") is string url
-            && (!Uri.TryCreate(url, UriKind.Absolute, out proxy) || proxy.Scheme is not ("http" or "https" or "socks5")))
+            && !(Uri.TryCreate(url, UriKind.Absolute, out proxy) && proxy.Scheme is "http" or "https" or "socks5"))
         {
             throw cluster.Invalid("proxy-url is no http, https or socks5 address");
         }
@@ -108,7 +108,8 @@ internal static class ConnectionResolver
                 Server = Address($"https://{name}:{port}"),
                 Authorities = Certificates.ReadAuthorities(File.ReadAllBytes(ServiceAccount + "/ca.crt")),
                 Namespace = File.Exists(ns) ? File.ReadAllText(ns).Trim() : "default",
-                Credentials = Token(options) ?? new TokenFileCredentialSource(ServiceAccount + "/token", Credential.None),
+                Credentials = Token(options)
+                    ?? new TokenFileCredentialSource(ServiceAccount + "/token", Credential.None),
                 RequestTimeout = options.RequestTimeout,
             };
         }
@@ -137,7 +138,8 @@ internal static class ConnectionResolver
         catch (Exception e) when (e is FormatException or CryptographicException)
         {
             throw new EngineException(
-                Causes.KubeconfigInvalid, "The certificate authority data holds no certificate, neither as PEM nor as base64 of it.");
+                Causes.KubeconfigInvalid,
+                "The certificate authority data holds no certificate, neither as PEM nor as base64 of it.");
         }
     }
 
@@ -154,9 +156,9 @@ internal static class ConnectionResolver
     {
         if (settings.Server.Scheme == "http" && !settings.Server.IsLoopback)
         {
+            string server = settings.Server.GetLeftPart(UriPartial.Authority);
             throw new EngineException(
-                Causes.TlsFailed,
-                $"Server {settings.Server.GetLeftPart(UriPartial.Authority)} is not encrypted; only a loopback address may be.");
+                Causes.TlsFailed, $"Server {server} is not encrypted; only a loopback address may be.");
         }
 
         if (settings.SkipVerification)

@@ -40,18 +40,20 @@ internal static class ExecPluginRunner
             await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
             if (process.ExitCode != 0)
             {
+                string said = LastLine(await error.ConfigureAwait(false));
                 throw new EngineException(
                     Causes.ExecPluginFailed,
-                    $"Login helper '{plugin.Command}' ended with code {process.ExitCode}{LastLine(await error.ConfigureAwait(false))}");
+                    $"Login helper '{plugin.Command}' ended with code {process.ExitCode}{said}");
             }
 
             return await output.ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
+            double seconds = plugin.Timeout.TotalSeconds;
             throw new EngineException(
                 Causes.ExecPluginFailed,
-                $"Login helper '{plugin.Command}' did not answer within {plugin.Timeout.TotalSeconds:0} s and was ended.");
+                $"Login helper '{plugin.Command}' did not answer within {seconds:0} s and was ended.");
         }
         finally
         {

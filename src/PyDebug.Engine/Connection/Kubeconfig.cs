@@ -52,7 +52,8 @@ internal sealed class Kubeconfig
     public KubeconfigEntry Context(string? name)
     {
         string wanted = name ?? CurrentContext
-            ?? throw new EngineException(Causes.ContextNotFound, $"No context is named and {Sources} has no current one.")
+            ?? throw new EngineException(
+                Causes.ContextNotFound, $"No context is named and {Sources} has no current one.")
             {
                 Detail = Known(),
             };
@@ -70,7 +71,8 @@ internal sealed class Kubeconfig
     public KubeconfigEntry? User(KubeconfigEntry context)
         => context.Text("user") is null ? null : Named(_users, context, "user");
 
-    private static KubeconfigEntry Named(Dictionary<string, KubeconfigEntry> entries, KubeconfigEntry context, string kind)
+    private static KubeconfigEntry Named(
+        Dictionary<string, KubeconfigEntry> entries, KubeconfigEntry context, string kind)
     {
         string name = context.Text(kind) ?? throw context.Invalid($"the context names no {kind}");
         return entries.TryGetValue(name, out KubeconfigEntry? entry)

@@ -40,7 +40,9 @@ internal sealed class KubeconfigEntry
         string? path = FilePath(field);
         try
         {
-            return inline is not null ? Certificates.Decode(inline) : path is null ? null : System.IO.File.ReadAllBytes(path);
+            return inline is not null
+                ? Certificates.Decode(inline)
+                : path is null ? null : System.IO.File.ReadAllBytes(path);
         }
         catch (FormatException)
         {
@@ -56,5 +58,7 @@ internal sealed class KubeconfigEntry
         => new(Causes.KubeconfigInvalid, $"Kubeconfig '{File}', entry '{Name}': {what}.");
 
     public EngineException Unsupported(string field)
-        => new(Causes.KubeconfigUnsupported, $"Kubeconfig '{File}', entry '{Name}' uses '{field}', which PyDebug does not support.");
+        => new(
+            Causes.KubeconfigUnsupported,
+            $"Kubeconfig '{File}', entry '{Name}' uses '{field}', which PyDebug does not support.");
 }

@@ -63,7 +63,8 @@ internal static class KubeconfigUser
             headers.Add(new("Impersonate-Uid", uid));
         }
 
-        headers.AddRange(KubeJson.Texts(user.Value, "as-groups").Select(g => new KeyValuePair<string, string>("Impersonate-Group", g)));
+        headers.AddRange(KubeJson.Texts(user.Value, "as-groups").Select(
+            g => new KeyValuePair<string, string>("Impersonate-Group", g)));
         foreach (KeyValuePair<string, JsonNode?> extra in KubeJson.Object(user.Value, "as-user-extra") ?? [])
         {
             headers.AddRange(KubeJson.Texts(extra.Value).Select(
@@ -126,9 +127,8 @@ internal static class KubeconfigUser
             Command = command.AsSpan().ContainsAny('/', '\\') ? user.Resolve(command) : command,
             ApiVersion = version,
             Arguments = [.. ((exec?["args"] as JsonArray) ?? []).Select(a => a?.ToString() ?? string.Empty)],
-            Environment = [.. KubeJson.Objects(exec, "env").Select(
-                e => new KeyValuePair<string, string>(e["name"]?.ToString() ?? string.Empty, e["value"]?.ToString() ?? string.Empty))
-                .Where(e => e.Key.Length > 0)],
+            Environment = [.. KubeJson.Objects(exec, "env").Where(e => !string.IsNullOrEmpty(e["name"]?.ToString()))
+                .Select(e => KeyValuePair.Create(e["name"]!.ToString(), e["value"]?.ToString() ?? string.Empty))],
             InstallHint = KubeJson.Text(exec, "installHint"),
             Cluster = KubeJson.Flag(exec, "provideClusterInfo") == true ? ClusterInfo(cluster) : null,
         };

@@ -49,7 +49,8 @@ internal sealed class Demuxer : IDisposable
         {
             while (true)
             {
-                ValueWebSocketReceiveResult part = await _socket.ReceiveAsync(buffer.AsMemory(), ct).ConfigureAwait(false);
+                ValueWebSocketReceiveResult part = await _socket.ReceiveAsync(buffer.AsMemory(), ct)
+                    .ConfigureAwait(false);
                 Interlocked.Exchange(ref _heardAt, Environment.TickCount64);
                 if (part.MessageType == WebSocketMessageType.Close)
                 {
@@ -58,7 +59,8 @@ internal sealed class Demuxer : IDisposable
 
                 if (part.MessageType == WebSocketMessageType.Text)
                 {
-                    throw new EngineException(Causes.ProtocolError, "The server sent a text message on an exec connection.");
+                    throw new EngineException(
+                        Causes.ProtocolError, "The server sent a text message on an exec connection.");
                 }
 
                 channel = Take(buffer.AsSpan(0, part.Count), channel);
@@ -107,7 +109,8 @@ internal sealed class Demuxer : IDisposable
             case ExecChannels.Input or ExecChannels.Close:
                 break;
             default:
-                throw new EngineException(Causes.ProtocolError, $"The server sent on channel {channel}, which exec has not.");
+                throw new EngineException(
+                    Causes.ProtocolError, $"The server sent on channel {channel}, which exec has not.");
         }
 
         return channel;

@@ -57,7 +57,8 @@ internal sealed class ExecConnector
     private async Task<ExecSession?> UpgradeAsync(ExecRequest request, string protocol, CancellationToken ct)
     {
         string key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(16));
-        HttpResponseMessage response = await _transport.SendAsync(() => Message(request, protocol, key), ct).ConfigureAwait(false);
+        HttpResponseMessage response = await _transport.SendAsync(() => Message(request, protocol, key), ct)
+            .ConfigureAwait(false);
         try
         {
             if (response.StatusCode != HttpStatusCode.SwitchingProtocols)
@@ -73,13 +74,14 @@ internal sealed class ExecConnector
 
             if (Header(response, "Sec-WebSocket-Accept") != Accept(key))
             {
-                throw new EngineException(Causes.ProtocolError, "The server's answer to the upgrade does not fit the request.");
+                throw new EngineException(
+                    Causes.ProtocolError, "The server's answer to the upgrade does not fit the request.");
             }
 
             Stream stream = await response.Content.ReadAsStreamAsync(ct).ConfigureAwait(false);
-            WebSocket socket = WebSocket.CreateFromStream(
-                stream,
-                new WebSocketCreationOptions { IsServer = false, SubProtocol = protocol, KeepAliveInterval = TimeSpan.Zero });
+            // Keep-alives of the socket would reach a server that has closed, and cost what is still on the way.
+            WebSocketCreationOptions options = new() { SubProtocol = protocol, KeepAliveInterval = TimeSpan.Zero };
+            WebSocket socket = WebSocket.CreateFromStream(stream, options);
             ExecSession session = new(socket, response);
             response = null!;
             return session;

@@ -20,7 +20,8 @@ internal sealed class ExecRequest
         get
         {
             StringBuilder path = new();
-            path.Append($"/api/v1/namespaces/{Uri.EscapeDataString(Namespace)}/pods/{Uri.EscapeDataString(PodName)}/exec");
+            path.Append($"/api/v1/namespaces/{Uri.EscapeDataString(Namespace)}");
+            path.Append($"/pods/{Uri.EscapeDataString(PodName)}/exec");
             path.Append($"?container={Uri.EscapeDataString(Container)}&stdin=true&stdout=true&stderr=true&tty=false");
             foreach (string argument in Command)
             {

@@ -78,10 +78,12 @@ internal sealed class ExecSession : IAsyncDisposable
         {
             if (_socket.State is WebSocketState.Open or WebSocketState.CloseReceived)
             {
-                await _socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, limit.Token).ConfigureAwait(false);
+                await _socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, limit.Token)
+                    .ConfigureAwait(false);
             }
         }
-        catch (Exception e) when (e is WebSocketException or IOException or OperationCanceledException or InvalidOperationException)
+        catch (Exception e) when (e is WebSocketException or IOException
+            or OperationCanceledException or InvalidOperationException)
         {
         }
 

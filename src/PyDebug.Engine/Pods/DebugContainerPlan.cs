@@ -104,7 +104,8 @@ internal sealed class DebugContainerPlan
     {
         string? program = command.Count == 0 ? null : command[0];
         string name = Path.GetFileName(program) ?? string.Empty;
-        return name.StartsWith("python", StringComparison.Ordinal) && !name.StartsWith("python2", StringComparison.Ordinal)
+        return name.StartsWith("python", StringComparison.Ordinal)
+            && !name.StartsWith("python2", StringComparison.Ordinal)
             && name.AsSpan(6).TrimStart("0123456789.t").IsEmpty
             ? program
             : null;

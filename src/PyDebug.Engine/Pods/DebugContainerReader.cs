@@ -19,12 +19,14 @@ internal static class DebugContainerReader
             .OrderBy(c => c.Created).ThenBy(c => c.Name, StringComparer.Ordinal)];
 
     public static JsonObject? Spec(PodInfo pod, string name)
-        => KubeJson.Objects(pod.Raw, "spec", "ephemeralContainers").FirstOrDefault(c => KubeJson.Text(c, "name") == name);
+        => KubeJson.Objects(pod.Raw, "spec", "ephemeralContainers")
+            .FirstOrDefault(c => KubeJson.Text(c, "name") == name);
 
     /// <summary>The <c>state</c> of an ephemeral container; null before the kubelet reported one.</summary>
     public static JsonObject? State(PodInfo pod, string name)
         => KubeJson.Object(
-            KubeJson.Objects(pod.Raw, "status", "ephemeralContainerStatuses").FirstOrDefault(s => KubeJson.Text(s, "name") == name),
+            KubeJson.Objects(pod.Raw, "status", "ephemeralContainerStatuses")
+                .FirstOrDefault(s => KubeJson.Text(s, "name") == name),
             "state");
 
     /// <summary>Describes an ephemeral container; null when it is not ours.</summary>

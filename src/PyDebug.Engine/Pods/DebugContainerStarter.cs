@@ -44,7 +44,7 @@ internal sealed class DebugContainerStarter
         {
             throw new EngineException(
                 Causes.StartTimeout,
-                $"The debug container in pod '{_request.Pod}' was not ready within {_request.Timeout.TotalSeconds:0} s.");
+                $"The debug container in pod '{_request.Pod}' was not ready within {_request.Timeout.TotalSeconds} s.");
         }
     }
 
@@ -69,7 +69,8 @@ internal sealed class DebugContainerStarter
 
         if (_request.DryRunOnly)
         {
-            return DebugContainerReader.Read(pod, plan.Container(profile, plan.Python, DateTime.UtcNow), reused: false)!;
+            JsonObject wanted = plan.Container(profile, plan.Python, DateTime.UtcNow);
+            return DebugContainerReader.Read(pod, wanted, reused: false)!;
         }
 
         EngineException? missing = null;
@@ -130,7 +131,8 @@ internal sealed class DebugContainerStarter
             }
             catch (EngineException e)
             {
-                EngineException refusal = PatchErrors.Classify(e, pod.Reference, profile, _request.CustomJson is not null);
+                EngineException refusal = PatchErrors.Classify(
+                    e, pod.Reference, profile, _request.CustomJson is not null);
                 bool conflict = refusal.StatusCode == 409 && refusal.Cause != Causes.PodReplaced;
                 bool unknown = refusal.Cause is Causes.ConnectionFailed or Causes.Timeout || refusal.StatusCode >= 500;
                 if (conflicts >= MaxConflicts || !(conflict || unknown))
@@ -177,7 +179,8 @@ internal sealed class DebugContainerStarter
                 // It may be about to end: an agent in it begins its hour anew.
                 await VerifyAsync(pod, existing.Name, existing.Python, target, ct).ConfigureAwait(false);
             }
-            catch (EngineException e) when (e.Cause is Causes.AgentStartFailed or Causes.ExecFailed or Causes.OutcomeUnknown)
+            catch (EngineException e) when (e.Cause
+                is Causes.AgentStartFailed or Causes.ExecFailed or Causes.OutcomeUnknown)
             {
                 return null;
             }
@@ -204,9 +207,8 @@ internal sealed class DebugContainerStarter
                     visible = KubeJson.Flag(content, "targetVisible");
                 }
 
-                if (frame.Kind == FrameKinds.Hello && StartChecks.MemoryWarning(
-                    pod.Reference, KubeJson.Integer(content, "memory", "limit"), KubeJson.Integer(content, "memory", "used") ?? 0)
-                    is string warning)
+                if (frame.Kind == FrameKinds.Hello
+                    && MemoryWarning(pod.Reference, KubeJson.Object(content, "memory")) is string warning)
                 {
                     _request.Warn?.Invoke(warning);
                 }
@@ -218,13 +220,16 @@ internal sealed class DebugContainerStarter
         {
             throw new EngineException(
                 Causes.TargetNotVisible,
-                $"Debug container '{name}' in pod '{pod.Reference}' does not see the processes of container '{target.Name}'; "
-                + "the node's container runtime may not share process namespaces.")
+                $"Debug container '{name}' in pod '{pod.Reference}' does not see the processes of container "
+                + $"'{target.Name}'; the node's container runtime may not share process namespaces.")
             {
                 Detail = new Dictionary<string, string> { ["debugContainer"] = name },
             };
         }
     }
+
+    private static string? MemoryWarning(PodReference pod, JsonObject? memory)
+        => StartChecks.MemoryWarning(pod, KubeJson.Integer(memory, "limit"), KubeJson.Integer(memory, "used") ?? 0);
 
     private async Task<string?> MemoryAsync(PodInfo pod, CancellationToken ct)
     {

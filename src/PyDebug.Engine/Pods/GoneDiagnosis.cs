@@ -38,7 +38,8 @@ internal static class GoneDiagnosis
                 pod = await api.GetAsync(reference, limit.Token).ConfigureAwait(false);
             }
         }
-        catch (EngineException gone) when (gone.Cause is Causes.PodNotFound or Causes.PodReplaced or Causes.NamespaceNotFound)
+        catch (EngineException gone) when (gone.Cause
+            is Causes.PodNotFound or Causes.PodReplaced or Causes.NamespaceNotFound)
         {
             return gone;
         }
@@ -65,7 +66,8 @@ internal static class GoneDiagnosis
             e,
             app is { Running: false } ? Causes.TargetNotRunning : Causes.DebugContainerGone,
             app is { Running: false }
-                ? $"Container '{app.Name}' of pod '{reference}' is not running any more, and debug container '{container}' {how}."
+                ? $"Container '{app.Name}' of pod '{reference}' is not running any more, and debug container "
+                    + $"'{container}' {how}."
                 : $"Debug container '{container}' in pod '{reference}' {how}.",
             new Dictionary<string, string> { ["debugContainer"] = container });
     }

@@ -29,7 +29,7 @@ internal static class PatchErrors
                 return With(
                     e,
                     Causes.AdmissionDenied,
-                    $"{refusal.Refuses(profile, pod.Namespace)}: {refusal.Violations}{(refusal.Violations.EndsWith('.') ? "" : ".")}",
+                    $"{refusal.Refuses(profile, pod.Namespace)}: {refusal.Violations.TrimEnd('.')}.",
                     new()
                     {
                         ["standard"] = refusal.Standard ?? string.Empty,

@@ -21,7 +21,8 @@ internal sealed class PodApi
     {
         try
         {
-            return PodParser.Parse(await _rest.GetAsync(Path(ns, name), $"read pod '{ns}/{name}'", ct).ConfigureAwait(false));
+            string doing = $"read pod '{ns}/{name}'";
+            return PodParser.Parse(await _rest.GetAsync(Path(ns, name), doing, ct).ConfigureAwait(false));
         }
         catch (EngineException e) when (e.Cause == Causes.PodNotFound)
         {
@@ -93,7 +94,8 @@ internal sealed class PodApi
     /// <summary>The last event about a container of ours; null when there is none or it may not be read.</summary>
     public async Task<string?> LastEventAsync(PodReference pod, string container, CancellationToken ct)
     {
-        string selector = $"involvedObject.uid={pod.Uid},involvedObject.fieldPath=spec.ephemeralContainers{{{container}}}";
+        string field = $"spec.ephemeralContainers{{{container}}}";
+        string selector = $"involvedObject.uid={pod.Uid},involvedObject.fieldPath={field}";
         string path = $"/api/v1/namespaces/{Uri.EscapeDataString(pod.Namespace)}/events"
             + $"?limit=100&fieldSelector={Uri.EscapeDataString(selector)}";
         try

@@ -23,7 +23,8 @@ internal static class PodParser
             NodeName = KubeJson.Text(spec, "nodeName"),
             Os = KubeJson.Text(spec, "os", "name") ?? KubeJson.Text(spec, "nodeSelector", "kubernetes.io/os"),
             Deleting = KubeJson.Text(pod, "metadata", "deletionTimestamp") is not null,
-            Containers = [.. KubeJson.Objects(spec, "containers").Select(c => Container(pod, c, Status(pod, "containerStatuses", c)))],
+            Containers = [.. KubeJson.Objects(spec, "containers")
+                .Select(c => Container(pod, c, Status(pod, "containerStatuses", c)))],
             DefaultContainer = KubeJson.Text(pod, "metadata", "annotations", "kubectl.kubernetes.io/default-container"),
             Raw = pod,
         };

@@ -32,7 +32,8 @@ internal sealed class ProfileChooser
             await TryAsync(_request.Profile, ct).ConfigureAwait(false);
             return _request.Profile;
         }
-        catch (EngineException e) when (e.Cause == Causes.AdmissionDenied && _request.Profile != SecurityProfiles.Restricted)
+        catch (EngineException e) when (e.Cause == Causes.AdmissionDenied
+            && _request.Profile != SecurityProfiles.Restricted)
         {
             refusal = e;
         }

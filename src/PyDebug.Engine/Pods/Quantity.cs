@@ -6,7 +6,8 @@ namespace PyDebug.Engine;
 /// <summary>Reads Kubernetes quantities of bytes.</summary>
 internal static class Quantity
 {
-    private static readonly string[] s_suffixes = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "k", "M", "G", "T", "P", "E", "m"];
+    private static readonly string[] s_suffixes =
+        ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "k", "M", "G", "T", "P", "E", "m"];
 
     private static readonly double[] s_factors =
         [1L << 10, 1L << 20, 1L << 30, 1L << 40, 1L << 50, 1L << 60, 1e3, 1e6, 1e9, 1e12, 1e15, 1e18, 1e-3];

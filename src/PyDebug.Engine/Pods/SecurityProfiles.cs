@@ -51,15 +51,16 @@ internal static class SecurityProfiles
         {
             throw new EngineException(
                 Causes.UserUnknown,
-                $"Profile Restricted needs the user of container '{target.Name}' in pod '{pod.Reference}', and neither the "
-                + "pod's spec nor the kubelet tells it.");
+                $"Profile Restricted needs the user of container '{target.Name}' in pod '{pod.Reference}', and neither "
+                + "the pod's spec nor the kubelet tells it.");
         }
 
         if (target.User == 0 && !userGiven)
         {
             throw new EngineException(
                 Causes.UserUnknown,
-                $"Container '{target.Name}' in pod '{pod.Reference}' runs as root, and profile Restricted starts nothing as root.");
+                $"Container '{target.Name}' in pod '{pod.Reference}' runs as root, and profile Restricted starts "
+                + "nothing as root.");
         }
 
         JsonObject context = new()

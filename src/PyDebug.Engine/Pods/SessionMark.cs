@@ -12,6 +12,8 @@ internal sealed class SessionMark
 {
     public const string Variable = "PYDEBUG_SESSION";
 
+    private const long MaxEpoch = 100_000_000_000;
+
     public required string Target { get; init; }
 
     public required string Profile { get; init; }
@@ -26,13 +28,15 @@ internal sealed class SessionMark
     /// <summary>The mark of an ephemeral container; null when it is not ours.</summary>
     public static SessionMark? Read(JsonObject container)
     {
-        JsonObject? entry = KubeJson.Objects(container, "env").FirstOrDefault(e => KubeJson.Text(e, "name") == Variable);
+        JsonObject? entry = KubeJson.Objects(container, "env")
+            .FirstOrDefault(e => KubeJson.Text(e, "name") == Variable);
         string? text = KubeJson.Text(entry, "value");
         JsonObject? mark = text is null ? null : KubeJson.ParseObject(Encoding.UTF8.GetBytes(text));
         string? target = KubeJson.Text(mark, "target");
         string? profile = KubeJson.Text(mark, "profile");
         long? created = KubeJson.Integer(mark, "created");
-        if (KubeJson.Integer(mark, "v") != 1 || target is null || profile is null || created is null or < 0 or > 1L << 40)
+        if (KubeJson.Integer(mark, "v") != 1 || target is null || profile is null
+            || created is null or < 0 or > MaxEpoch)
         {
             return null;
         }

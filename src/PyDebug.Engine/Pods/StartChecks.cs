@@ -19,15 +19,12 @@ internal static class StartChecks
             throw new EngineException(Causes.PodIsWindows, $"{name} runs on Windows, where PyDebug cannot work.");
         }
 
+        string names = string.Join(", ", pod.Containers.Select(c => c.Name));
         ContainerInfo target = pod.Containers.FirstOrDefault(c => c.Name == targetContainer)
             ?? throw new EngineException(
-                Causes.ContainerNotFound,
-                $"{name} has no container '{targetContainer}'; it has {string.Join(", ", pod.Containers.Select(c => c.Name))}.")
+                Causes.ContainerNotFound, $"{name} has no container '{targetContainer}'; it has {names}.")
             {
-                Detail = new Dictionary<string, string>
-                {
-                    ["containers"] = string.Join(", ", pod.Containers.Select(c => c.Name)),
-                },
+                Detail = new Dictionary<string, string> { ["containers"] = names },
             };
         if (pod.Phase is "Succeeded" or "Failed")
         {
@@ -52,7 +49,8 @@ internal static class StartChecks
         if (!target.Running)
         {
             throw new EngineException(
-                Causes.TargetNotRunning, $"Container '{target.Name}' of pod '{pod.Reference}' is not running{Why(target)}.");
+                Causes.TargetNotRunning,
+                $"Container '{target.Name}' of pod '{pod.Reference}' is not running{Why(target)}.");
         }
 
         return target;
@@ -66,13 +64,17 @@ internal static class StartChecks
             return null;
         }
 
+        const string Counts = "and what the debug container uses counts against it.";
         long room = limit.Value - (used ?? 0);
-        return used is not null && room < SmallRoom
-            ? $"Pod '{pod}' has {Math.Max(room, 0) >> 20} MiB left under its memory limit of {limit >> 20} MiB, and what the "
-                + "debug container uses counts against it."
-            : used is null && limit < SmallLimit
-                ? $"Pod '{pod}' has a memory limit of only {limit >> 20} MiB, and what the debug container uses counts against it."
-                : null;
+        if (used is not null && room < SmallRoom)
+        {
+            return $"Pod '{pod}' has {Math.Max(room, 0) >> 20} MiB left under its memory limit of {limit >> 20} MiB, "
+                + Counts;
+        }
+
+        return used is null && limit < SmallLimit
+            ? $"Pod '{pod}' has a memory limit of only {limit >> 20} MiB, {Counts}"
+            : null;
     }
 
     /// <summary>The pod's memory limit: the sum, when every container has one.</summary>

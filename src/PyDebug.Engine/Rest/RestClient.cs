@@ -66,7 +66,13 @@ internal sealed class RestClient
             ?? throw new EngineException(Causes.RequestFailed, $"The server's answer is no JSON object (to {doing}).");
 
     private async Task<byte[]> SendAsync(
-        HttpMethod method, string path, string? mediaType, byte[]? content, string doing, bool safe, CancellationToken ct)
+        HttpMethod method,
+        string path,
+        string? mediaType,
+        byte[]? content,
+        string doing,
+        bool safe,
+        CancellationToken ct)
     {
         for (int attempt = 1; ; attempt++)
         {
@@ -91,9 +97,9 @@ internal sealed class RestClient
                 }
                 catch (OperationCanceledException) when (!ct.IsCancellationRequested)
                 {
+                    double seconds = _transport.Settings.RequestTimeout.TotalSeconds;
                     throw new EngineException(
-                        Causes.Timeout,
-                        $"The server did not answer within {_transport.Settings.RequestTimeout.TotalSeconds:0} s (to {doing}).");
+                        Causes.Timeout, $"The server did not answer within {seconds:0} s (to {doing}).");
                 }
                 catch (Exception e) when (e is IOException or HttpRequestException)
                 {

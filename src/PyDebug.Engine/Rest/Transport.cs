@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Net;
 using System.Net.Http;
@@ -75,19 +76,18 @@ internal sealed class Transport : IDisposable
     }
 
     private static EngineException Refused(Credential credential)
-        => credential.Expires is DateTimeOffset expires && expires <= DateTimeOffset.UtcNow
-            ? new(
-                Causes.Unauthorized,
-                $"Login helper '{credential.Helper}' gave a token that expired at {expires.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}.")
-            {
-                StatusCode = 401,
-                Detail = new Dictionary<string, string> { ["helper"] = credential.Helper!, ["expired"] = expires.ToString("O") },
-            }
-            : new(Causes.Unauthorized, $"The server does not accept the token of login helper '{credential.Helper}'.")
-            {
-                StatusCode = 401,
-                Detail = new Dictionary<string, string> { ["helper"] = credential.Helper! },
-            };
+    {
+        Dictionary<string, string> detail = new() { ["helper"] = credential.Helper! };
+        string message = $"The server does not accept the token of login helper '{credential.Helper}'.";
+        if (credential.Expires is DateTimeOffset expires && expires <= DateTimeOffset.UtcNow)
+        {
+            string time = expires.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
+            detail["expired"] = time;
+            message = $"Login helper '{credential.Helper}' gave a token that expired at {time}.";
+        }
+
+        return new EngineException(Causes.Unauthorized, message) { StatusCode = 401, Detail = detail };
+    }
 
     private async Task<HttpResponseMessage> SendAsync(
         HttpRequestMessage request, Credential credential, CancellationToken ct)

@@ -32,13 +32,14 @@ public sealed class AgentTests : IDisposable
             far = exec;
             question = await exec.BootAsync();
             await exec.HelloAsync();
-            await exec.SendFrameAsync('B', []);
+            await exec.SendFrameAsync('B', Array.Empty<byte>());
             await exec.SendFrameAsync('R', new JsonObject { ["kind"] = "process", ["pid"] = 7 });
             await exec.SendAsync(2, Encoding.UTF8.GetBytes("a note\n"));
             await exec.FinishAsync(3);
         };
 
-        AgentOutcome outcome = await RunAsync(new() { Op = "processes", Body = new JsonObject { ["pids"] = new JsonArray(7) } });
+        JsonObject body = new() { ["pids"] = new JsonArray(7) };
+        AgentOutcome outcome = await RunAsync(new() { Op = "processes", Body = body });
 
         Assert.Equal(3, outcome.ExitCode);
         Assert.Equal("a note\n", outcome.StandardError);
@@ -49,7 +50,8 @@ public sealed class AgentTests : IDisposable
         Assert.Equal(7, question["pids"]![0]!.GetValue<int>());
         Assert.Equal(
             ["pydebug_agent", "pydebug_agent.main", "pydebug_agent.reader", "pydebug_agent.reader.elf"], far!.Modules);
-        Assert.Equal(["/usr/bin/python3", "-I", "-S", "-B", "-c", "boot program"], far.Request.Query.GetValues("command")!);
+        Assert.Equal(
+            ["/usr/bin/python3", "-I", "-S", "-B", "-c", "boot program"], far.Request.Query.GetValues("command")!);
         Assert.Equal("false", far.Request.Query["tty"]);
         Assert.Equal("v4.channel.k8s.io", far.Request.Headers["sec-websocket-protocol"]);
     }
@@ -80,7 +82,8 @@ public sealed class AgentTests : IDisposable
         AgentOutcome outcome = await RunAsync(new()
         {
             Op = "pyspy",
-            Provide = (need, _) => Task.FromResult<Stream?>(need["name"]!.ToString() == "py-spy" ? new MemoryStream(content) : null),
+            Provide = (need, _) => Task.FromResult<Stream?>(
+                need["name"]!.ToString() == "py-spy" ? new MemoryStream(content) : null),
         });
 
         Assert.Equal(0, outcome.ExitCode);
@@ -188,7 +191,7 @@ public sealed class AgentTests : IDisposable
             await exec.HelloAsync();
             while (true)
             {
-                await exec.SendFrameAsync('B', []);
+                await exec.SendFrameAsync('B', Array.Empty<byte>());
                 await Task.Delay(200, TestContext.Current.CancellationToken);
             }
         };
@@ -213,7 +216,8 @@ public sealed class AgentTests : IDisposable
         Task run = _cluster.Gateway.RunAgentAsync(
             _cluster.Pod, "pydebug-abcde", "python3", new() { Op = "stack" }, TakeAsync, cancel.Token);
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => run.WaitAsync(TimeSpan.FromSeconds(10)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => run.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
         Assert.Equal('C', await told.Task.WaitAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken));
     }
 

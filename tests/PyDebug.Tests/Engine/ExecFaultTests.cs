@@ -40,7 +40,8 @@ public sealed class ExecFaultTests : IDisposable
 
         EngineException e = await FailsAsync();
 
-        Assert.Equal((cause, code, "Reason", "these are the words"), (e.Cause, e.StatusCode, e.Reason, e.ServerMessage));
+        Assert.Equal(
+            (cause, code, "Reason", "these are the words"), (e.Cause, e.StatusCode, e.Reason, e.ServerMessage));
         Assert.DoesNotContain(Secrets.Canary, e.ToString());
     }
 
@@ -182,7 +183,8 @@ public sealed class ExecFaultTests : IDisposable
             await exec.BootAsync();
             await exec.SendAsync(2, Encoding.UTF8.GetBytes("Traceback\nModuleNotFoundError: No module named 'zlib'\n"));
             await exec.SendStatusAsync(
-                "{\"status\":\"Failure\",\"reason\":\"NonZeroExitCode\",\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"1\"}]}}");
+                "{\"status\":\"Failure\",\"reason\":\"NonZeroExitCode\","
+                + "\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"1\"}]}}");
             await exec.SendCloseAsync();
         };
 
@@ -223,7 +225,8 @@ public sealed class ExecFaultTests : IDisposable
         _cluster.Exec = async exec =>
         {
             await exec.SendStatusAsync(
-                "{\"status\":\"Failure\",\"reason\":\"InternalError\",\"message\":\"container not found (\\\"pydebug-abcde\\\")\"}");
+                "{\"status\":\"Failure\",\"reason\":\"InternalError\","
+                + "\"message\":\"container not found (\\\"pydebug-abcde\\\")\"}");
             await exec.SendCloseAsync();
         };
 

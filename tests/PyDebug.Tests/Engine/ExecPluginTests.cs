@@ -16,7 +16,8 @@ public sealed class ExecPluginTests : IDisposable
     private readonly FakeAgentFiles _files = new();
     private string _accepted = "Bearer good";
 
-    public ExecPluginTests() => Assert.SkipWhen(OperatingSystem.IsWindows(), "The helpers of these tests are shell scripts.");
+    public ExecPluginTests()
+        => Assert.SkipWhen(OperatingSystem.IsWindows(), "The helpers of these tests are shell scripts.");
 
     private int Runs => File.Exists(Log) ? File.ReadAllLines(Log).Length : 0;
 
@@ -34,7 +35,9 @@ public sealed class ExecPluginTests : IDisposable
         using FakeServer server = Server();
         Helper("printf '%s\\n' \"$@\" \"$GREETING\" \"$KUBERNETES_EXEC_INFO\" > seen", Credential("good"));
         using KubeGateway gateway = Connect(
-            server, "args: ['--name', 'hello world', 'a;b', '$(id)'], env: [{name: GREETING, value: 'x y'}], provideClusterInfo: true");
+            server,
+            "args: ['--name', 'hello world', 'a;b', '$(id)'], env: [{name: GREETING, value: 'x y'}], "
+            + "provideClusterInfo: true");
 
         await CallAsync(gateway);
 
@@ -104,8 +107,12 @@ public sealed class ExecPluginTests : IDisposable
     [Theory]
     [InlineData("echo nothing is here >&2; exit 3", "code 3: nothing is here")]
     [InlineData("echo '{}'; exit 0", "did not answer with an ExecCredential")]
-    [InlineData("echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{}}'; exit 0", "neither a token")]
-    [InlineData("echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1beta1\",\"status\":{}}'; exit 0", "in version")]
+    [InlineData(
+        "echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{}}'; exit",
+        "neither a token")]
+    [InlineData(
+        "echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v9\",\"status\":{}}'; exit",
+        "in version")]
     public async Task One_that_fails_is_told_with_its_last_words(string body, string said)
     {
         using FakeServer server = Server();
@@ -163,7 +170,10 @@ public sealed class ExecPluginTests : IDisposable
     }
 
     private void Helper(string body, string credential)
-        => _directory.Write("helper.sh", $"#!/bin/sh\ncd '{_directory.Path}'\necho run >> runs\n{body}\n{credential}\n", executable: true);
+        => _directory.Write(
+            "helper.sh",
+            $"#!/bin/sh\ncd '{_directory.Path}'\necho run >> runs\n{body}\n{credential}\n",
+            executable: true);
 
     private FakeServer Server() => new(async (request, connection) =>
     {
@@ -181,7 +191,8 @@ public sealed class ExecPluginTests : IDisposable
     {
         string path = _directory.Write("kubeconfig", TlsTests.Kubeconfig(
             $"server: '{server.Address}'",
-            $"exec: {{apiVersion: client.authentication.k8s.io/v1, command: ./helper.sh, interactiveMode: Never, {more}}}"));
+            "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./helper.sh, interactiveMode: Never, "
+            + more + "}"));
         return KubeGateway.Connect(new() { Kubeconfig = path }, _files.Bundle, FakeCluster.Timing);
     }
 

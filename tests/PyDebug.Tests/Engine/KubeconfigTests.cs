@@ -30,7 +30,8 @@ public sealed class KubeconfigTests : IDisposable
 
         Assert.Equal("https://one.example:6443/", settings.Server.AbsoluteUri);
         Assert.Equal("shop", settings.Namespace);
-        Assert.Equal("Bearer abc", (await settings.Credentials.GetAsync(TestContext.Current.CancellationToken)).Authorization);
+        Credential credential = await settings.Credentials.GetAsync(TestContext.Current.CancellationToken);
+        Assert.Equal("Bearer abc", credential.Authorization);
     }
 
     [Fact]
@@ -59,7 +60,10 @@ public sealed class KubeconfigTests : IDisposable
     [Theory]
     [InlineData(Cluster, "auth-provider: {name: oidc}", "auth-provider")]
     [InlineData(Cluster, "exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: x}", "v1alpha1")]
-    [InlineData(Cluster, "exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Always}", "interactiveMode")]
+    [InlineData(
+        Cluster,
+        "exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Always}",
+        "interactiveMode")]
     [InlineData(Cluster + ", proxy-url: 'http://p:1', tls-server-name: x", "token: x", "tls-server-name")]
     public void What_is_not_supported_is_refused_by_name(string cluster, string user, string named)
     {
@@ -75,8 +79,9 @@ public sealed class KubeconfigTests : IDisposable
     [InlineData("current-context: [")]
     [InlineData("current-context: x\ncurrent-context: y")]
     [InlineData("contexts: [{name: here, context: {cluster: c, user: u}}]\ncurrent-context: here")]
-    [InlineData("a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
-        + "d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]")]
+    [InlineData("a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
+        + "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n"
+        + "e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]")]
     public void A_file_that_makes_no_sense_is_an_error(string text)
         => Assert.Equal(Causes.KubeconfigInvalid, Assert.Throws<EngineException>(() => Resolve(text)).Cause);
 
@@ -104,7 +109,10 @@ public sealed class KubeconfigTests : IDisposable
             Cluster, "token: x, as: alice, as-uid: '7', as-groups: [ops, dev], as-user-extra: {a/b: [c]}"));
 
         Assert.Equal(
-            ["Impersonate-User=alice", "Impersonate-Uid=7", "Impersonate-Group=ops", "Impersonate-Group=dev", "Impersonate-Extra-a%2Fb=c"],
+            [
+                "Impersonate-User=alice", "Impersonate-Uid=7", "Impersonate-Group=ops", "Impersonate-Group=dev",
+                "Impersonate-Extra-a%2Fb=c",
+            ],
             settings.Headers.Select(h => $"{h.Key}={h.Value}"));
     }
 

@@ -23,7 +23,8 @@ public sealed class RestTests : IDisposable
         {
             if (++asked == 1)
             {
-                await connection.RespondAsync(429, FakeConnection.Status(429, "TooManyRequests", "slow down"), "Retry-After: 1");
+                await connection.RespondAsync(
+                    429, FakeConnection.Status(429, "TooManyRequests", "slow down"), "Retry-After: 1");
                 return true;
             }
 
@@ -75,7 +76,8 @@ public sealed class RestTests : IDisposable
     [InlineData(403, "Forbidden", "pods", Causes.Forbidden)]
     [InlineData(404, "NotFound", "pods", Causes.PodNotFound)]
     [InlineData(400, "BadRequest", null, Causes.RequestFailed)]
-    public async Task A_refusal_has_its_cause_and_the_servers_words_and_no_token(int code, string reason, string? kind, string cause)
+    public async Task A_refusal_has_its_cause_and_the_servers_words_and_no_token(
+        int code, string reason, string? kind, string cause)
     {
         _cluster.Before = async (request, connection) =>
         {
@@ -174,10 +176,12 @@ public sealed class RestTests : IDisposable
             () => _cluster.Gateway.GetPodAsync(ns, name, TestContext.Current.CancellationToken));
 
         Assert.True(_cluster.Requests.TryPeek(out FakeRequest? request));
-        Assert.Equal($"/api/v1/namespaces/{Uri.EscapeDataString(ns)}/pods/{Uri.EscapeDataString(name)}", request.Target);
+        Assert.Equal(
+            $"/api/v1/namespaces/{Uri.EscapeDataString(ns)}/pods/{Uri.EscapeDataString(name)}", request.Target);
     }
 
-    private Task<PodInfo> GetAsync() => _cluster.Gateway.GetPodAsync("shop", "web-0", TestContext.Current.CancellationToken);
+    private Task<PodInfo> GetAsync()
+        => _cluster.Gateway.GetPodAsync("shop", "web-0", TestContext.Current.CancellationToken);
 
     private Task<EngineException> FailsAsync() => Assert.ThrowsAsync<EngineException>(GetAsync);
 }

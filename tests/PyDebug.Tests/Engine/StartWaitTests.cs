@@ -16,14 +16,18 @@ public sealed class StartWaitTests : IDisposable
 
     [Theory]
     [InlineData("InvalidImageName", "couldn't parse image name", Causes.ImagePullFailed)]
-    [InlineData("ErrImageNeverPull", "Container image is not present with pull policy of Never", Causes.ImagePullFailed)]
+    [InlineData("ErrImageNeverPull", "image is not present with pull policy of Never", Causes.ImagePullFailed)]
     [InlineData("ErrImagePull", "rpc error: code = NotFound desc = tools:9: not found", Causes.ImagePullFailed)]
     [InlineData("ImagePullBackOff", "Back-off pulling image: unauthorized", Causes.ImagePullFailed)]
     [InlineData("CreateContainerConfigError", "secret \"x\" not found", Causes.ContainerStartFailed)]
-    [InlineData("CreateContainerConfigError", "container has runAsNonRoot and image has non-numeric user (app)", Causes.UserUnknown)]
+    [InlineData(
+        "CreateContainerConfigError",
+        "container has runAsNonRoot and image has non-numeric user (app)",
+        Causes.UserUnknown)]
     [InlineData("CreateContainerError", "context deadline exceeded", Causes.ContainerStartFailed)]
     [InlineData("RunContainerError", "failed to create shim task", Causes.ContainerStartFailed)]
-    public async Task A_reason_that_is_final_fails_with_its_words_and_the_last_event(string reason, string message, string cause)
+    public async Task A_reason_that_is_final_fails_with_its_words_and_the_last_event(
+        string reason, string message, string cause)
     {
         _cluster.State = _ => FakeCluster.Waiting(reason, message);
         _cluster.Events.Add(new JsonObject

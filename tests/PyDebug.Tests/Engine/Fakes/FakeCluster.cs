@@ -64,27 +64,37 @@ internal sealed class FakeCluster : IDisposable
 
     public List<FakeRequest> Patches => [.. Requests.Where(r => r.Method == "PATCH" && !r.Target.Contains("dryRun"))];
 
-    public List<FakeRequest> DryRuns => [.. Requests.Where(r => r.Method == "PATCH" && r.Target.Contains("dryRun=All"))];
+    public List<FakeRequest> DryRuns
+        => [.. Requests.Where(r => r.Method == "PATCH" && r.Target.Contains("dryRun=All"))];
 
     public JsonArray Ephemeral => PodObject["spec"]!["ephemeralContainers"]!.AsArray();
 
     public static JsonObject Running(DateTime? since = null)
-        => new() { ["running"] = new JsonObject { ["startedAt"] = (since ?? DateTime.UtcNow).ToString("yyyy-MM-ddTHH:mm:ssZ") } };
+        => new()
+        {
+            ["running"] = new JsonObject { ["startedAt"] = $"{since ?? DateTime.UtcNow:yyyy-MM-ddTHH:mm:ssZ}" },
+        };
 
     public static JsonObject Waiting(string reason, string message = "")
         => new() { ["waiting"] = new JsonObject { ["reason"] = reason, ["message"] = message } };
 
     public static JsonObject Terminated(string reason, int code, string message)
-        => new() { ["terminated"] = new JsonObject { ["reason"] = reason, ["exitCode"] = code, ["message"] = message } };
+        => new()
+        {
+            ["terminated"] = new JsonObject { ["reason"] = reason, ["exitCode"] = code, ["message"] = message },
+        };
 
     public static JsonObject NewPod() => JsonNode.Parse(
         """
-        {"apiVersion":"v1","kind":"Pod","metadata":{"name":"web-0","namespace":"shop","uid":"uid-1","resourceVersion":"100"},
+        {"apiVersion":"v1","kind":"Pod",
+         "metadata":{"name":"web-0","namespace":"shop","uid":"uid-1","resourceVersion":"100"},
          "spec":{"nodeName":"node-a","containers":[
-           {"name":"app","image":"shop/web:3","command":["/usr/bin/python3.13","/srv/app.py"]},{"name":"sidecar","image":"proxy:1"}],
+           {"name":"app","image":"shop/web:3","command":["/usr/bin/python3.13","/srv/app.py"]},
+           {"name":"sidecar","image":"proxy:1"}],
            "ephemeralContainers":[]},
          "status":{"phase":"Running","containerStatuses":[
-           {"name":"app","containerID":"containerd://aaaa","state":{"running":{}},"user":{"linux":{"uid":10001,"gid":10002}}},
+           {"name":"app","containerID":"containerd://aaaa","state":{"running":{}},
+            "user":{"linux":{"uid":10001,"gid":10002}}},
            {"name":"sidecar","containerID":"containerd://bbbb","state":{"running":{}}}],
            "ephemeralContainerStatuses":[]}}
         """)!.AsObject();
@@ -126,7 +136,8 @@ internal sealed class FakeCluster : IDisposable
     {
         await exec.BootAsync();
         await exec.HelloAsync();
-        await exec.SendFrameAsync('R', new JsonObject { ["kind"] = "probe", ["processes"] = 1, ["targetVisible"] = true });
+        await exec.SendFrameAsync(
+            'R', new JsonObject { ["kind"] = "probe", ["processes"] = 1, ["targetVisible"] = true });
         await exec.FinishAsync();
     }
 

@@ -37,7 +37,8 @@ internal sealed class FakeConnection
     public async Task RespondAsync(int code, string body, params string[] headers)
     {
         byte[] content = Encoding.UTF8.GetBytes(body);
-        StringBuilder head = new($"HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nContent-Length: {content.Length}\r\n");
+        StringBuilder head = new($"HTTP/1.1 {code} X\r\nContent-Type: application/json\r\n");
+        head.Append($"Content-Length: {content.Length}\r\n");
         foreach (string header in headers)
         {
             head.Append(header).Append("\r\n");
@@ -68,7 +69,8 @@ internal sealed class FakeConnection
         protocol ??= request.Headers["sec-websocket-protocol"];
         string named = protocol.Length == 0 ? "" : $"Sec-WebSocket-Protocol: {protocol}\r\n";
         await Stream.WriteAsync(Encoding.ASCII.GetBytes(
-            $"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{named}\r\n"));
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + $"Sec-WebSocket-Accept: {accept}\r\n{named}\r\n"));
         await Stream.FlushAsync();
     }
 

@@ -93,8 +93,7 @@ internal sealed class FakeExec
     public static byte[] Frame(char kind, byte[] payload)
         =>
         [
-            (byte)(payload.Length >> 24), (byte)(payload.Length >> 16), (byte)(payload.Length >> 8), (byte)payload.Length,
-            (byte)kind, .. payload,
+            .. BitConverter.GetBytes(System.Net.IPAddress.HostToNetworkOrder(payload.Length)), (byte)kind, .. payload,
         ];
 
     public Task HelloAsync()

@@ -19,7 +19,8 @@ internal sealed class FakeRequest
 
     public string Path => Target.Split('?', 2)[0];
 
-    public NameValueCollection Query => HttpUtility.ParseQueryString(Target.Contains('?') ? Target.Split('?', 2)[1] : "");
+    public NameValueCollection Query
+        => HttpUtility.ParseQueryString(Target.Contains('?') ? Target.Split('?', 2)[1] : "");
 
     public bool IsExec => Path.EndsWith("/exec", StringComparison.Ordinal);
 

@@ -106,7 +106,8 @@ internal sealed class FakeServer : IDisposable
 
         string[] lines = Encoding.ASCII.GetString([.. head]).Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
         Dictionary<string, string> headers = lines.Skip(1).Select(l => l.Split(':', 2))
-            .GroupBy(p => p[0].ToLowerInvariant()).ToDictionary(g => g.Key, g => string.Join(",", g.Select(p => p[1].Trim())));
+            .GroupBy(p => p[0].ToLowerInvariant())
+            .ToDictionary(g => g.Key, g => string.Join(",", g.Select(p => p[1].Trim())));
         byte[] body = new byte[int.Parse(headers.GetValueOrDefault("content-length", "0"))];
         await stream.ReadExactlyAsync(body);
         string[] first = lines[0].Split(' ');

@@ -2,6 +2,7 @@ using System;
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 
 namespace PyDebug.Tests.Engine;
 
@@ -21,7 +22,7 @@ internal sealed class TestCertificates
 
     public static TestCertificates Shared { get; } = new();
 
-    public string AuthorityData => Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes(_authority.ExportCertificatePem()));
+    public string AuthorityData => Convert.ToBase64String(Encoding.ASCII.GetBytes(_authority.ExportCertificatePem()));
 
     /// <summary>A certificate for this machine's loopback address, or for a name.</summary>
     public X509Certificate2 Server(string? name = null, DateTimeOffset? until = null)
