@@ -83,7 +83,11 @@ internal sealed class AgentExchange
                     throw await NoTrailerAsync().ConfigureAwait(false);
                 case FrameKinds.Trailer:
                     int exit = _reader.Verify(frame.Payload);
-                    await FinishAsync().ConfigureAwait(false);
+                    using (CancellationTokenSource limit = new(_timing.Farewell))
+                    {
+                        await FinishAsync(limit.Token).ConfigureAwait(false);
+                    }
+
                     return new() { ExitCode = exit, StandardError = _session.Demuxer.StandardError.ToString() };
                 case FrameKinds.Need:
                     await ProvideAsync(frame.Payload, ct).ConfigureAwait(false);
@@ -141,8 +145,8 @@ internal sealed class AgentExchange
             int read;
             while ((read = await content.ReadAsync(buffer, ct).ConfigureAwait(false)) > 0)
             {
-                // An agent that has failed meanwhile has said so, and reads no further.
-                if (_session.Receiving.IsCompleted)
+                // An agent that has failed meanwhile has said so, and has no use for the rest.
+                if (await AnsweredAsync(ct).ConfigureAwait(false))
                 {
                     return;
                 }
@@ -152,6 +156,31 @@ internal sealed class AgentExchange
         }
 
         await SendAsync(Frames.Encode(FrameKinds.EndOfData), ct).ConfigureAwait(false);
+    }
+
+    /// <summary>Takes what came during an upload; true when the answer to it came, which is left to be read.</summary>
+    private async Task<bool> AnsweredAsync(CancellationToken ct)
+    {
+        while (true)
+        {
+            _pending ??= _reader.ReadAsync(CancellationToken.None).AsTask();
+            if (!_pending.IsCompleted)
+            {
+                return false;
+            }
+
+            AgentFrame? frame = await _pending.ConfigureAwait(false);
+            if (frame is null || frame.Kind is FrameKinds.Failure or FrameKinds.Trailer or FrameKinds.Need)
+            {
+                return true;
+            }
+
+            _pending = null;
+            if (frame.Kind != FrameKinds.Heartbeat)
+            {
+                await _onFrame(frame, ct).ConfigureAwait(false);
+            }
+        }
     }
 
     /// <summary>Keeps the agent alive, and ends the exchange when the server is silent or time is up.</summary>
@@ -208,13 +237,12 @@ internal sealed class AgentExchange
     }
 
     /// <summary>Tells the agent that all of it arrived, which is what it waits for, and lets it go.</summary>
-    private async Task FinishAsync()
+    private async Task FinishAsync(CancellationToken limit)
     {
-        using CancellationTokenSource limit = new(_timing.Farewell);
         try
         {
-            await _session.SendAsync(Frames.Encode(FrameKinds.Acknowledge), limit.Token).ConfigureAwait(false);
-            await _session.Receiving.WaitAsync(limit.Token).ConfigureAwait(false);
+            await _session.SendAsync(Frames.Encode(FrameKinds.Acknowledge), limit).ConfigureAwait(false);
+            await _session.Receiving.WaitAsync(limit).ConfigureAwait(false);
         }
         catch (Exception e) when (e is EngineException or OperationCanceledException)
         {
@@ -235,7 +263,7 @@ internal sealed class AgentExchange
             while (frame is not null && frame.Kind != FrameKinds.Trailer);
             if (frame is not null)
             {
-                await FinishAsync().ConfigureAwait(false);
+                await FinishAsync(limit.Token).ConfigureAwait(false);
             }
         }
         catch (Exception e) when (e is EngineException or OperationCanceledException or IOException)

@@ -61,7 +61,19 @@ internal sealed class DebugContainerStarter
         }
 
         Task<string?> memory = MemoryAsync(pod, ct);
+        Task<bool?> mayExec = _api.MayAsync(pod.Reference.Namespace, "get", "exec", pod.Reference.Name, ct);
         string profile = await new ProfileChooser(_api, _request, pod, plan).ChooseAsync(ct).ConfigureAwait(false);
+        if (await mayExec.ConfigureAwait(false) == false)
+        {
+            throw new EngineException(
+                Causes.Forbidden,
+                $"The server does not allow to exec in pod '{pod.Reference}', without which a debug container is of no "
+                + "use; it takes the verbs get and create on pods/exec.")
+            {
+                StatusCode = 403,
+            };
+        }
+
         if (await memory.ConfigureAwait(false) is string warning)
         {
             _request.Warn?.Invoke(warning);

@@ -47,7 +47,7 @@ internal sealed class PodApi
     public async Task<IReadOnlyList<PodInfo>> ListAsync(string? ns, CancellationToken ct)
     {
         List<PodInfo> pods = [];
-        string path = ns is null ? "/api/v1/pods" : $"/api/v1/namespaces/{Uri.EscapeDataString(ns)}/pods";
+        string path = ns is null ? "/api/v1/pods" : $"/api/v1/namespaces/{Segment(ns)}/pods";
         string where = ns is null ? "of all namespaces" : $"of namespace '{ns}'";
         string? next = null;
         do
@@ -96,7 +96,7 @@ internal sealed class PodApi
     {
         string field = $"spec.ephemeralContainers{{{container}}}";
         string selector = $"involvedObject.uid={pod.Uid},involvedObject.fieldPath={field}";
-        string path = $"/api/v1/namespaces/{Uri.EscapeDataString(pod.Namespace)}/events"
+        string path = $"/api/v1/namespaces/{Segment(pod.Namespace)}/events"
             + $"?limit=100&fieldSelector={Uri.EscapeDataString(selector)}";
         try
         {
@@ -114,8 +114,7 @@ internal sealed class PodApi
     /// <summary>Bytes the pod's containers use, from the metrics API where the cluster has it.</summary>
     public async Task<long?> MemoryUsedAsync(PodReference pod, CancellationToken ct)
     {
-        string path = $"/apis/metrics.k8s.io/v1beta1/namespaces/{Uri.EscapeDataString(pod.Namespace)}/pods/"
-            + Uri.EscapeDataString(pod.Name);
+        string path = $"/apis/metrics.k8s.io/v1beta1/namespaces/{Segment(pod.Namespace)}/pods/{Segment(pod.Name)}";
         try
         {
             JsonObject metrics = await _rest.GetAsync(path, "read metrics", ct).ConfigureAwait(false);
@@ -166,13 +165,19 @@ internal sealed class PodApi
     }
 
     private static string Path(string ns, string name)
-        => $"/api/v1/namespaces/{Uri.EscapeDataString(ns)}/pods/{Uri.EscapeDataString(name)}";
+        => $"/api/v1/namespaces/{Segment(ns)}/pods/{Segment(name)}";
+
+    /// <summary>One part of a path. A name of dots would be taken for a step up.</summary>
+    private static string Segment(string name)
+        => name is "" or "." or ".."
+            ? throw new EngineException(Causes.PodNotFound, $"'{name}' is no name of a namespace or pod.")
+            : Uri.EscapeDataString(name);
 
     private async Task<bool> NamespaceMissingAsync(string ns, CancellationToken ct)
     {
         try
         {
-            await _rest.GetAsync($"/api/v1/namespaces/{Uri.EscapeDataString(ns)}", "read the namespace", ct)
+            await _rest.GetAsync($"/api/v1/namespaces/{Segment(ns)}", "read the namespace", ct)
                 .ConfigureAwait(false);
             return false;
         }

@@ -1,3 +1,4 @@
+using System;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 
@@ -49,7 +50,8 @@ internal sealed class TlsPolicy
 
     private bool Validate(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
     {
-        if (errors == SslPolicyErrors.None || _settings.SkipVerification)
+        if (errors == SslPolicyErrors.None || _settings.SkipVerification
+            || (errors == SslPolicyErrors.RemoteCertificateChainErrors && EndsAtAuthority(chain)))
         {
             return true;
         }
@@ -62,6 +64,27 @@ internal sealed class TlsPolicy
                 : _settings.Authorities is null
                     ? $"no authority of this machine vouches for it{Reasons(chain)}"
                     : $"the configured authority does not vouch for it{Reasons(chain)}";
+        return false;
+    }
+
+    /// <summary>An authority of the kubeconfig need not be a root: as in Go, the chain may end at it.</summary>
+    private bool EndsAtAuthority(X509Chain? chain)
+    {
+        if (_settings.Authorities is null || chain is null || chain.ChainElements.Count < 2
+            || Array.Exists(chain.ChainStatus, s => s.Status != X509ChainStatusFlags.PartialChain))
+        {
+            return false;
+        }
+
+        ReadOnlySpan<byte> last = chain.ChainElements[^1].Certificate.RawDataMemory.Span;
+        foreach (X509Certificate2 authority in _settings.Authorities)
+        {
+            if (authority.RawDataMemory.Span.SequenceEqual(last))
+            {
+                return true;
+            }
+        }
+
         return false;
     }
 

@@ -245,6 +245,33 @@ public sealed class AgentTests : IDisposable
     }
 
     [Fact]
+    public async Task An_upload_that_was_refused_meanwhile_goes_no_further()
+    {
+        FakeExec? far = null;
+        _cluster.Exec = async exec =>
+        {
+            far = exec;
+            await exec.BootAsync();
+            await exec.HelloAsync();
+            await exec.SendFrameAsync('N', new JsonObject { ["name"] = "content" });
+            await exec.ReadFrameAsync();
+            await exec.SendFrameAsync('P', new JsonObject { ["done"] = 1 });
+            await exec.SendFrameAsync('E', new JsonObject { ["cause"] = "DiskFull" });
+            await exec.SendTrailerAsync(1);
+            while ((await exec.ReadFrameAsync()).Kind != 'A')
+            {
+            }
+        };
+
+        // It has no end of its own.
+        AgentOutcome outcome = await RunAsync(
+            new() { Op = "put", Provide = (_, _) => Task.FromResult<Stream?>(new EndlessStream()) });
+
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.Equal(['H', 'P', 'E'], _frames.Select(f => f.Kind));
+    }
+
+    [Fact]
     public async Task A_need_that_cannot_be_met_cancels()
     {
         _cluster.Exec = async exec =>

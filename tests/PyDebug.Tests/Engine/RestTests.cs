@@ -180,6 +180,19 @@ public sealed class RestTests : IDisposable
             $"/api/v1/namespaces/{Uri.EscapeDataString(ns)}/pods/{Uri.EscapeDataString(name)}", request.Target);
     }
 
+    [Theory]
+    [InlineData("..", "web-0")]
+    [InlineData("shop", "..")]
+    [InlineData("shop", "")]
+    public async Task A_name_of_dots_is_not_sent(string ns, string name)
+    {
+        EngineException e = await Assert.ThrowsAsync<EngineException>(
+            () => _cluster.Gateway.GetPodAsync(ns, name, TestContext.Current.CancellationToken));
+
+        Assert.Equal(Causes.PodNotFound, e.Cause);
+        Assert.Empty(_cluster.Requests);
+    }
+
     private Task<PodInfo> GetAsync()
         => _cluster.Gateway.GetPodAsync("shop", "web-0", TestContext.Current.CancellationToken);
 

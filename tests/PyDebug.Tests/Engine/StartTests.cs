@@ -292,6 +292,25 @@ public sealed class StartTests : IDisposable
     }
 
     [Fact]
+    public async Task Without_permission_to_exec_nothing_is_added()
+    {
+        _cluster.Before = async (request, connection) =>
+        {
+            bool review = request.Path.EndsWith("/selfsubjectaccessreviews");
+            if (review)
+            {
+                JsonObject status = new() { ["allowed"] = false };
+                await connection.RespondAsync(201, new JsonObject { ["status"] = status });
+            }
+
+            return review;
+        };
+
+        Assert.Equal(Causes.Forbidden, (await FailsAsync(_cluster.Request())).Cause);
+        Assert.Empty(_cluster.Patches);
+    }
+
+    [Fact]
     public async Task Little_memory_is_told_of()
     {
         foreach (JsonNode? container in _cluster.PodObject["spec"]!["containers"]!.AsArray())

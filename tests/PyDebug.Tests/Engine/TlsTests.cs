@@ -63,6 +63,23 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
+    public async Task An_authority_need_not_be_a_root()
+    {
+        TestCertificates intermediate = new(TestCertificates.Shared);
+        using FakeServer server = new(PodAsync, intermediate.Server());
+        using KubeGateway gateway = Connect(new()
+        {
+            Server = server.Address,
+            CertificateAuthorityData = intermediate.AuthorityData,
+            AccessToken = Secrets.Token,
+        });
+
+        await CallAsync(gateway, exec: true);
+
+        Assert.Single(server.Requests);
+    }
+
+    [Fact]
     public async Task Without_an_authority_the_systems_are_asked()
     {
         using FakeServer server = new(PodAsync, TestCertificates.Shared.Server());

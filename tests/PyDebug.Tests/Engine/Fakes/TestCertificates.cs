@@ -11,13 +11,22 @@ internal sealed class TestCertificates
 {
     private readonly X509Certificate2 _authority;
 
-    public TestCertificates()
+    public TestCertificates(TestCertificates? issuer = null)
     {
         using RSA key = RSA.Create(2048);
-        CertificateRequest request = new("CN=test-authority", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        CertificateRequest request = new(
+            $"CN=authority-{Guid.NewGuid():N}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
-        _authority = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(10));
+        if (issuer is null)
+        {
+            _authority = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(10));
+            return;
+        }
+
+        using X509Certificate2 signed = request.Create(
+            issuer._authority, DateTimeOffset.UtcNow.AddHours(-22), DateTimeOffset.UtcNow.AddDays(9), [1, 2, 3, 4]);
+        _authority = signed.CopyWithPrivateKey(key);
     }
 
     public static TestCertificates Shared { get; } = new();
