@@ -24,7 +24,7 @@ internal sealed class PodApi
             string doing = $"read pod '{ns}/{name}'";
             return PodParser.Parse(await _rest.GetAsync(Path(ns, name), doing, ct).ConfigureAwait(false));
         }
-        catch (EngineException e) when (e.Cause == Causes.PodNotFound)
+        catch (EngineException e) when (e.Cause == Causes.PodNotFound && e.StatusCode == 404)
         {
             if (await NamespaceMissingAsync(ns, ct).ConfigureAwait(false))
             {
