@@ -91,7 +91,7 @@ internal sealed class PodApi
             ct).ConfigureAwait(false));
     }
 
-    /// <summary>The last event about a container of ours; null when there is none or it may not be read.</summary>
+    /// <summary>The last event about a container of ours, a warning where there is one; null without any.</summary>
     public async Task<string?> LastEventAsync(PodReference pod, string container, CancellationToken ct)
     {
         string field = $"spec.ephemeralContainers{{{container}}}";
@@ -101,8 +101,10 @@ internal sealed class PodApi
         try
         {
             JsonObject list = await _rest.GetAsync(path, "list events", ct).ConfigureAwait(false);
-            JsonObject? last = KubeJson.Objects(list, "items").MaxBy(
-                e => KubeJson.Time(e, "lastTimestamp") ?? KubeJson.Time(e, "eventTime") ?? DateTime.MinValue);
+            JsonObject? last = KubeJson.Objects(list, "items")
+                .OrderBy(e => KubeJson.Text(e, "type") == "Warning")
+                .ThenBy(e => KubeJson.Time(e, "lastTimestamp") ?? KubeJson.Time(e, "eventTime") ?? DateTime.MinValue)
+                .LastOrDefault();
             return last is null ? null : $"{KubeJson.Text(last, "reason")}: {KubeJson.Text(last, "message")?.Trim()}";
         }
         catch (EngineException)

@@ -36,7 +36,17 @@ public sealed class StartWaitTests : IDisposable
         });
         _cluster.Events.Add(new JsonObject
         {
-            ["reason"] = "Failed", ["message"] = "Error: it went wrong", ["lastTimestamp"] = "2026-01-01T00:00:05Z",
+            ["type"] = "Warning",
+            ["reason"] = "Failed",
+            ["message"] = "Error: it went wrong",
+            ["lastTimestamp"] = "2026-01-01T00:00:05Z",
+        });
+        _cluster.Events.Add(new JsonObject
+        {
+            ["type"] = "Normal",
+            ["reason"] = "Pulling",
+            ["message"] = "Pulling it again",
+            ["lastTimestamp"] = "2026-01-01T00:00:09Z",
         });
 
         EngineException e = await FailsAsync(_cluster.Request());
