@@ -287,11 +287,6 @@ internal sealed class AgentExchange
             detail["status"] = status.Message ?? string.Empty;
         }
 
-        if (demuxer.Failure is IOException and not null && demuxer.Output.Spilled)
-        {
-            return new(Causes.OutcomeUnknown, "The temporary file for the agent's output is full.", demuxer.Failure);
-        }
-
         string how = demuxer.Failure is not null
             ? "the connection was cut"
             : demuxer.Status?.ExitCode is int code ? $"it ended with code {code}" : "it ended";

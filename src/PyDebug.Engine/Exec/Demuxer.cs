@@ -15,16 +15,11 @@ internal sealed class Demuxer : IDisposable
     private readonly WebSocket _socket;
     private readonly MemoryStream _status = new();
     private long _heardAt = Environment.TickCount64;
-    private int _heardBytes;
 
-    public Demuxer(WebSocket socket, SpillQueue? output = null)
-    {
-        _socket = socket;
-        Output = output ?? new SpillQueue();
-    }
+    public Demuxer(WebSocket socket) => _socket = socket;
 
     /// <summary>Standard output. It ends with the connection, however that ends.</summary>
-    public SpillQueue Output { get; }
+    public SpillQueue Output { get; } = new();
 
     public TailBuffer StandardError { get; } = new(MaxStandardError);
 
@@ -36,9 +31,6 @@ internal sealed class Demuxer : IDisposable
 
     /// <summary>Time since the last byte from the server.</summary>
     public TimeSpan Silence => TimeSpan.FromMilliseconds(Environment.TickCount64 - Interlocked.Read(ref _heardAt));
-
-    /// <summary>Whether anything came at all.</summary>
-    public bool HeardAnything => Volatile.Read(ref _heardBytes) > 0;
 
     /// <summary>Reads until the server closes, the connection breaks or the token is cancelled.</summary>
     public async Task RunAsync(CancellationToken ct)
@@ -88,7 +80,6 @@ internal sealed class Demuxer : IDisposable
             return channel;
         }
 
-        Volatile.Write(ref _heardBytes, 1);
         if (channel < 0)
         {
             channel = part[0];

@@ -29,8 +29,6 @@ internal sealed class ExecSession : IAsyncDisposable
 
     public Demuxer Demuxer { get; }
 
-    public string? Protocol => _socket.SubProtocol;
-
     /// <summary>Ends with the connection. It does not fail: see <see cref="Demuxer.Failure"/>.</summary>
     public Task Receiving { get; }
 

@@ -31,20 +31,8 @@ internal sealed class SpillQueue : IDisposable
         _fileLimit = fileLimit;
     }
 
-    /// <summary>Whether some of what waits is in the file.</summary>
-    public bool Spilled
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _written > _read;
-            }
-        }
-    }
-
     /// <summary>Adds bytes. The file is only used while memory is full or it still holds older bytes.</summary>
-    /// <exception cref="IOException">The temporary file cannot take them.</exception>
+    /// <exception cref="EngineException">The temporary file cannot take them.</exception>
     public void Write(ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty)
@@ -148,13 +136,22 @@ internal sealed class SpillQueue : IDisposable
     {
         if (_written - _read + bytes.Length > _fileLimit)
         {
-            throw new IOException($"more than {_fileLimit >> 20} MiB wait to be read");
+            throw new EngineException(
+                Causes.OutcomeUnknown, $"More than {_fileLimit >> 20} MiB of the agent's output wait to be read.");
         }
 
-        _file ??= CreateFile();
-        _file.Position = _written;
-        _file.Write(bytes);
-        _written += bytes.Length;
+        try
+        {
+            _file ??= CreateFile();
+            _file.Position = _written;
+            _file.Write(bytes);
+            _written += bytes.Length;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new EngineException(
+                Causes.OutcomeUnknown, "The agent's output could not be kept in a temporary file.", e);
+        }
     }
 
     private int Take(Span<byte> buffer)

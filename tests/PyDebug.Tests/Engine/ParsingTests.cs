@@ -120,6 +120,17 @@ public sealed class ParsingTests
         }));
 
     [Fact]
+    public void A_queue_does_not_fill_the_disk()
+    {
+        using SpillQueue queue = new(memoryLimit: 4, fileLimit: 64);
+        queue.Write(new byte[60]);
+
+        EngineException e = Assert.Throws<EngineException>(() => queue.Write(new byte[60]));
+
+        Assert.Equal(Causes.OutcomeUnknown, e.Cause);
+    }
+
+    [Fact]
     public void What_a_queue_puts_on_disk_nobody_else_may_read_and_nothing_stays()
     {
         string[] before = Directory.GetFiles(Path.GetTempPath(), "pydebug-*");
