@@ -90,16 +90,35 @@ public sealed class EphemeralValidationTests
     {
         JsonObject pod = Pods.With($$"""[{"name":"d","image":"i","{{field}}":{{value}}}]""");
         ApiException failure = Assert.Throws<ApiException>(() => FieldTypes.Check(pod));
-        Assert.Equal(expected, failure.Message);
+        Assert.Equal("Pod in version \"v1\" cannot be handled as a Pod: " + expected, failure.Message);
         Assert.Equal(400, failure.Code);
     }
 
     [Fact]
-    public void AChangeBoundToAnotherUidIsAConflict()
+    public void AStrategicMergePatchOfAnotherTypeIsInvalid()
+    {
+        JsonObject pod = Pods.With("""[{"name":"d","image":"i","stdin":"yes"}]""");
+        ApiException failure = Assert.Throws<ApiException>(() => FieldTypes.Check(pod, strategic: true));
+        Assert.Equal(422, failure.Code);
+        Assert.EndsWith("unrecognized type: bool", failure.Message);
+    }
+
+    [Fact]
+    public void APatchBoundToAnotherUidIsInvalid()
+    {
+        ApiException failure = Assert.Throws<ApiException>(
+            () => MetadataValidation.Check(Pods.Stored(), Pods.Stored(), patched: true));
+        Assert.Equal(422, failure.Code);
+        Assert.EndsWith("field is immutable", failure.Message);
+    }
+
+    [Fact]
+    public void AnUpdateBoundToAnotherUidIsAConflict()
     {
         JsonObject old = Pods.Stored();
         JsonObject changed = Pods.Stored();
-        ApiException failure = Assert.Throws<ApiException>(() => MetadataValidation.Check(old, changed));
+        ApiException failure = Assert.Throws<ApiException>(
+            () => MetadataValidation.Check(old, changed, patched: false));
         Assert.Equal(409, failure.Code);
         Assert.Contains("UID in precondition", failure.Message);
     }
@@ -111,6 +130,6 @@ public sealed class EphemeralValidationTests
         JsonObject changed = (JsonObject)old.DeepClone();
         changed["metadata"]!["resourceVersion"] = "6";
         Assert.Contains("the object has been modified",
-            Assert.Throws<ApiException>(() => MetadataValidation.Check(old, changed)).Message);
+            Assert.Throws<ApiException>(() => MetadataValidation.Check(old, changed, patched: false)).Message);
     }
 }

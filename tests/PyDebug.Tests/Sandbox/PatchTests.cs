@@ -23,6 +23,15 @@ public sealed class PatchTests
     }
 
     [Fact]
+    public void StrategicMergePutsWhatIsNewFirstWhereNoOrderIsGiven()
+    {
+        JsonObject pod = Pods.With("""[{"name":"a"}]""");
+        StrategicMerge.Apply(pod, Pods.Parse("""{"spec":{"ephemeralContainers":[{"name":"b"},{"name":"c"}]}}"""));
+        Assert.Equal(
+            """[{"name":"b"},{"name":"c"},{"name":"a"}]""", pod["spec"]!["ephemeralContainers"]!.ToJsonString());
+    }
+
+    [Fact]
     public void StrategicMergeChangesAnEntryOfTheSameName()
     {
         JsonObject pod = Pods.With("""[{"name":"a","image":"i","tty":true}]""");

@@ -60,15 +60,23 @@ internal sealed class ApiException(int code, string reason, string message, Json
     }
 
     /// <summary>The v1.Status this failure is answered with.</summary>
-    public JsonObject ToStatus() => new()
+    public JsonObject ToStatus()
     {
-        ["kind"] = "Status",
-        ["apiVersion"] = "v1",
-        ["metadata"] = new JsonObject(),
-        ["status"] = "Failure",
-        ["message"] = Message,
-        ["reason"] = Reason,
-        ["details"] = details?.DeepClone(),
-        ["code"] = Code,
-    };
+        JsonObject status = new()
+        {
+            ["kind"] = "Status",
+            ["apiVersion"] = "v1",
+            ["metadata"] = new JsonObject(),
+            ["status"] = "Failure",
+            ["message"] = Message,
+            ["reason"] = Reason,
+        };
+        if (details is not null)
+        {
+            status["details"] = details.DeepClone();
+        }
+
+        status["code"] = Code;
+        return status;
+    }
 }

@@ -113,11 +113,15 @@ internal sealed class ApiRequest
         }
     }
 
-    public async Task WriteAsync(JsonNode body, int code = 200)
+    public Task WriteAsync(JsonNode body, int code = 200) => WriteAsync(Context, body, code);
+
+    public static async Task WriteAsync(HttpContext context, JsonNode body, int code = 200)
     {
-        Context.Response.StatusCode = code;
-        Context.Response.ContentType = "application/json";
-        await Context.Response.WriteAsync(body.ToJsonString(), Context.RequestAborted).ConfigureAwait(false);
+        byte[] bytes = body.ToBytes();
+        context.Response.StatusCode = code;
+        context.Response.ContentType = "application/json";
+        context.Response.ContentLength = bytes.Length;
+        await context.Response.Body.WriteAsync(bytes, context.RequestAborted).ConfigureAwait(false);
     }
 
     private static string VerbOf(HttpRequest request, string name) => request.Method switch

@@ -109,9 +109,7 @@ internal sealed class ApiServer : IAsyncDisposable
             return;
         }
 
-        context.Response.StatusCode = failure.Code;
-        context.Response.ContentType = "application/json";
-        await context.Response.WriteAsync(failure.ToStatus().ToJsonString()).ConfigureAwait(false);
+        await ApiRequest.WriteAsync(context, failure.ToStatus(), failure.Code).ConfigureAwait(false);
     }
 
     private async Task RouteAsync(HttpContext context)
@@ -127,8 +125,7 @@ internal sealed class ApiServer : IAsyncDisposable
             ?? throw new ApiException(401, "Unauthorized", "Unauthorized");
         if (context.Request.Method == "GET" && Discovery.Answer(path) is JsonNode answer)
         {
-            context.Response.ContentType = "application/json";
-            await context.Response.WriteAsync(answer.ToJsonString()).ConfigureAwait(false);
+            await ApiRequest.WriteAsync(context, answer).ConfigureAwait(false);
             return;
         }
 

@@ -39,7 +39,7 @@ internal sealed class AttachSession(
             }
 
             (int code, string _) = await container.Ended.ConfigureAwait(false);
-            await channels.FinishAsync(ExecStatus.Ended(code)).ConfigureAwait(false);
+            await channels.FinishAsync(ExecStatus.Ended(code, null)).ConfigureAwait(false);
             await Task.WhenAny(receiving, Task.Delay(TimeSpan.FromSeconds(5), stop)).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is WebSocketException or OperationCanceledException or IOException)

@@ -2,10 +2,10 @@ using System;
 using System.Buffers;
 using System.IO;
 using System.Net.WebSockets;
-using System.Text;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Sandbox.Json;
 
 namespace PyDebug.Sandbox.Api;
 
@@ -107,7 +107,7 @@ internal sealed class ChannelSocket(WebSocket socket, bool canClose, Cancellatio
     {
         try
         {
-            await SendAsync(ErrorChannel, Encoding.UTF8.GetBytes(status.ToJsonString())).ConfigureAwait(false);
+            await SendAsync(ErrorChannel, status.ToBytes()).ConfigureAwait(false);
             using CancellationTokenSource time = CancellationTokenSource.CreateLinkedTokenSource(stop);
             time.CancelAfter(TimeSpan.FromSeconds(5));
             await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, "", time.Token).ConfigureAwait(false);

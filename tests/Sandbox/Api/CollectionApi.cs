@@ -2,7 +2,6 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
-using System.Text;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
@@ -117,7 +116,7 @@ internal sealed class CollectionApi(ObjectStore store)
 
     private static async Task SendLineAsync(ApiRequest request, JsonNode line) =>
         await request.Context.Response.Body
-            .WriteAsync(Encoding.UTF8.GetBytes(line.ToJsonString() + "\n"), request.Context.RequestAborted)
+            .WriteAsync((byte[])[.. line.ToBytes(), (byte)'\n'], request.Context.RequestAborted)
             .ConfigureAwait(false);
 
     private static string? SpaceOf(ApiRequest request) =>

@@ -28,7 +28,7 @@ internal static class ContainerSecurityValidation
                     path, "{}", "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"));
             }
 
-            if (context.Texts("capabilities", "add").Any(name => name is "CAP_SYS_ADMIN" or "SYS_ADMIN"))
+            if (context.Texts("capabilities", "add").Contains("CAP_SYS_ADMIN"))
             {
                 errors.Add(FieldError.Invalid(path, "{}",
                     "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"));

@@ -25,12 +25,13 @@ internal sealed class EphemeralApi(ObjectStore store, Kubelet kubelet)
             change = await Patch.ReadAsync(request).ConfigureAwait(false);
         }
 
+        bool strategic = Patch.IsStrategic(request);
         JsonObject owner = store.Get("namespaces", "", request.Namespace);
         JsonObject result = store.Change("pods", request.Namespace, request.Name, old =>
         {
             JsonObject wanted = change(old.Copy());
-            FieldTypes.Check(wanted);
-            MetadataValidation.Check(old, wanted);
+            FieldTypes.Check(wanted, strategic);
+            MetadataValidation.Check(old, wanted, request.Verb == "patch");
             return Apply(old, wanted, owner, request);
         }, request.DryRun);
         if (!request.DryRun)

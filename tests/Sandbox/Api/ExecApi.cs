@@ -26,28 +26,29 @@ internal sealed class ExecApi(ObjectStore store, Kubelet kubelet)
         ExecStreams streams = new(
             request.Flag("stdin"), request.Flag("stdout"), request.Flag("stderr"), request.Flag("tty"));
         IReadOnlyList<string> command = request.Context.Request.Query["command"].OfType<string>().ToList();
-        if (!streams.Any)
+        if (kubelet.Find(pod, name) is not { Current: RunningContainer container } runner)
         {
-            throw ApiException.BadRequest("you must specify at least 1 of stdin, stdout, stderr");
+            await RefuseAsync(request.Context, 500, $"container not found (\"{name}\")").ConfigureAwait(false);
+            return;
         }
 
-        if (request.Subresource == "exec" && command.Count == 0)
-        {
-            throw ApiException.BadRequest("you must specify command for pod exec");
-        }
-
-        string? protocol = request.Context.WebSockets.IsWebSocketRequest
-            ? request.Context.WebSockets.WebSocketRequestedProtocols.FirstOrDefault(offer => offer is V4 or V5)
-            : null;
-        if (protocol is null)
+        WebSocketManager sockets = request.Context.WebSockets;
+        if (!sockets.IsWebSocketRequest)
         {
             throw ApiException.BadRequest("Upgrade request required");
         }
 
-        ContainerRunner? runner = kubelet.Find(pod, name);
-        if (runner?.Current is not RunningContainer container)
+        if (!streams.Any)
         {
-            await RefuseAsync(request.Context, protocol, $"container not found (\"{name}\")").ConfigureAwait(false);
+            const string Missing = "you must specify at least 1 of stdin, stdout, stderr";
+            await RefuseAsync(request.Context, 400, Missing).ConfigureAwait(false);
+            return;
+        }
+
+        string? protocol = sockets.WebSocketRequestedProtocols.FirstOrDefault(offer => offer is V4 or V5);
+        if (protocol is null)
+        {
+            request.Context.Response.StatusCode = 403;
             return;
         }
 
@@ -63,25 +64,17 @@ internal sealed class ExecApi(ObjectStore store, Kubelet kubelet)
         }
         else
         {
-            await new ExecSession(kubelet.Node, channels, container.Id, command, streams).RunAsync(end.Token)
-                .ConfigureAwait(false);
+            await new ExecSession(kubelet.Node, channels, container.Id, command, streams, protocol == V5)
+                .RunAsync(end.Token).ConfigureAwait(false);
         }
     }
 
-    /// <summary>v4 goes to the kubelet, which answers in HTTP; v5 is upgraded before the kubelet is asked.</summary>
-    private static async Task RefuseAsync(HttpContext context, string protocol, string message)
+    /// <summary>The kubelet's refusals are text: the API server passes them on as they are.</summary>
+    private static async Task RefuseAsync(HttpContext context, int code, string message)
     {
-        if (protocol == V4)
-        {
-            context.Response.StatusCode = 500;
-            context.Response.ContentType = "text/plain; charset=utf-8";
-            await context.Response.WriteAsync(message).ConfigureAwait(false);
-            return;
-        }
-
-        using WebSocket socket = await context.WebSockets.AcceptWebSocketAsync(protocol).ConfigureAwait(false);
-        ChannelSocket channels = new(socket, true, context.RequestAborted);
-        await channels.FinishAsync(ExecStatus.Internal("unable to upgrade connection: " + message))
-            .ConfigureAwait(false);
+        context.Response.StatusCode = code;
+        context.Response.ContentType = "text/plain; charset=utf-8";
+        context.Response.ContentLength = message.Length;
+        await context.Response.WriteAsync(message).ConfigureAwait(false);
     }
 }

@@ -11,14 +11,15 @@ namespace PyDebug.Sandbox.Api;
 
 /// <summary>One process in a container, its streams on a WebSocket.</summary>
 internal sealed class ExecSession(
-    NodeContext node, ChannelSocket channels, string container, IReadOnlyList<string> command, ExecStreams streams)
+    NodeContext node, ChannelSocket channels, string container, IReadOnlyList<string> command, ExecStreams streams,
+    bool translated)
 {
     private const byte Output = 1;
     private const byte Error = 2;
 
     public async Task RunAsync(CancellationToken stop)
     {
-        string id = Guid.NewGuid().ToString("N");
+        string id = RunningContainer.NewId();
         string home = node.ContainerHome(container);
         string pidFile = Path.Combine(home, id + ".pid");
         string log = Path.Combine(home, id + ".log");
@@ -37,9 +38,10 @@ internal sealed class ExecSession(
         {
             string why = Runc.LastError(log) ?? await process.StandardError.ReadToEndAsync(stop).ConfigureAwait(false);
             Remove(pidFile, log);
-            await FinishAsync(ExecStatus.Internal("error executing command in container: failed to exec in container: "
-                + $"failed to start exec \"{id}\": OCI runtime exec failed: {why.Trim()}: unknown"), receiving)
-                .ConfigureAwait(false);
+            why = command.Count == 0 ? "exec failed: args must not be empty" : why.Trim();
+            JsonObject failed = ExecStatus.Failed(
+                $"failed to start exec \"{id}\": OCI runtime exec failed: {why}", translated);
+            await FinishAsync(failed, receiving).ConfigureAwait(false);
             return;
         }
 
@@ -50,7 +52,8 @@ internal sealed class ExecSession(
             Pump(process.StandardError.BaseStream, error, streams.Error || streams.Terminal));
         await process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
         await pumping.ConfigureAwait(false);
-        await FinishAsync(ExecStatus.Ended(process.ExitCode), receiving).ConfigureAwait(false);
+        JsonObject ended = ExecStatus.Ended(process.ExitCode, translated ? null : command);
+        await FinishAsync(ended, receiving).ConfigureAwait(false);
     }
 
     private Task Pump(Stream source, byte channel, bool wanted) =>

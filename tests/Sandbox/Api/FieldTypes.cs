@@ -22,8 +22,28 @@ internal static class FieldTypes
     private static readonly string[] s_securityFlags =
         ["privileged", "runAsNonRoot", "readOnlyRootFilesystem", "allowPrivilegeEscalation"];
 
-    /// <summary>400 with the decoder's message for the first field that does not fit.</summary>
-    public static void Check(JsonObject pod)
+    /// <summary>
+    /// For the first field that does not fit 400 with the decoder's message, or 422 where it came by strategic merge
+    /// patch, which is decoded in another way.
+    /// </summary>
+    public static void Check(JsonObject pod, bool strategic = false)
+    {
+        try
+        {
+            CheckContainers(pod);
+        }
+        catch (FormatException mismatch) when (strategic)
+        {
+            string type = mismatch.Message[(mismatch.Message.LastIndexOf(' ') + 1)..];
+            throw ApiException.Invalid("", "", [FieldError.InvalidText("patch", "", "unrecognized type: " + type)]);
+        }
+        catch (FormatException mismatch)
+        {
+            throw ApiException.BadRequest("Pod in version \"v1\" cannot be handled as a Pod: " + mismatch.Message);
+        }
+    }
+
+    private static void CheckContainers(JsonObject pod)
     {
         foreach ((string list, string type) in ((string, string)[])
         [
@@ -88,7 +108,7 @@ internal static class FieldTypes
         }
     }
 
-    private static ApiException Mismatch(JsonNode node, string type, string path, string expected)
+    private static FormatException Mismatch(JsonNode node, string type, string path, string expected)
     {
         string actual = node.GetValueKind() switch
         {
@@ -98,7 +118,7 @@ internal static class FieldTypes
             JsonValueKind.Number => "number",
             _ => "string",
         };
-        return ApiException.BadRequest(
+        return new FormatException(
             $"json: cannot unmarshal {actual} into Go struct field {type}.{path} of type {expected}");
     }
 }

@@ -95,13 +95,13 @@ internal sealed class LogApi(ObjectStore store, Kubelet kubelet)
 
         JsonObject? status = ((string[])["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"])
             .SelectMany(list => pod.Items("status", list)).FirstOrDefault(item => item.Text("name") == name);
-        return status.Text("state", "waiting", "reason") switch
+        string why = status.Text("state", "waiting", "reason") switch
         {
-            null or "ContainerCreating" =>
-                $"container \"{name}\" in pod \"{pod.NameOf()}\" is waiting to start: ContainerCreating",
-            "ErrImagePull" or "ImagePullBackOff" or "ErrImageNeverPull" =>
-                $"container \"{name}\" in pod \"{pod.NameOf()}\" is waiting to start: trying and failing to pull image",
-            string reason => $"container \"{name}\" in pod \"{pod.NameOf()}\" is waiting to start: {reason}",
+            "ErrImagePull" => "image can't be pulled",
+            "ImagePullBackOff" => "trying and failing to pull image",
+            string reason => reason,
+            null => "ContainerCreating",
         };
+        return $"container \"{name}\" in pod \"{pod.NameOf()}\" is waiting to start: {why}";
     }
 }

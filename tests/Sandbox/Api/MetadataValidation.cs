@@ -7,16 +7,18 @@ namespace PyDebug.Sandbox.Api;
 internal static class MetadataValidation
 {
     /// <summary>
-    /// 409 where the change is bound to another UID or to an older version than the stored one; 400 where it names
-    /// another object.
+    /// 422 where a patch, 409 where an update is bound to another UID; 409 where either is bound to an older version
+    /// than the stored one; 400 where it names another object.
     /// </summary>
-    public static void Check(JsonObject old, JsonObject changed)
+    public static void Check(JsonObject old, JsonObject changed, bool patched)
     {
         string name = old.NameOf();
         if (changed.UidOf() is { Length: > 0 } uid && uid != old.UidOf())
         {
-            throw ApiException.Conflict("pods", name,
-                $"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.UidOf()}");
+            throw patched
+                ? ApiException.Invalid("Pod", name, [FieldError.InvalidText("metadata.uid", uid, "field is immutable")])
+                : ApiException.Conflict("pods", name,
+                    $"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.UidOf()}");
         }
 
         if (changed.Text("metadata", "resourceVersion") is string version

@@ -10,16 +10,18 @@ namespace PyDebug.Sandbox.Api;
 /// <summary>A patch of one of the three kinds, ready to be applied.</summary>
 internal static class Patch
 {
+    private const string Strategic = "application/strategic-merge-patch+json";
     private const string Accepted = "application/json-patch+json, application/merge-patch+json, "
         + "application/strategic-merge-patch+json";
+
+    public static bool IsStrategic(ApiRequest request) => TypeOf(request) == Strategic;
 
     /// <summary>Reads a request's patch. The function that is returned may change the object it is given.</summary>
     public static async Task<Func<JsonObject, JsonObject>> ReadAsync(ApiRequest request)
     {
-        string type = (request.Context.Request.ContentType ?? "").Split(';')[0].Trim();
-        switch (type)
+        switch (TypeOf(request))
         {
-            case "application/strategic-merge-patch+json":
+            case Strategic:
                 JsonObject strategic = await request.ReadAsync().ConfigureAwait(false);
                 return target =>
                 {
@@ -63,4 +65,7 @@ internal static class Patch
             }
         }
     }
+
+    private static string TypeOf(ApiRequest request) =>
+        (request.Context.Request.ContentType ?? "").Split(';')[0].Trim();
 }

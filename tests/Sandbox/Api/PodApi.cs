@@ -73,7 +73,7 @@ internal sealed class PodApi(ObjectStore store, Kubelet kubelet, Scheduler sched
         JsonObject result = store.Change("pods", request.Namespace, request.Name, old =>
         {
             JsonObject changed = patch(old.Copy());
-            MetadataValidation.Check(old, changed);
+            MetadataValidation.Check(old, changed, request.Verb == "patch");
             if (!JsonNode.DeepEquals(old["spec"], changed["spec"]))
             {
                 throw ApiException.Invalid("Pod", request.Name,

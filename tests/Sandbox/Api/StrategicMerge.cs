@@ -47,7 +47,8 @@ internal static class StrategicMerge
             }
             else if (value is JsonArray list && s_mergeKeys.TryGetValue(name, out string? key))
             {
-                target[name] = MergeList(target[name] as JsonArray ?? [], list, key, name);
+                IReadOnlyList<JsonObject> order = patch.Items("$setElementOrder/" + name);
+                target[name] = MergeList(target[name] as JsonArray ?? [], list, key, order);
             }
             else
             {
@@ -69,8 +70,10 @@ internal static class StrategicMerge
         Apply(target.Ensure(name), change);
     }
 
-    private static JsonArray MergeList(JsonArray old, JsonArray patch, string key, string field)
+    /// <summary>Without an order given, what is new comes first: so does the API server have it.</summary>
+    private static JsonArray MergeList(JsonArray old, JsonArray patch, string key, IReadOnlyList<JsonObject> order)
     {
+        int added = 0;
         bool replace = patch.OfType<JsonObject>().Any(item => item.Text(Directive) == "replace");
         List<JsonObject> result = replace ? [] : old.OfType<JsonObject>().Select(item => item.Copy()).ToList();
         foreach (JsonObject item in patch.OfType<JsonObject>())
@@ -95,10 +98,16 @@ internal static class StrategicMerge
             }
             else
             {
-                JsonObject added = [];
-                Apply(added, item);
-                result.Add(added);
+                JsonObject fresh = [];
+                Apply(fresh, item);
+                result.Insert(added++, fresh);
             }
+        }
+
+        if (order.Count > 0)
+        {
+            List<string?> ids = order.Select(item => item[key]?.ToJsonString()).ToList();
+            result = result.OrderBy(item => ids.IndexOf(item[key]?.ToJsonString())).ToList();
         }
 
         return new JsonArray([.. result]);

@@ -8,6 +8,9 @@ namespace PyDebug.Sandbox.Json;
 /// <summary>Reads Kubernetes objects by path; whatever is missing or of another type is null or empty.</summary>
 internal static class JsonAccess
 {
+    private static readonly JsonSerializerOptions s_options =
+        new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     /// <summary>The node at a path of property names.</summary>
     public static JsonNode? At(this JsonNode? node, params string[] path)
     {
@@ -65,6 +68,9 @@ internal static class JsonAccess
     public static string UidOf(this JsonNode? node) => node.Text("metadata", "uid") ?? "";
 
     public static JsonObject Copy(this JsonObject node) => (JsonObject)node.DeepClone();
+
+    /// <summary>The JSON as Go writes it: nothing is escaped that need not be.</summary>
+    public static byte[] ToBytes(this JsonNode node) => JsonSerializer.SerializeToUtf8Bytes(node, s_options);
 
     public static JsonArray ToArray(IEnumerable<string> texts) =>
         new([.. texts.Select(text => (JsonNode?)JsonValue.Create(text))]);

@@ -10,7 +10,7 @@ namespace PyDebug.Sandbox.Node;
 /// <summary>Keeps one container of a pod in the state its specification asks for, and tells its status.</summary>
 internal sealed class ContainerRunner(
     NodeContext node, EventRecorder events, PodSandbox sandbox, JsonObject pod, JsonObject container,
-    ContainerKind kind, Func<string, RunningContainer?> find, Action changed)
+    ContainerKind kind, Func<string, ContainerRunner?> find, Action changed)
 {
     private static readonly TimeSpan s_firstBackOff = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_longestBackOff = TimeSpan.FromMinutes(5);
@@ -28,6 +28,9 @@ internal sealed class ContainerRunner(
 
     public ContainerKind Kind => kind;
 
+    /// <summary>The id of the last instance, without its scheme; empty before the first.</summary>
+    public string LastId => _containerId.Replace("containerd://", "", StringComparison.Ordinal);
+
     /// <summary>The container, while it runs.</summary>
     public RunningContainer? Current { get; private set; }
 
@@ -40,7 +43,7 @@ internal sealed class ContainerRunner(
     /// <summary>The exit code of the last instance, once it will not be started again.</summary>
     public int? FinalExitCode { get; private set; }
 
-    /// <summary>True from the moment an instance ran for the first time.</summary>
+    /// <summary>True from the moment an instance was made for the first time.</summary>
     public bool HasStarted { get; private set; }
 
     private string Field => kind switch
@@ -161,7 +164,7 @@ internal sealed class ContainerRunner(
                 events.Record(pod, Field, warning: true, "Failed", "Error: " + failure.Message);
                 if (failure.Reason == "RunContainerError")
                 {
-                    return FailStart(failure, id);
+                    return FailStart(failure);
                 }
 
                 SetWaiting(failure.Reason, failure.Message);
@@ -176,13 +179,13 @@ internal sealed class ContainerRunner(
     {
         events.Record(pod, Field, warning: false, "Created", "Container created");
         ContainerLog log = new();
+        _containerId = "containerd://" + id;
+        _imageId = image.Reference.Split(':')[0] + "@" + image.Id;
+        _user = UserStatus(setup.Security);
         RunningContainer running = await RunningContainer.StartAsync(
             node, id, setup, log, keepInput: container.Flag("stdin") ?? false).ConfigureAwait(false);
         PreviousLog = Log;
         Log = log;
-        _containerId = "containerd://" + id;
-        _imageId = image.Reference.Split(':')[0] + "@" + image.Id;
-        _user = UserStatus(setup.Security);
         _state = ContainerState.Running(running.StartedAt);
         Current = running;
         HasStarted = true;
@@ -204,9 +207,9 @@ internal sealed class ContainerRunner(
     }
 
     /// <summary>The kubelet shows the failed start as waiting where the pod's policy would start it again.</summary>
-    private int FailStart(ContainerFailure failure, string id)
+    private int FailStart(ContainerFailure failure)
     {
-        _containerId = "containerd://" + id;
+        HasStarted = true;
         JsonObject terminated = ContainerState.NeverStarted(failure.Message, _containerId);
         if (pod.Text("spec", "restartPolicy") == "Never")
         {

@@ -47,8 +47,11 @@ internal sealed partial class ImageStore(string directory)
             return null;
         }
 
+        string[] parts = reference.Split('/', 2);
+        bool registry = parts.Length == 2 && parts[0].AsSpan().ContainsAny('.', ':');
+        string repository = (registry ? parts[1] : "library/" + reference).Split(':')[0];
         string why = ReferencePattern().IsMatch(reference.ToLowerInvariant())
-            ? $"invalid reference format: repository name (library/{reference}) must be lowercase"
+            ? $"invalid reference format: repository name ({repository}) must be lowercase"
             : "invalid reference format";
         return $"Failed to apply default image tag \"{reference}\": couldn't parse image name \"{reference}\": {why}";
     }

@@ -11,24 +11,24 @@ internal static class PodStatus
 {
     /// <summary>Writes the status into the pod.</summary>
     public static void Write(
-        JsonObject pod, IReadOnlyCollection<ContainerRunner> runners, string? address, bool initialized)
+        JsonObject pod, IReadOnlyCollection<ContainerRunner> runners, PodSandbox? sandbox, bool initialized)
     {
         JsonObject old = pod.Ensure("status");
         List<ContainerRunner> main = runners.Where(runner => runner.Kind == ContainerKind.Main).ToList();
         string phase = PhaseOf(main, initialized);
-        bool ready = main.Count > 0 && main.All(runner => runner.Current is not null);
+        string[] unready = main.Where(runner => runner.Current is null).Select(runner => runner.Name).ToArray();
         JsonObject status = new()
         {
             ["phase"] = phase,
             ["observedGeneration"] = pod.Number("metadata", "generation") ?? 1,
-            ["conditions"] = BuildConditions(old, phase, address is not null, initialized, ready),
+            ["conditions"] = BuildConditions(old, phase, sandbox is not null, initialized, unready),
             ["hostIP"] = NodeContext.HostAddress,
             ["hostIPs"] = new JsonArray(new JsonObject { ["ip"] = NodeContext.HostAddress }),
         };
-        if (address is not null)
+        if (sandbox is not null)
         {
-            status["podIP"] = address;
-            status["podIPs"] = new JsonArray(new JsonObject { ["ip"] = address });
+            status["podIP"] = sandbox.Address;
+            status["podIPs"] = new JsonArray(new JsonObject { ["ip"] = sandbox.Address });
         }
 
         status["startTime"] = old.Text("startTime") ?? EventRecorder.Timestamp(DateTime.UtcNow);
@@ -58,23 +58,33 @@ internal static class PodStatus
         return initialized && main.Count > 0 && main.Any(runner => runner.HasStarted) ? "Running" : "Pending";
     }
 
-    private static JsonArray BuildConditions(JsonObject old, string phase, bool sandbox, bool initialized, bool ready)
+    private static JsonArray BuildConditions(
+        JsonObject old, string phase, bool sandbox, bool initialized, string[] unready)
     {
+        bool finished = phase is "Succeeded" or "Failed";
+        bool ready = initialized && unready.Length == 0;
         string? why = phase switch
         {
             "Succeeded" => "PodCompleted",
             "Failed" => "PodFailed",
             _ => ready ? null : "ContainersNotReady",
         };
+        string? message = why == "ContainersNotReady"
+            ? $"containers with unready status: [{string.Join(' ', unready)}]"
+            : null;
+        string? initializing = initialized
+            ? phase == "Succeeded" ? "PodCompleted" : null
+            : "ContainersNotInitialized";
         return new JsonArray(
-            Condition(old, "PodReadyToStartContainers", sandbox, null),
-            Condition(old, "Initialized", initialized, initialized ? null : "ContainersNotInitialized"),
-            Condition(old, "Ready", ready, why),
-            Condition(old, "ContainersReady", ready, why),
+            Condition(old, "PodReadyToStartContainers", sandbox && !finished, null),
+            Condition(old, "Initialized", initialized, initializing),
+            Condition(old, "Ready", ready, why, message),
+            Condition(old, "ContainersReady", ready, why, message),
             Condition(old, "PodScheduled", true, null));
     }
 
-    private static JsonObject Condition(JsonObject old, string type, bool value, string? reason)
+    private static JsonObject Condition(
+        JsonObject old, string type, bool value, string? reason, string? message = null)
     {
         string text = value ? "True" : "False";
         JsonObject? before = old.Items("conditions").FirstOrDefault(item => item.Text("type") == type);
@@ -90,6 +100,11 @@ internal static class PodStatus
         if (reason is not null)
         {
             condition["reason"] = reason;
+        }
+
+        if (message is not null)
+        {
+            condition["message"] = message;
         }
 
         return condition;

@@ -20,7 +20,10 @@ internal sealed class PodWorker(NodeContext node, ObjectStore store, EventRecord
     private readonly string _uid = pod.UidOf();
     private PodSandbox? _sandbox;
     private bool _initialized;
+    private bool _finished;
+    private bool _stopping;
     private Task? _started;
+    private Task? _completion;
 
     public string Uid => _uid;
 
@@ -41,7 +44,7 @@ internal sealed class PodWorker(NodeContext node, ObjectStore store, EventRecord
     {
         lock (_lock)
         {
-            if (_sandbox is null || !_initialized || _stop.IsCancellationRequested)
+            if (_sandbox is null || !_initialized || _finished || _stop.IsCancellationRequested)
             {
                 return;
             }
@@ -61,31 +64,23 @@ internal sealed class PodWorker(NodeContext node, ObjectStore store, EventRecord
     /// <summary>Stops all containers and removes everything the pod had on the node.</summary>
     public async Task StopAsync(TimeSpan grace)
     {
+        bool finished;
+        lock (_lock)
+        {
+            finished = _finished;
+            _stopping = true;
+        }
+
+        // Not under the lock: what is cancelled publishes its state, and that takes the store's lock first.
         await _stop.CancelAsync().ConfigureAwait(false);
         if (_started is not null)
         {
             await _started.ConfigureAwait(false);
         }
 
-        List<ContainerRunner> runners;
-        List<Task> tasks;
-        lock (_lock)
-        {
-            runners = [.. _runners];
-            tasks = [.. _tasks];
-        }
-
-        Task all = Task.WhenAll(tasks);
-        do
-        {
-            // Again and again: a container may have been just about to start.
-            await Task.WhenAll(runners.Select(runner => runner.StopAsync(grace))).ConfigureAwait(false);
-            await Task.WhenAny(all, Task.Delay(20)).ConfigureAwait(false);
-        }
-        while (!all.IsCompleted);
-
-        await all.ConfigureAwait(false);
-        if (_sandbox is not null)
+        await EndContainersAsync(grace).ConfigureAwait(false);
+        await (_completion ?? Task.CompletedTask).ConfigureAwait(false);
+        if (_sandbox is not null && !finished)
         {
             await _sandbox.StopAsync().ConfigureAwait(false);
         }
@@ -109,20 +104,62 @@ internal sealed class PodWorker(NodeContext node, ObjectStore store, EventRecord
             return;
         }
 
+        List<Task> main = [];
         lock (_lock)
         {
             _initialized = true;
             foreach (JsonObject container in pod.Items("spec", "containers"))
             {
-                Launch(pod, container, ContainerKind.Main);
+                main.Add(Launch(pod, container, ContainerKind.Main).Task);
             }
         }
 
+        _completion = Task.Run(() => CompleteAsync(Task.WhenAll(main)));
         Publish();
         if (store.Find("pods", pod.NamespaceOf(), pod.NameOf()) is JsonObject current && current.UidOf() == _uid)
         {
             StartEphemeral(current);
         }
+    }
+
+    /// <summary>Once all its containers have ended for good, a pod's debug containers and its sandbox go too.</summary>
+    private async Task CompleteAsync(Task main)
+    {
+        await main.ConfigureAwait(false);
+        lock (_lock)
+        {
+            _finished = !_stopping;
+        }
+
+        if (_finished)
+        {
+            await EndContainersAsync(TimeSpan.FromSeconds(2)).ConfigureAwait(false);
+            await _sandbox!.StopAsync().ConfigureAwait(false);
+            Publish();
+        }
+    }
+
+    private async Task EndContainersAsync(TimeSpan grace)
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        List<ContainerRunner> runners;
+        List<Task> tasks;
+        lock (_lock)
+        {
+            runners = [.. _runners];
+            tasks = [.. _tasks];
+        }
+
+        Task all = Task.WhenAll(tasks);
+        do
+        {
+            // Again and again: a container may have been just about to start.
+            await Task.WhenAll(runners.Select(runner => runner.StopAsync(grace))).ConfigureAwait(false);
+            await Task.WhenAny(all, Task.Delay(20)).ConfigureAwait(false);
+        }
+        while (!all.IsCompleted);
+
+        await all.ConfigureAwait(false);
     }
 
     private async Task<bool> RunInitContainersAsync()
@@ -150,7 +187,7 @@ internal sealed class PodWorker(NodeContext node, ObjectStore store, EventRecord
     private (ContainerRunner Runner, Task Task) Launch(JsonObject source, JsonObject container, ContainerKind kind)
     {
         ContainerRunner runner = new(
-            node, events, _sandbox!, source.Copy(), container.Copy(), kind, name => Find(name)?.Current, Publish);
+            node, events, _sandbox!, source.Copy(), container.Copy(), kind, Find, Publish);
         Task task = Task.Run(() => runner.RunAsync(_stop.Token));
         _runners.Add(runner);
         _tasks.Add(task);
@@ -172,7 +209,7 @@ internal sealed class PodWorker(NodeContext node, ObjectStore store, EventRecord
                         runners = [.. _runners];
                     }
 
-                    PodStatus.Write(current, runners, _sandbox?.Address, _initialized);
+                    PodStatus.Write(current, runners, _sandbox, _initialized);
                 }
 
                 return current;

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.IO;
 using System.Security.Cryptography;
 using System.Threading.Tasks;
+using PyDebug.Sandbox.Json;
 
 namespace PyDebug.Sandbox.Node;
 
@@ -51,7 +52,7 @@ internal sealed class RunningContainer
         string home = node.ContainerHome(id);
         string pidFile = Path.Combine(home, "pid");
         string runcLog = Path.Combine(home, "runc.log");
-        await File.WriteAllTextAsync(Path.Combine(home, "config.json"), OciSpec.Build(setup).ToJsonString())
+        await File.WriteAllBytesAsync(Path.Combine(home, "config.json"), OciSpec.Build(setup).ToBytes())
             .ConfigureAwait(false);
         Process runner = node.Runc.Run(id, home, pidFile, runcLog);
         if (!keepInput)
@@ -67,7 +68,7 @@ internal sealed class RunningContainer
             runner.Dispose();
             throw new ContainerFailure("RunContainerError", "failed to create containerd task: failed to create shim "
                 + "task: OCI runtime create failed: " + message.Replace("runc run failed", "runc create failed",
-                    StringComparison.Ordinal) + ": unknown");
+                    StringComparison.Ordinal));
         }
 
         return new RunningContainer(node, id, setup.MemoryLimit is not null, runner, pid.Value, log);

@@ -9,12 +9,12 @@ namespace PyDebug.Sandbox.Node;
 /// <summary>Turns a container of a pod's specification into what the runtime is given.</summary>
 internal sealed class SetupBuilder(
     NodeContext node, PodSandbox sandbox, JsonObject pod, JsonObject container, ContainerKind kind,
-    Func<string, RunningContainer?> find)
+    Func<string, ContainerRunner?> find)
 {
     /// <exception cref="ContainerFailure">The kubelet or the runtime would refuse.</exception>
     public async Task<ContainerSetup> BuildAsync(string id, Image image)
     {
-        int? pidNamespace = FindPidNamespace();
+        int? pidNamespace = FindPidNamespace(id);
         SecuritySettings security = SecuritySettings.Resolve(pod, container, image);
         IReadOnlyList<string> environment = EnvironmentBuilder.Build(pod, container, image);
         IReadOnlyList<string> command = EnvironmentBuilder.Command(container, image, environment);
@@ -51,7 +51,7 @@ internal sealed class SetupBuilder(
         return [.. sandbox.MountsFor(container), OciSpec.Bind(file, path)];
     }
 
-    private int? FindPidNamespace()
+    private int? FindPidNamespace(string id)
     {
         if (pod.Flag("spec", "shareProcessNamespace") == true)
         {
@@ -64,7 +64,13 @@ internal sealed class SetupBuilder(
             return null;
         }
 
-        return find(target)?.Pid
-            ?? throw new ContainerFailure("CreateContainerConfigError", "unable to find target container " + target);
+        if (find(target) is not { LastId.Length: > 0 } runner)
+        {
+            throw new ContainerFailure("CreateContainerConfigError", "unable to find target container " + target);
+        }
+
+        return runner.Current?.Pid ?? throw new ContainerFailure("CreateContainerError",
+            $"failed to generate container \"{id}\" spec: failed to generate spec opts: invalid target container: "
+            + $"container \"{runner.LastId}\" is not running - in state CONTAINER_EXITED");
     }
 }
