@@ -10,22 +10,28 @@ Set-StrictMode -Off
 $script:failures = 0
 
 function Show-Step {
-    # Echoes the lines as typed at a prompt, then runs them in the caller's scope.
-    param([string] $Text, [scriptblock] $Step)
-    Write-Host "`n# $Text"
-    $first = $true
-    foreach ($line in $Step.ToString().Trim("`r", "`n") -split "`n") {
-        Write-Host ('{0} {1}' -f ($first ? 'PS>' : '>>>'), ($line -replace '^ {4}', ''))
-        $first = $false
+    # Echoes the command as typed at a prompt, then runs it: dot-sourced, in the script's own scope.
+    # -Fails: an error is what it is there to show.
+    param([string] $Text, [scriptblock] $Step, [switch] $Fails)
+    if ($Text) {
+        Write-Host "`n# $Text"
     }
+    $lines = @($Step.ToString().Trim() -split "`r?`n" | ForEach-Object { $_ -replace '^ {8}', '' })
+    Write-Host "PS> $($lines[0])"
+    $lines | Select-Object -Skip 1 | ForEach-Object { Write-Host ">>> $_" }
     $watch = [System.Diagnostics.Stopwatch]::StartNew()
-    try {
-        # Errors are part of what is shown, where the step is there to show one.
-        . $Step *>&1 | Out-String -Width 120 -Stream | ForEach-Object { Write-Host $_.TrimEnd() }
-    }
-    catch {
+    $ErrorActionPreference = 'Continue'
+    $errors = 0
+    # Made anew from its text, so that an error looks as at a prompt.
+    . ([scriptblock]::Create($lines -join "`n")) *>&1 | ForEach-Object {
+        if ($_ -is [System.Management.Automation.ErrorRecord]) {
+            $errors++
+        }
+        $_
+    } | Out-String -Width 120 -Stream | ForEach-Object { Write-Host $_.TrimEnd() }
+    if ($Fails -ne ($errors -gt 0)) {
         $script:failures++
-        Write-Host "The step failed: $_"
+        Write-Host 'This step did not do what it is there to show.'
     }
     Write-Host ('({0:0.0} s)' -f $watch.Elapsed.TotalSeconds)
 }
@@ -39,32 +45,40 @@ Wait-TestPod shop backend-689b8cc9-9572s
 Wait-TestPod default async-app
 
 try {
-    Show-Step 'From a pod''s name to its stacks: nothing is built, pulled or restarted' {
+    . Show-Step 'From a pod''s name to its stacks: nothing is built, pulled or restarted' {
         Start-PodDebug bad-app | Get-PyStack
     }
-    Show-Step 'The second time the container is there already' {
+    . Show-Step 'The second time the container is there already' {
         Start-PodDebug bad-app
     }
-    Show-Step 'Records, not text' {
+    . Show-Step 'Records, not text' {
         $stacks = Start-PodDebug bad-app | Get-PyStack
-        $stacks | Where-Object WaitsFor -like '*lock*' | Select-Object Name, State, WaitsFor, @{ n = 'At'; e = { "$($_.Frames[0])" } }
+    }
+    . Show-Step '' {
+        $stacks | Where-Object Name -like 'lock*' | Select-Object Name, State, WaitsFor, @{ n = 'At'; e = { "$($_.Frames[0])" } }
+    }
+    . Show-Step '' {
         "$($stacks | Where-Object Name -eq 'reader')"
     }
-    Show-Step 'A pod of three containers: the error says what to do' {
+    . Show-Step 'A pod of three containers: the error says what to do' -Fails {
         Start-PodDebug backend-689b8cc9-9572s -Namespace shop
     }
-    Show-Step 'uwsgi''s workers' {
+    . Show-Step 'The processes of uwsgi, and the stacks of its workers' {
+        Start-PodDebug -Namespace shop -PodName backend-689b8cc9-9572s -ContainerName uwsgi | Get-PyProcess
+    }
+    . Show-Step '' {
         Start-PodDebug -Namespace shop -PodName backend-689b8cc9-9572s -ContainerName uwsgi |
-            Get-PyProcess | Tee-Object -Variable processes
-        $processes | Where-Object Role -eq Worker | Get-PyStack
+            Get-PyProcess | Where-Object Role -eq Worker | Get-PyStack
     }
     if (Get-Command Get-PyTask -ErrorAction Ignore) {
-        Show-Step 'What an asyncio service waits for' {
+        . Show-Step 'What an asyncio service waits for' {
             Start-PodDebug async-app | Get-PyTask
         }
     }
-    Show-Step 'What was started, and its end' {
+    . Show-Step 'What was started, and its end' {
         Get-PodDebug -AllNamespaces
+    }
+    . Show-Step '' {
         Get-PodDebug -AllNamespaces | Stop-PodDebug -PassThru
     }
 }
