@@ -1,12 +1,14 @@
 using System;
 using System.Collections;
 using System.Collections.Generic;
+using System.Linq;
 using System.Management.Automation;
 using System.Threading;
 using System.Threading.Tasks;
 using PyDebug.Completion;
 using PyDebug.Engine;
 using PyDebug.Errors;
+using PyDebug.Internal;
 
 namespace PyDebug.Commands;
 
@@ -164,7 +166,7 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
     {
         string ns = request.Namespace ?? gateway.DefaultNamespace;
         request.Target = new PodTarget(ns, request.PodName, request.ContainerName);
-        PodInfo pod = await gateway.GetPodAsync(ns, request.PodName, ct).ConfigureAwait(false);
+        PodInfo pod = await FindPodAsync(gateway, request.Target, ct).ConfigureAwait(false);
         ContainerInfo container = TargetContainer.Pick(pod, request.ContainerName, new PodTarget(ns, request.PodName));
         request.Target = new PodTarget(ns, request.PodName, container.Name);
         string profile = For is not null ? SecurityProfiles.For(For)
@@ -195,6 +197,34 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
             }
 
             throw new PyDebugException(e.Cause, e.Message, new FailureFacts(request.Target, detail), e.ServerMessage);
+        }
+    }
+
+    /// <summary>Reads the pod; where there is none, the error names those that may be meant.</summary>
+    private static async Task<PodInfo> FindPodAsync(KubeGateway gateway, PodTarget target, CancellationToken ct)
+    {
+        try
+        {
+            return await gateway.GetPodAsync(target.Namespace, target.PodName, ct).ConfigureAwait(false);
+        }
+        catch (EngineException e) when (e.Cause == Causes.PodNotFound)
+        {
+            string near = await NearAsync(gateway, target, ct).ConfigureAwait(false);
+            Dictionary<string, string> detail = new(e.Detail) { ["near"] = near };
+            throw new PyDebugException(e.Cause, e.Message, new FailureFacts(target, detail), e.ServerMessage);
+        }
+    }
+
+    private static async Task<string> NearAsync(KubeGateway gateway, PodTarget target, CancellationToken ct)
+    {
+        try
+        {
+            IReadOnlyList<PodInfo> pods = await gateway.ListPodsAsync(target.Namespace, ct).ConfigureAwait(false);
+            return string.Join(", ", NearNames.Find(target.PodName, pods.Select(p => p.Reference.Name)));
+        }
+        catch (EngineException)
+        {
+            return "";
         }
     }
 

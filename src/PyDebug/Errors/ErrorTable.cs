@@ -11,7 +11,9 @@ internal static class ErrorTable
     {
         // The pod and what is in it.
         [Causes.PodNotFound] = new(ErrorId.PodNotFound, ErrorCategory.ObjectNotFound,
-            _ => "Check the name; -Namespace and -Context say where to look."),
+            f => f.Detail("near") is { Length: > 0 } names
+                ? $"Is one of these meant: {names}?"
+                : "Check the name; -Namespace and -Context say where to look."),
         [Causes.NamespaceNotFound] = new(ErrorId.NamespaceNotFound, ErrorCategory.ObjectNotFound,
             _ => "Check -Namespace and -Context."),
         [Causes.ContainerNotFound] = new(ErrorId.ContainerNotFound, ErrorCategory.ObjectNotFound,
