@@ -18,6 +18,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 AGENT = Path(__file__).resolve().parents[2] / "src" / "agent"
 TARGETS = Path(__file__).resolve().parent / "targets"
+_ASK = "import sys, sysconfig; print(sys.version_info[1], sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
 EXPECTED_MINORS = (9, 11, 13, 14, 15)
 sys.path.insert(0, str(AGENT)) if str(AGENT) not in sys.path else None
 
@@ -58,8 +59,8 @@ def _at(path: str) -> Optional[Python]:
         return None
     try:
         run = subprocess.run(
-            [path, "-c", "import sys, sysconfig; print(sys.version_info[1], sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"],
-            stdout=subprocess.PIPE, check=True, timeout=30)  # fmt: skip
+            [path, "-c", _ASK], stdout=subprocess.PIPE, check=True, timeout=30
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     minor, free = run.stdout.split()

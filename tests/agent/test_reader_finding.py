@@ -45,7 +45,8 @@ class Finding(ReaderTest):
     @on_each_python()
     def test_without_any_symbol_the_memory_tells(self, python: Python) -> None:
         target = self.start_source(python, SLEEPER)
-        with mock.patch.object(Image, "symbol", no_symbol), mock.patch.object(locate, "symbol_in_file", lambda *_: None):
+        no_table = mock.patch.object(locate, "symbol_in_file", lambda *_: None)
+        with mock.patch.object(Image, "symbol", no_symbol), no_table:
             result = self._reads(target)
         self.assertEqual(result["found"], "cookie in memory" if python.minor >= 13 else "scan of writable data")
         self.assertTrue(result["version"].startswith("3.%d." % python.minor), result["version"])
@@ -70,7 +71,8 @@ class Finding(ReaderTest):
     def test_a_python_that_is_just_starting_says_so(self, python: Python) -> None:
         # Traced, it stops at the end of exec: the image is there, the interpreter is not.
         ptrace = ctypes.CDLL(None).ptrace
-        target = self.start_command([*python.command, "-c", SLEEPER], python, preexec_fn=lambda: ptrace(_TRACEME, 0, 0, 0))
+        command = [*python.command, "-c", SLEEPER]
+        target = self.start_command(command, python, preexec_fn=lambda: ptrace(_TRACEME, 0, 0, 0))
         os.waitpid(target.pid, 0)
         if python.root:
             # That was chroot's; the next is Python's.
@@ -127,9 +129,8 @@ class Finding(ReaderTest):
         copy = "/tmp/pydebug-agent-%d" % os.getpid()
         shutil.copytree(str(AGENT), copy, ignore=shutil.ignore_patterns("__pycache__"))
         self.addCleanup(shutil.rmtree, copy)
-        run = subprocess.run(
-            ["setpriv", "--reuid=65534", "--clear-groups", "/usr/bin/python3", "-I", "-B", "-c", program, copy, str(target.pid)],
-            stdout=subprocess.PIPE, timeout=60)  # fmt: skip
+        command = ["setpriv", "--reuid=65534", "--clear-groups", "/usr/bin/python3", "-I", "-B", "-c", program]
+        run = subprocess.run([*command, copy, str(target.pid)], stdout=subprocess.PIPE, timeout=60)
         self.assertEqual(run.stdout.decode().split(), ["PtraceDenied", "uid"])
 
     def _cause(self, pid: int) -> str:

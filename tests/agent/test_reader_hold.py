@@ -166,10 +166,17 @@ class Holds(ReaderTest):
     @on_each_python()
     def test_sleeping_threads_are_never_held(self, python: Python) -> None:
         target = self.start(python, "shapes.py")
-        before = _switches(target.pid)
+        before = wait_until(lambda: _settled(target.pid))
         for _ in range(5):
             self.assertIsNone(read_stacks(target.pid)["held"])
         self.assertEqual(_switches(target.pid), before)
+
+
+def _settled(pid: int) -> List[str]:
+    """Return how often each thread ran, nothing when one has run within a tenth of a second."""
+    before = _switches(pid)
+    time.sleep(0.1)
+    return before if _switches(pid) == before else []
 
 
 def _switches(pid: int) -> List[str]:

@@ -134,7 +134,8 @@ class HostileMemory(unittest.TestCase):
     def test_self_check(self) -> None:
         for seed in range(200):
             for layout in layouts():
-                self._ends(lambda: SelfCheck(Lies(seed), layout, BASE + 4096, BASE, {1}).run())  # type: ignore[arg-type]
+                check = SelfCheck(Lies(seed), layout, BASE + 4096, BASE, {1})  # type: ignore[arg-type]
+                self._ends(check.run)
 
     def test_no_batch_is_larger_than_the_cap(self) -> None:
         with self.assertRaises(Fault):

@@ -39,7 +39,8 @@ class Servers(ReaderTest):
         shutil.copy(str(TARGETS / "slow_wsgi.py"), str(folder / "wsgi.py"))
         port = free_port()
         words: List[str] = json.loads((root.parent / "config.json").read_text())["Cmd"]
-        words = [word.replace(":8080", ":%d" % port).replace("/srv", "/" + str(folder.relative_to(root))) for word in words]
+        inner = "/" + str(folder.relative_to(root))
+        words = [word.replace(":8080", ":%d" % port).replace("/srv", inner) for word in words]
         if words[0] == "uwsgi":
             words[0] = "/usr/bin/uwsgi"
         server = self.start_command([*inside(str(root)), *words], stderr=subprocess.DEVNULL)

@@ -64,7 +64,8 @@ class Tasks(ReaderTest):
         for task in result["tasks"]:
             for other in task["waitsFor"]:
                 self.assertIn(task["id"], tasks[names[other]]["waiters"])
-        awaits = {name: tasks[name]["awaits"] for name in ("awaits", "lock", "queue", "gather", "group", "event", "thread")}
+        asked = ("awaits", "lock", "queue", "gather", "group", "event", "thread")
+        awaits = {name: tasks[name]["awaits"] for name in asked}
         # 3.11's wait_for runs what it was given in a task of its own.
         self.assertEqual(awaits.pop("event"), "wait_for" if python.minor == 11 else "Event")
         self.assertEqual(awaits, {"awaits": "Task", "lock": "Lock", "queue": "Queue", "gather": "gather",

@@ -31,7 +31,8 @@ def impossible(target: str, stack: List[Tuple[str, int]]) -> bool:
     source = (TARGETS / target).read_text().splitlines()
     names = [name for name, _ in stack]
     chain = names[2:]
-    if names[:2] != ["<module>", "main"][: len(names)] or not any(chain == known[: len(chain)] for known in CHAINS[target]):
+    known = any(chain == path[: len(chain)] for path in CHAINS[target])
+    if not known or names[:2] != ["<module>", "main"][: len(names)]:
         return True
     for (_, line), (callee, _) in zip(stack, stack[1:]):
         text = source[line - 1].strip()
@@ -82,7 +83,12 @@ class TornTargets(ReaderTest):
                 if taken.frames is None:
                     continue
                 places = [code.place(frame) for frame in taken.frames if not is_shim(target.layout, frame)]
-                stack = [(place.name, place.line) if place else ("?", 1) for place in reversed(places)]
+                if None in places:
+                    # Code and instruction do not belong together: read_stacks gives no stack for such a thread.
+                    reads.how["unnamed"] += 1
+                    reads.how[taken.how] -= 1
+                    continue
+                stack = [(place.name, place.line) for place in reversed(places) if place is not None]
                 if impossible(name, stack):
                     reads.impossible[" > ".join(function for function, _ in stack)] += 1
         used = running.cpu() - used
@@ -106,7 +112,7 @@ class TornTargets(ReaderTest):
             reads = self._read(python, name, stop=True)
             self._judge(reads)
             self.assertGreater(reads.how["stopped"], READS // 2)
-            self.assertEqual(reads.how["none"], 0)
+            self.assertEqual((reads.how["none"], reads.how["unnamed"]), (0, 0))
 
     @on_each_python(lambda python: python.minor >= 11)
     def test_stacks_read_without_a_hold_are_never_impossible(self, python: Python) -> None:

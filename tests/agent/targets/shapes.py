@@ -56,7 +56,8 @@ def through_c():
 
 
 def compiled():
-    exec(compile("def made():\n    import time\n\n    time.sleep(%d)\nmade()" % HOUR, "<made \u00e9\u4e2d>", "exec"), {})
+    source = "def made():\n    import time\n\n    time.sleep(%d)\nmade()" % HOUR
+    exec(compile(source, "<made \u00e9\u4e2d>", "exec"), {})
 
 
 def nämé_中():

@@ -76,8 +76,7 @@ class Asyncio:
         if self.published is not None:
             for head in self._heads():
                 found += self._linked(head)
-        seen: Set[int] = set()
-        return [address for address in found if not (address in seen or seen.add(address))][:_MOST_TASKS]  # type: ignore[func-returns-value]
+        return list(dict.fromkeys(found))[:_MOST_TASKS]
 
     def running(self, objects: Objects, threads: List[Thread]) -> Dict[int, Tuple[int, int]]:
         """Return the task each event loop is in, and its thread's state where that is known, by the loop's address."""
@@ -137,7 +136,8 @@ class Asyncio:
             coroutine, awaited, by_set = found, -1, -1
             state = header + (72 if self._target.layout.minor < 13 else 80)
         # What it waits for, the coroutine and the name stand side by side.
-        return TaskLayout(header, header + 8, header + 24, state, coroutine - 8, coroutine, coroutine + 8, awaited, by_set)
+        waiter, name = coroutine - 8, coroutine + 8
+        return TaskLayout(header, header + 8, header + 24, state, waiter, coroutine, name, awaited, by_set)
 
     def _coroutine(self, task: int) -> int:
         """The coroutine is the first field of such a type."""

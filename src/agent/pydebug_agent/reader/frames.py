@@ -103,7 +103,7 @@ class FrameReader:
         return result
 
     def _outside(self, copy: Copy, state: bytes) -> Dict[int, int]:
-        """The frames and records that the chain visits outside the chunks: generators', C stacks', all of 3.8 to 3.10."""
+        """What the chain visits outside the chunks: frames of generators and C stacks, all of 3.8 to 3.10."""
         layout, memory = self._layout, self._memory
         extra: Dict[int, int] = {}
         if layout.thread_cframe >= 0:

@@ -47,7 +47,7 @@ class Holder:
         self._alone = len(os.sched_getaffinity(0)) == 1 == os.cpu_count()
 
     def run(self, tid: int, action: Callable[[], Result]) -> Tuple[Result, float]:
-        """Run ``action`` while the thread stands; return its result and the microseconds the thread was held at most."""
+        """Run ``action`` while the thread stands; return its result and for how many microseconds it stood at most."""
         self._call(_SEIZE, tid)
         stopped = False
         signal = 0

@@ -51,7 +51,7 @@ class Prover:
 
     @staticmethod
     def held(mark: Mark) -> bool:
-        """Say whether the thread has not run since the mark. A mark can be asked more than once, until it is dropped."""
+        """Say whether the thread has not run since the mark. A mark can be asked again until it is dropped."""
         return _turns(mark.descriptor) == mark.turns
 
     @staticmethod

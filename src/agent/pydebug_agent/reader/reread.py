@@ -74,7 +74,8 @@ class Rereader:
         """The thread state read last still names the same leaf and the same chunk of the stack."""
         layout = self._layout
         state = first.read(plan.thread.address, layout.thread_bytes)
-        if state[layout.thread_chunk : layout.thread_chunk + 8] != closing[layout.thread_chunk : layout.thread_chunk + 8]:
+        chunk = slice(layout.thread_chunk, layout.thread_chunk + 8)
+        if state[chunk] != closing[chunk]:
             return False
         leaf = frames[0].address if frames else 0
         if layout.thread_cframe < 0:

@@ -187,6 +187,8 @@ class Taker:
     def _copied(self, thread: Thread, plan: Plan) -> Tuple[Copy, float]:
         assert self._holder is not None
         self._memory.load(plan.batch)
+        # Rehearsed: the first read of a range takes longer than the next, and the thread should not pay for it.
+        self._memory.fire()
         whole, lasted = self._holder.run(thread.tid, self._memory.fire)
         if not whole:
             raise Fault("the stack moved")

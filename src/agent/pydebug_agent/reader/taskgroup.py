@@ -15,10 +15,10 @@ from .proof import Mark, Prover
 from .target import Target
 from .taskobj import TaskReader, TaskRecord
 
-_TOGETHER = 250
+_TOGETHER = 100
 _COPIES = 3
 _HOLDS = 100
-_STANDING_SECONDS = 0.001
+_STANDING_SECONDS = 0.0006
 
 Result = TypeVar("Result")
 
@@ -29,6 +29,7 @@ class Loops:
     def __init__(self, target: Target, asyncio: Asyncio, threads: List[Thread]) -> None:
         self._objects = Objects(Pages(target.memory), target.layout)
         self._by_ident = {thread.ident: thread for thread in threads}
+        self._main = next((thread for thread in threads if thread.tid == target.pid), None)
         self._threads: Dict[int, Optional[Thread]] = {}
         by_address = {thread.address: thread for thread in threads}
         try:
@@ -39,24 +40,31 @@ class Loops:
             pass
 
     def thread(self, loop: int) -> Optional[Thread]:
-        """Return the thread that runs a loop, None when none does or it cannot be told."""
+        """Return the thread that runs a loop, None when none does. Fault: that is no loop."""
         if loop not in self._threads:
+            if not loop:
+                raise Fault("no loop yet")
             self._threads[loop] = self._find(loop)
         return self._threads[loop]
 
     def tid(self, loop: int) -> Optional[int]:
         """Return the native id of a loop's thread."""
-        thread = self.thread(loop)
+        try:
+            thread = self.thread(loop)
+        except Fault:
+            return None
         return thread.tid or None if thread else None
 
     def _find(self, loop: int) -> Optional[Thread]:
-        try:
-            ident = self._objects.attributes(loop).get("_thread_id")
-            if not ident or self._objects.type_name(ident) != "int":
-                return None
-            return self._by_ident.get(self._objects.integer(ident))
-        except Fault:
+        """A loop that does not run has None for its thread; another implementation's (uvloop) has no such attribute."""
+        attributes = self._objects.attributes(loop)
+        ident = attributes.get("_thread_id")
+        if ident is None:
+            # Most likely it is the main thread's; without any thread nothing could be proven.
+            return self._main
+        if self._objects.type_name(ident) != "int":
             return None
+        return self._by_ident.get(self._objects.integer(ident))
 
 
 class LoopReader:
@@ -97,6 +105,7 @@ class LoopReader:
                     loop = self._memory.u64(address + self._layout.loop)
                     groups.setdefault(self._loops.thread(loop), []).append(address)
             except Fault:
+                # It has just been made, or is gone.
                 continue
         found: Dict[int, TaskRecord] = {}
         try:
@@ -153,16 +162,10 @@ class LoopReader:
         return found
 
     def _standing(self, thread: Thread, addresses: List[int]) -> Tuple[List[TaskRecord], List[int]]:
-        """The few tasks that never lay where they were copied, looked up while the thread stands, as many as time allows."""
+        """Tasks that never lay where they were copied, looked up while the thread stands, as many as time allows."""
 
         def read() -> Tuple[List[TaskRecord], List[int]]:
-            deadline = time.perf_counter() + _STANDING_SECONDS
-            records: List[TaskRecord] = []
-            for index, address in enumerate(addresses):
-                if time.perf_counter() > deadline:
-                    return records, addresses[index:]
-                records += self._parse(Pages(self._memory), thread, [address])[0]
-            return records, []
+            return self._parse(Pages(self._memory), thread, addresses, time.perf_counter() + _STANDING_SECONDS)
 
         result = self._hold(thread, read)
         self._moments += 1
@@ -184,6 +187,9 @@ class LoopReader:
             finally:
                 self._prover.drop(mark)
         self._memory.load(batch)
+        # Rehearsed: the first read into new memory takes ten times as long, and the thread should not pay for it.
+        if not self._memory.fire():
+            return None
         whole = self._hold(thread, self._memory.fire)
         return Pages.frozen_with(self._memory, self._memory.take(batch), order) if whole else None
 
@@ -202,9 +208,9 @@ class LoopReader:
         return result
 
     def _parse(
-        self, source: Pages, thread: Optional[Thread], addresses: List[int]
+        self, source: Pages, thread: Optional[Thread], addresses: List[int], deadline: float = 0.0
     ) -> Tuple[List[TaskRecord], List[int]]:
-        """Return the tasks as a source shows them, and those it could not show."""
+        """Return the tasks as a source shows them, and those it could not show, or not before the deadline."""
         try:
             running = self._running(source)
         except Fault:
@@ -213,7 +219,9 @@ class LoopReader:
         reader = TaskReader(source, self._target.layout, self._layout, self._live, self._frames, self._code)
         records: List[TaskRecord] = []
         lost: List[int] = []
-        for address in addresses:
+        for index, address in enumerate(addresses):
+            if deadline and index and time.perf_counter() > deadline:
+                return records, lost + addresses[index:]
             try:
                 current = thread if address in running.values() else None
                 record = reader.read(address, self._kinds, current)
