@@ -199,6 +199,29 @@ Describe 'Start-PodDebug' {
         }
     }
 
+    Context 'a namespace with the baseline standard and a target that is root' {
+        BeforeAll {
+            $script:base = New-TestNamespace -PodSecurity baseline
+            $script:rooted = New-TestPod $script:base
+        }
+
+        AfterAll {
+            Remove-TestNamespace $script:base
+        }
+
+        It 'says what is refused and names the profile that passes' {
+            $result = Get-Failure { Start-PodDebug $script:rooted -Namespace $script:base }
+            Get-ErrorId $result.First | Should -Be 'AdmissionDenied'
+            $result.First.Exception.Message | Should -Match 'SYS_PTRACE|capabilities'
+            "$($result.First.ErrorDetails.RecommendedAction)" | Should -Match '-SecurityProfile Baseline'
+            Get-EphemeralContainer $script:base $script:rooted | Should -BeNullOrEmpty
+        }
+
+        It 'reads stacks with that profile' {
+            Start-PodDebug $script:rooted -Namespace $script:base -SecurityProfile Baseline | Get-PyStack | Should -Not -BeNullOrEmpty
+        }
+    }
+
     Context '-Custom' {
         BeforeAll {
             $script:pod = New-TestPod $script:ns

@@ -38,14 +38,14 @@ internal sealed class ProfileChooser
             refusal = e;
         }
 
-        bool passes = await RestrictedPassesAsync(ct).ConfigureAwait(false);
-        if (_request.ProfileNamed || !passes)
+        string? passing = await PassingAsync(ct).ConfigureAwait(false);
+        if (_request.ProfileNamed || passing != SecurityProfiles.Restricted)
         {
             throw PatchErrors.With(
                 refusal,
                 refusal.Cause,
                 refusal.Message,
-                passes ? new() { ["passes"] = SecurityProfiles.Restricted } : null);
+                passing is not null ? new() { ["passes"] = passing } : null);
         }
 
         AdmissionRefusal why = AdmissionRefusal.Read(refusal.ServerMessage ?? string.Empty);
@@ -55,18 +55,38 @@ internal sealed class ProfileChooser
         return SecurityProfiles.Restricted;
     }
 
-    private async Task<bool> RestrictedPassesAsync(CancellationToken ct)
+    /// <summary>The least profile that admission accepts; null when there is none.</summary>
+    private async Task<string?> PassingAsync(CancellationToken ct)
     {
         try
         {
-            await TryAsync(SecurityProfiles.Restricted, ct).ConfigureAwait(false);
+            return await PassesAsync(SecurityProfiles.Restricted, ct).ConfigureAwait(false) ? SecurityProfiles.Restricted : null;
+        }
+        catch (EngineException e) when (e.Cause == Causes.UserUnknown)
+        {
+            // A target that is root needs no other privilege than the same for its reader.
+            if (await PassesAsync(SecurityProfiles.Baseline, ct).ConfigureAwait(false))
+            {
+                return SecurityProfiles.Baseline;
+            }
+
+            if (!_request.ProfileNamed)
+            {
+                throw;
+            }
+
+            return null;
+        }
+    }
+
+    private async Task<bool> PassesAsync(string profile, CancellationToken ct)
+    {
+        try
+        {
+            await TryAsync(profile, ct).ConfigureAwait(false);
             return true;
         }
         catch (EngineException e) when (e.Cause == Causes.AdmissionDenied)
-        {
-            return false;
-        }
-        catch (EngineException e) when (e.Cause == Causes.UserUnknown && _request.ProfileNamed)
         {
             return false;
         }
