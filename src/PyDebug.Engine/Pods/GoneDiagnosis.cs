@@ -13,9 +13,12 @@ namespace PyDebug.Engine;
 /// </summary>
 internal static class GoneDiagnosis
 {
-    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(200);
-    private static readonly string[] s_stopped = ["stopped container", "CONTAINER_EXITED", "not running"];
+    private static readonly string[] s_stopped =
+    [
+        "stopped container", "stopped state", "deleted state", "no running task", "CONTAINER_EXITED", "not running",
+    ];
 
     public static bool MayBeGone(EngineException e)
         => e.Cause is Causes.ExecFailed or Causes.AgentStartFailed or Causes.OutcomeUnknown or Causes.ConnectionFailed

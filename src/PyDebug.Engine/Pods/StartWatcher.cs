@@ -17,6 +17,7 @@ internal sealed class StartWatcher
 
     private readonly PodApi _api;
     private readonly Action<string>? _progress;
+    private StartFailure? _failure;
     private string _lastSeen = "nothing was reported about it";
 
     public StartWatcher(PodApi api, Action<string>? progress)
@@ -39,9 +40,11 @@ internal sealed class StartWatcher
         {
             string? said = await EventAsync(reference, name).ConfigureAwait(false);
             throw new EngineException(
-                Causes.StartTimeout,
+                _failure?.Cause ?? Causes.StartTimeout,
                 $"Debug container '{name}' in pod '{reference}' did not start in time: {_lastSeen}{Suffix(said)}.")
             {
+                Reason = _failure?.Reason,
+                ServerMessage = _failure?.Message,
                 Detail = Detail(name, said),
             };
         }
@@ -64,7 +67,7 @@ internal sealed class StartWatcher
             }
 
             CheckTarget(pod, target);
-            StartFailure? failure = StartFailure.Judge(state);
+            StartFailure? failure = _failure = StartFailure.Judge(state);
             string? now = failure?.Reason ?? KubeJson.Text(state, "waiting", "reason");
             if (now != reason)
             {

@@ -1,4 +1,6 @@
 using System;
+using System.Diagnostics;
+using System.Linq;
 using System.Management.Automation;
 using System.Text.Json.Nodes;
 using System.Threading;
@@ -16,7 +18,13 @@ namespace PyDebug.Commands;
 [OutputType(typeof(PodDebugSession))]
 public sealed class StopPodDebugCommand : SessionCommandBase
 {
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(200);
+
     private const string Terminated = "Terminated";
+
+    private const string Running = "Running";
 
     private const string Waiting = "Waiting";
 
@@ -48,6 +56,7 @@ public sealed class StopPodDebugCommand : SessionCommandBase
             {
                 await run.AskAsync("stop", new JsonObject(), (_, _) => ValueTask.FromResult(true), ct)
                     .ConfigureAwait(false);
+                await WaitForEndAsync(run, ct).ConfigureAwait(false);
             }
             catch (Exception e) when (e is EngineException { Cause: Causes.DebugContainerGone }
                 or PyDebugException { ErrorRecord.FullyQualifiedErrorId: ErrorId.DebugContainerGone })
@@ -61,6 +70,35 @@ public sealed class StopPodDebugCommand : SessionCommandBase
             await run.Writer.WriteObjectAsync(
                 session with { State = Terminated, Timestamp = DateTime.UtcNow },
                 ct).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// The kubelet tells the server a moment later; a start before that would find the container and take it.
+    /// </summary>
+    private static async Task WaitForEndAsync(AgentRun run, CancellationToken ct)
+    {
+        PodDebugSession session = run.Session;
+        long begun = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(begun) < s_patience)
+        {
+            PodInfo pod;
+            try
+            {
+                pod = await run.Gateway.GetPodAsync(session.Namespace, session.PodName, ct).ConfigureAwait(false);
+            }
+            catch (EngineException)
+            {
+                // It was told to end. Whether the server knows is of no concern where it cannot be asked.
+                return;
+            }
+
+            if (!run.Gateway.FindDebugContainers(pod).Any(c => c.Name == session.DebugContainer && c.State == Running))
+            {
+                return;
+            }
+
+            await Task.Delay(s_pause, ct).ConfigureAwait(false);
         }
     }
 }

@@ -233,6 +233,36 @@ public sealed class ExecFaultTests : IDisposable
         Assert.Equal(cause, (await FailsAsync()).Cause);
     }
 
+    [Theory]
+    [InlineData("failed to create exec \\\"9f\\\": cannot exec in a stopped state")]
+    [InlineData("failed to create exec \\\"9f\\\": cannot exec in a deleted state")]
+    [InlineData("no running task found: task 9f not found: not found")]
+    [InlineData("container is in CONTAINER_EXITED state")]
+    [InlineData("OCI runtime exec failed: cannot exec in a stopped container")]
+    public async Task A_container_that_the_runtime_knows_to_have_ended_is_gone_once_the_server_knows_it_too(string words)
+    {
+        int looks = 0;
+        _cluster.Before = (request, _) =>
+        {
+            if (request.Method == "GET" && !request.IsExec && ++looks == 3)
+            {
+                _cluster.PodObject["status"]!["ephemeralContainerStatuses"]![0]!["state"] =
+                    FakeCluster.Terminated("Completed", 0, "");
+            }
+
+            return Task.FromResult(false);
+        };
+        _cluster.Exec = async exec =>
+        {
+            await exec.SendStatusAsync(
+                $"{{\"status\":\"Failure\",\"reason\":\"InternalError\",\"message\":\"{words}\"}}");
+            await exec.SendCloseAsync();
+        };
+
+        Assert.Equal(Causes.DebugContainerGone, (await FailsAsync()).Cause);
+        Assert.True(looks >= 3);
+    }
+
     private static async Task FailAsync(FakeExec exec, string phase)
     {
         if (phase == "reset after the upgrade")

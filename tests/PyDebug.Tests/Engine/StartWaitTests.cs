@@ -107,6 +107,18 @@ public sealed class StartWaitTests : IDisposable
     }
 
     [Fact]
+    public async Task A_start_that_takes_too_long_for_want_of_its_image_is_a_failed_pull()
+    {
+        _cluster.State = _ => FakeCluster.Waiting("ErrImagePull", "i/o timeout");
+
+        EngineException e = await FailsAsync(_cluster.Request(timeout: 2));
+
+        Assert.Equal(Causes.ImagePullFailed, e.Cause);
+        Assert.Equal("ErrImagePull", e.Reason);
+        Assert.Contains("i/o timeout", e.Message);
+    }
+
+    [Fact]
     public async Task An_image_without_python3_is_tried_with_python_and_then_named()
     {
         _cluster.State = c => FakeCluster.Terminated(
