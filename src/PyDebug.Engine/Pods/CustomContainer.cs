@@ -1,5 +1,6 @@
 using System;
 using System.Linq;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -30,15 +31,7 @@ internal static class CustomContainer
             }
         }
 
-        try
-        {
-            _ = KubernetesJson.Deserialize<V1EphemeralContainer>(json);
-        }
-        catch (JsonException e)
-        {
-            throw Invalid($"field '{e.Path?.TrimStart('$', '.')}' has a value of the wrong kind");
-        }
-
+        CheckKinds(json);
         if (KubeJson.Objects(custom, "env").Any(e => KubeJson.Text(e, "name") == SessionMark.Variable))
         {
             throw Invalid($"it may not set the variable {SessionMark.Variable}");
@@ -80,6 +73,20 @@ internal static class CustomContainer
             {
                 into[name] = value.DeepClone();
             }
+        }
+    }
+
+    /// <summary>Kept apart, as the client library takes its time to load and is needed for this alone.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void CheckKinds(string json)
+    {
+        try
+        {
+            _ = KubernetesJson.Deserialize<V1EphemeralContainer>(json);
+        }
+        catch (JsonException e)
+        {
+            throw Invalid($"field '{e.Path?.TrimStart('$', '.')}' has a value of the wrong kind");
         }
     }
 

@@ -74,15 +74,17 @@ public sealed class ExecPluginTests : IDisposable
         Assert.Equal(2, Runs);
     }
 
-    [Fact]
-    public async Task After_a_refusal_it_is_run_once_more()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task After_a_refusal_it_is_run_once_more(bool exec)
     {
         using FakeServer server = Server();
         Helper("", Credential("run-$(wc -l < runs)"));
         _accepted = "Bearer run-2";
         using KubeGateway gateway = Connect(server);
 
-        await CallAsync(gateway);
+        await (exec ? PingAsync(gateway) : CallAsync(gateway));
 
         Assert.Equal(2, Runs);
         Assert.Equal(2, server.Requests.Count);
@@ -177,7 +179,12 @@ public sealed class ExecPluginTests : IDisposable
 
     private FakeServer Server() => new(async (request, connection) =>
     {
-        if (request.Authorization == _accepted)
+        if (request.Authorization == _accepted && request.IsExec)
+        {
+            await connection.UpgradeAsync(request);
+            await FakeCluster.ProbeAsync(new FakeExec(request, connection));
+        }
+        else if (request.Authorization == _accepted)
         {
             await connection.RespondAsync(200, FakeCluster.NewPod());
         }
@@ -195,6 +202,14 @@ public sealed class ExecPluginTests : IDisposable
             + more + "}"));
         return KubeGateway.Connect(new() { Kubeconfig = path }, _files.Bundle, FakeCluster.Timing);
     }
+
+    private static Task PingAsync(KubeGateway gateway) => gateway.RunAgentAsync(
+        new() { Namespace = "shop", Name = "web-0", Uid = "uid-1" },
+        "pydebug-abcde",
+        "python3",
+        new() { Op = "ping" },
+        (_, _) => ValueTask.CompletedTask,
+        TestContext.Current.CancellationToken);
 
     private static Task CallAsync(KubeGateway gateway)
         => gateway.GetPodAsync("shop", "web-0", TestContext.Current.CancellationToken);
