@@ -18,6 +18,7 @@
         'Get-PyStack'
         'Get-PyTask'
         'Import-StackProfile'
+        'Invoke-PySpy'
         'Start-PodDebug'
         'Stop-PodDebug'
     )

@@ -42,7 +42,9 @@ internal sealed class OutputFile : IDisposable
     /// <exception cref="PyDebugException">The path cannot be written to.</exception>
     public static OutputFile Open(string path, bool noClobber, bool force)
     {
-        string place = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        string place = new FileInfo(path).LinkTarget is null
+            ? path
+            : File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
         if (noClobber && Exists(path))
         {
             throw ErrorFactory.Local(LocalCause.DestinationExists, $"'{path}' exists.");

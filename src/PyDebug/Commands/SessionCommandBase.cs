@@ -71,7 +71,7 @@ public abstract class SessionCommandBase : KubernetesCommandBase
     }
 
     /// <summary>The time that one pod's answer may take.</summary>
-    private protected TimeSpan Limit => TimeSpan.FromSeconds(TimeoutSeconds);
+    private protected virtual TimeSpan Limit => TimeSpan.FromSeconds(TimeoutSeconds);
 
     /// <summary>The processes that a session is asked about; null for all.</summary>
     private protected virtual int[]? WantedProcesses => null;

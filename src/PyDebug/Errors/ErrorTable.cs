@@ -133,7 +133,7 @@ internal static class ErrorTable
         [AgentCause.ToolUnavailable] = new(ErrorId.ToolUnavailable, ErrorCategory.NotInstalled,
             _ => "This build of PyDebug does not carry the tool for the pod's machine."),
         [AgentCause.ToolOutputInvalid] = new(ErrorId.ToolOutputInvalid, ErrorCategory.ParserError,
-            _ => "The tool's output could not be read."),
+            f => f.Detail("advice") ?? "The tool's output could not be read."),
         [AgentCause.FileNotFound] = new(ErrorId.FileNotFound, ErrorCategory.ObjectNotFound,
             _ => "Paths are those of the debug container; the application's files are below /proc/PID/root."),
         [AgentCause.FileNotRegular] = new(ErrorId.FileNotRegular, ErrorCategory.InvalidType,

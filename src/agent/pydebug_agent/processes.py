@@ -50,6 +50,25 @@ class Processes:
         """Return the processes a request means: those it names, else every Python."""
         return list(pids) if pids is not None else self.pythons
 
+    def workers(self) -> List[int]:
+        """Return the Pythons that do the work: all but those that only look after others."""
+        assigned = roles.assign(self._members, self._parents)
+        working = [member.pid for member in self._members if assigned[member.pid] != roles.MASTER]
+        return sorted(working) or self.pythons
+
+    def about(self, pid: int) -> Dict[str, Any]:
+        """Return what names a process to people, and the ids of its threads."""
+        python = self._pythons.get(pid)
+        try:
+            threads: Optional[List[int]] = self._proc.threads(pid)
+        except OSError:
+            threads = None
+        return {
+            "command": mask_command(shorten(self._command(pid))),
+            "python": python.version if python is not None else None,
+            "threads": threads,
+        }
+
     def below(self, pid: int) -> Tuple[List[int], List[Tuple[int, str]]]:
         """Return the Pythons below a process, and the others with their names."""
         others: List[Tuple[int, str]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from . import pyspy_messages as messages
 from . import pyspy_options as options
@@ -37,6 +37,7 @@ class _Run:
         self.sampling_since: Optional[float] = None
         self.seconds = 0.0
         self.ended = "tool"
+        self.about: Dict[str, Any] = {}
 
     def open(self, request: Request) -> None:
         self.output = nameless_file(request.proc, "Output of py-spy")
@@ -129,6 +130,7 @@ class _Session:
         run = _Run(pid, None)
         try:
             run.open(request)
+            run.about = self._found.about(pid)
             arguments = ["dump", "--json", "--pid", str(pid), *self._arguments]
             run.tool = self._tools.start(self._executable, arguments, run.output, run.errors, pid)
             begun = time.monotonic()
@@ -184,6 +186,7 @@ class _Session:
 
     def _start(self, run: _Run, seconds: float) -> None:
         run.open(self._request)
+        run.about = self._found.about(run.pid)
         # py-spy counts samples, not seconds: this bound is for the case that nobody is left to end it.
         bound = str(math.ceil(seconds) + 60)
         arguments = ["record", "--pid", str(run.pid), "--format", "speedscope", "--rate", str(run.rate)]
@@ -258,6 +261,7 @@ class _Session:
                 "tool": _NAME,
                 "mode": mode,
                 "pid": run.pid,
+                **run.about,
                 "exit": run.tool.process.returncode if run.tool is not None else None,
                 "version": self._version,
                 "sequence": sequence,

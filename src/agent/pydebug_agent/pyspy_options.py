@@ -45,6 +45,8 @@ def arguments(request: Request, mode: str) -> List[str]:
 def targets(request: Request, found: Processes) -> List[int]:
     """Return the processes meant, with those below them where the request asks for it."""
     named = request.pids()
+    if named is None and request.text("mode") != "dump":
+        return found.workers()
     if named is None or not request.flag("subprocesses"):
         return found.choose(named)
     chosen: List[int] = []

@@ -84,7 +84,7 @@ public sealed class SpeedscopeTests
             Fixture.Speedscope("py-spy-0.4.3/cpython3.13.5/record-speedscope.out")[0] with
             {
                 Namespace = "shop", PodName = "backend", ContainerName = "web", NodeName = "n1", ProcessId = 7,
-                Timestamp = new DateTime(2026, 11, 25, 1, 2, 3, DateTimeKind.Utc), CommandLine = "python3 \u202e;\n\"app\"",
+                Timestamp = new DateTime(2026, 11, 25, 1, 2, 3, DateTimeKind.Utc), CommandLine = "python3 ;<b> \"наïve\"",
                 PythonVersion = "3.13.5", Metric = "Wall", DurationSeconds = 2.02, SampleRate = 50, ErrorCount = 3,
                 StopsProcess = true, Warnings = ["py-spy was 1.02 s behind."],
             },

@@ -78,7 +78,7 @@ function fit(box, pixels) {
 let zoomed = boxes[0], width = 0;
 const back = [];
 function draw() {
-  width = area.getBoundingClientRect().width || root.clientWidth * 0.98;
+  width = root.clientWidth * 0.98;
   const scale = 100 / zoomed.w;
   const above = new Set();
   for (let b = zoomed.parent; b; b = b.parent) above.add(b);
@@ -114,7 +114,7 @@ function zoom(box, keep) {
 const titles = Array.from(head.querySelectorAll('text[data-fit]'), element => ({ element, text: element.textContent }));
 for (const title of titles) title.text = title.element.dataset.fit;
 function fitHead() {
-  const room = head.getBoundingClientRect().width * 0.98;
+  const room = root.clientWidth * 0.98;
   for (const { element, text } of titles) {
     element.textContent = text;
     let length = parts(text).length;
@@ -184,7 +184,7 @@ holder.appendChild(field);
 const after = make('svg', { x: '1%', y: 0, height: 28, overflow: 'visible' }, tool);
 const said = make('text', { x: 242, y: 18, 'aria-live': 'polite' }, after);
 const reset = make('g', { class: 'key', role: 'button', 'aria-label': 'Zoom out' }, after);
-make('rect', { width: 74, height: 26, y: 0.5 }, reset);
+make('rect', { width: 80, height: 26, y: 0.5 }, reset);
 make('text', { x: 10, y: 18 }, reset, 'Zoom out');
 document.getElementById('hint').style.display = 'none';
 tool.style.display = '';
@@ -228,7 +228,7 @@ function report() {
 }
 function unit(value) {
   switch (root.dataset.unit) {
-    case 'seconds': return value >= 1 ? value.toFixed(2) + ' s' : (value * 1000).toFixed(value >= 0.01 ? 0 : 1) + ' ms';
+    case 'seconds': return value >= 100 ? Math.round(value).toLocaleString('en') + ' s' : value >= 1 ? value.toFixed(2) + ' s' : (value * 1000).toFixed(value >= 0.01 ? 0 : 1) + ' ms';
     case 'bytes': return value >= 1e9 ? (value / 1e9).toFixed(2) + ' GB' : value >= 1e6 ? (value / 1e6).toFixed(1) + ' MB'
       : value >= 1e3 ? (value / 1e3).toFixed(1) + ' kB' : value.toFixed(0) + ' bytes';
     default: return Math.round(value).toLocaleString('en') + ' samples';

@@ -1,0 +1,168 @@
+BeforeDiscovery {
+    . (Join-Path $PSScriptRoot 'common.ps1')
+    $script:missing = -not (Test-Path -LiteralPath (Join-Path (Get-Module PyDebug).ModuleBase 'bin/payload/py-spy/manifest.json'))
+    if ($script:missing) {
+        Write-Warning 'SKIPPED: the tests of Invoke-PySpy. This build carries no py-spy: no wheel was found (PIP_FIND_LINKS, ../shared/wheelhouse, pip).'
+    }
+}
+
+BeforeAll {
+    . (Join-Path $PSScriptRoot 'common.ps1')
+    $script:ns = New-TestNamespace
+}
+
+AfterAll {
+    Remove-TestNamespace $script:ns
+}
+
+Describe 'Invoke-PySpy' -Skip:$script:missing {
+    Context 'a busy service' {
+        BeforeAll {
+            $script:pod = New-TestPod $script:ns -ReadyLog 'listens'
+            $script:session = Start-PodDebug $script:pod -Namespace $script:ns
+            'hot', 'locks' | ForEach-Object { Request-Trouble $script:ns $script:pod "/$_" | Out-Null }
+        }
+
+        AfterAll {
+            Remove-TestPod $script:ns $script:pod
+        }
+
+        It 'writes every thread once without -Record and -Top' {
+            $stacks = @($script:session | Invoke-PySpy)
+            $stacks.Count | Should -BeGreaterThan 2
+            $stacks[0] | Should -BeOfType PyDebug.PyThreadStack
+            $stacks.ProcessId | Select-Object -Unique | Should -Be 1
+            $stacks.PodName | Select-Object -Unique | Should -Be $script:pod
+            ($stacks | Where-Object ThreadId -eq 1).Name | Should -Be 'MainThread'
+            $stacks.Frames.FileName | Should -Contain '/srv/app.py'
+            $stacks[0].CommandLine | Should -Match '^python3 '
+            $stacks[0].Source | Should -Be 'stopped'
+        }
+
+        It 'has locals where they are asked for, and only there' {
+            $with = @($script:session | Invoke-PySpy -IncludeLocals)
+            @($with.Frames.Locals | Where-Object { $_ }).Count | Should -BeGreaterThan 0
+            $without = @($script:session | Invoke-PySpy)
+            @($without.Frames.Locals | Where-Object { $_ }) | Should -BeNullOrEmpty
+        }
+
+        It 'records for as long as it was asked to, by the clock' {
+            $script:profile = $script:session | Invoke-PySpy -Record -DurationSeconds 3 -SampleRate 50
+            $script:profile | Should -BeOfType PyDebug.StackProfile
+            $script:profile.DurationSeconds | Should -BeGreaterThan 2.9
+            $script:profile.DurationSeconds | Should -BeLessThan 6
+            $script:profile.Tool | Should -Be 'py-spy 0.4.3'
+            $script:profile.Metric | Should -Be 'Cpu'
+            $script:profile.StopsProcess | Should -BeTrue
+            $script:profile.SampleCount | Should -BeGreaterThan 5
+            $script:profile.Samples[0].Frames.FileName | Should -Contain '/srv/troubles.py' -Because 'the busy thread is the application''s'
+            $sum = ($script:profile.Samples | Measure-Object Value -Sum).Sum
+            ($script:profile.Threads | Measure-Object Value -Sum).Sum | Should -BeGreaterThan ($sum - 0.01)
+        }
+
+        It 'makes a picture and files of the recording' {
+            $script:profile | Should -Not -BeNullOrEmpty
+            $svg = $script:profile | Export-StackProfile -Path (Join-Path $TestDrive 'flame.svg') -PassThru
+            [xml]$picture = Get-Content -Raw -LiteralPath $svg
+            $picture.svg.title.'#text' | Should -Match "$script:pod/web process 1"
+            $json = $script:profile | Export-StackProfile -Path (Join-Path $TestDrive 'profile[0].json') -PassThru
+            $again = Import-StackProfile -LiteralPath $json.FullName
+            $again.SampleCount | Should -Be $script:profile.SampleCount
+            $again.PodName | Should -Be $script:pod
+            (Import-StackProfile -Path $json.FullName).ProcessId | Should -Be 1
+        }
+
+        It 'survives CLIXML and JSON with nothing lost' {
+            $file = Join-Path $TestDrive 'profile.xml'
+            $script:profile | Export-Clixml -LiteralPath $file
+            $picture = { param($object, $name) Get-Content -Raw ($object | Export-StackProfile -Path (Join-Path $TestDrive $name) -PassThru) }
+            $live = & $picture $script:profile 'live.svg'
+            & $picture (Import-Clixml -LiteralPath $file) 'clixml.svg' | Should -Be $live
+            & $picture ($script:profile | ConvertTo-Json -Depth 5 | ConvertFrom-Json) 'json.svg' | Should -Be $live
+        }
+
+        It 'rolls the busiest functions by with -Top' {
+            $rows = @($script:session | Invoke-PySpy -Top -DurationSeconds 3)
+            $rows[0] | Should -BeOfType PyDebug.PyTopSample
+            @($rows.Interval | Select-Object -Unique).Count | Should -BeGreaterThan 1
+            $rows.FileName | Should -Contain '/srv/troubles.py'
+            ($rows | Where-Object Interval -eq 1).OwnPercent[0] | Should -BeGreaterThan 5
+        }
+
+        It 'says once what -NonBlocking does to the truth' {
+            $script:session | Invoke-PySpy -NonBlocking -WarningVariable warnings -WarningAction SilentlyContinue | Out-Null
+            @($warnings | Where-Object { "$_" -match 'never have existed' }).Count | Should -Be 1
+        }
+
+        It 'leaves nothing of ours behind, and nothing stopped' {
+            Wait-Until -What 'the end of the agent' { -not (Get-AgentProcess $script:ns $script:pod) } | Out-Null
+            (Get-PodProcessTable $script:ns $script:pod).State | Should -Not -Contain 'T'
+            (Get-PodProcessTable $script:ns $script:pod).State | Should -Not -Contain 't'
+            (Get-PodProcessTable $script:ns $script:pod).Command | Should -Not -Match 'py-spy'
+        }
+
+        It 'ends the tool when the pipeline ends' {
+            $clock = [System.Diagnostics.Stopwatch]::StartNew()
+            $script:session | Invoke-PySpy -Top -DurationSeconds 120 | Select-Object -First 1 | Should -Not -BeNullOrEmpty
+            $clock.Elapsed.TotalSeconds | Should -BeLessThan 40
+            Wait-Until -What 'the end of py-spy' { -not (Get-PodProcessTable $script:ns $script:pod | Where-Object Command -match 'py-spy') } | Out-Null
+        }
+    }
+
+    Context 'processes' {
+        It 'warns that a process was idle' {
+            $pod = New-TestPod $script:ns -Command 'python3', '-c', 'import time; time.sleep(3600)'
+            $profile = Start-PodDebug $pod -Namespace $script:ns |
+                Invoke-PySpy -Record -DurationSeconds 2 -WarningVariable warnings -WarningAction SilentlyContinue
+            "$warnings" | Should -Match 'it was idle\. -IncludeIdle shows where it waits'
+            $profile.Warnings | Should -Match 'idle'
+            Remove-TestPod $script:ns $pod
+        }
+
+        It 'records the workers of a server, each by itself' {
+            $pod = New-TestPod $script:ns -Image 'gunicorn' -ReadyLog 'Booting worker'
+            $workers = @(Wait-Until -What 'two workers' {
+                $found = @(Start-PodDebug $pod -Namespace $script:ns | Get-PyProcess | Where-Object Role -eq 'Worker')
+                $found.Count -ge 2 ? $found : $null
+            })
+            $profiles = @(Start-PodDebug $pod -Namespace $script:ns |
+                Invoke-PySpy -Record -DurationSeconds 2 -IncludeIdle -WarningAction SilentlyContinue)
+            ($profiles.ProcessId | Sort-Object) -join ',' | Should -Be (($workers.ProcessId | Sort-Object) -join ',')
+            $profiles.Metric | Select-Object -Unique | Should -Be 'Wall'
+            $svg = $profiles | Export-StackProfile -Path (Join-Path $TestDrive 'workers.svg') -PassThru
+            Get-Content -Raw $svg | Should -Match 'process \d+: .*gunicorn'
+            $dumped = @($workers | Invoke-PySpy)
+            ($dumped.ProcessId | Select-Object -Unique | Sort-Object) -join ',' | Should -Be (($workers.ProcessId | Sort-Object) -join ',')
+            Remove-TestPod $script:ns $pod
+        }
+    }
+
+    Context 'what cannot be' {
+        BeforeAll {
+            $script:idle = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'sleep 3600 & exec python3 -c "import time; time.sleep(3600)"'
+            $script:idleSession = Start-PodDebug $script:idle -Namespace $script:ns
+        }
+
+        It 'names a process that is not there' {
+            $script:idleSession | Invoke-PySpy -ProcessId 4000 -ErrorVariable failure -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
+            $failure[0].FullyQualifiedErrorId | Should -Match '^ProcessGone'
+            $failure[0].TargetObject.PodName | Should -Be $script:idle
+        }
+
+        It 'never advises to use sudo' {
+            $sleep = (Get-PodProcessTable $script:ns $script:idle | Where-Object Command -match '^sleep').Pid
+            $script:idleSession | Invoke-PySpy -ProcessId $sleep -ErrorVariable failure -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
+            $failure[0].FullyQualifiedErrorId | Should -Match '^NoPython'
+            "$failure $($failure.ErrorDetails.RecommendedAction)" | Should -Not -Match 'sudo|backtrace'
+        }
+
+        It 'refuses parameters that do not go together: <Name>' -ForEach @(
+            @{ Name = 'two modes'; Arguments = @{ Record = $true; Top = $true } }
+            @{ Name = 'a rate for a dump'; Arguments = @{ SampleRate = 5 } }
+            @{ Name = 'locals of a recording'; Arguments = @{ Record = $true; IncludeLocals = $true } }
+            @{ Name = 'idle threads with the GIL'; Arguments = @{ Record = $true; GilOnly = $true; IncludeIdle = $true } }
+        ) {
+            { $script:idleSession | Invoke-PySpy @Arguments } | Should -Throw -ErrorId 'ParameterInvalid*'
+        }
+    }
+}
