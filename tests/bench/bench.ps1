@@ -81,9 +81,11 @@ function New-PeerImage {
 function New-Service {
     # A pod of the service; gives its name once every thread of every process waits.
     param([string] $Namespace, [int] $Threads, [int] $Processes)
-    $name = New-TestPod -Namespace $Namespace -Image 'py313' -Command 'python3', '-c', $script:Service, $Threads, $Processes
+    $command = 'python3', '-c', $script:Service, $Threads, $Processes
+    $name = New-TestPod -Namespace $Namespace -Image 'py313' -Command $command
     Wait-Until -What "the service in $name" {
-        ([string](Invoke-TestApi GET "/api/v1/namespaces/$Namespace/pods/$name/log" -AsText) -split "`n" -eq 'waiting').Count -eq $Processes
+        $log = [string](Invoke-TestApi GET "/api/v1/namespaces/$Namespace/pods/$name/log" -AsText)
+        @($log -split "`n" -eq 'waiting').Count -eq $Processes
     } | Out-Null
     return $name
 }
@@ -101,8 +103,8 @@ function New-PeerContainer {
     # kubectl debug, and the wait until its container runs; gives the container's name.
     param([string] $Namespace, [string] $Pod)
     $container = "peer-$([Guid]::NewGuid().ToString('n').Substring(0, 5))"
-    Invoke-Kubectl debug --namespace $Namespace $Pod --image "pydebug.test/$($script:PeerImage):1" --image-pull-policy IfNotPresent --target web `
-        --profile general --container $container --quiet '--' python3 -c 'import signal; signal.pause()' | Out-Null
+    Invoke-Kubectl debug --namespace $Namespace $Pod --image "pydebug.test/$($script:PeerImage):1" `
+        --image-pull-policy IfNotPresent --target web --profile general --container $container --quiet '--' python3 -c 'import signal; signal.pause()' | Out-Null
     Invoke-Kubectl wait --namespace $Namespace "pod/$Pod" --timeout 60s `
         --for "jsonpath={.status.ephemeralContainerStatuses[?(@.name=='$container')].state.running.startedAt}" | Out-Null
     return $container
@@ -133,7 +135,8 @@ function Measure-Warm {
         Get-Stack $Namespace $pod ($Threads * $Processes)
         $ids = @(Start-PodDebug -Namespace $Namespace -PodName $pod | Get-PyProcess | ForEach-Object ProcessId)
         Get-PeerStack $Namespace $pod $container $ids | Out-Null
-        Compare-Way $Name { Get-Stack $Namespace $pod ($Threads * $Processes) } { Get-PeerStack $Namespace $pod $container $ids } $Runs $Goal
+        $ours = { Get-Stack $Namespace $pod ($Threads * $Processes) }
+        Compare-Way $Name $ours { Get-PeerStack $Namespace $pod $container $ids } $Runs $Goal
     }
     finally {
         Remove-TestPod $Namespace $pod

@@ -60,7 +60,8 @@ internal sealed class ProfileChooser
     {
         try
         {
-            return await PassesAsync(SecurityProfiles.Restricted, ct).ConfigureAwait(false) ? SecurityProfiles.Restricted : null;
+            bool passes = await PassesAsync(SecurityProfiles.Restricted, ct).ConfigureAwait(false);
+            return passes ? SecurityProfiles.Restricted : null;
         }
         catch (EngineException e) when (e.Cause == Causes.UserUnknown)
         {

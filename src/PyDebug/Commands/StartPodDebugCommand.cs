@@ -189,7 +189,7 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
         catch (EngineException e) when (e.Cause == Causes.AdmissionDenied)
         {
             Dictionary<string, string> detail = new(e.Detail) { ["profile"] = profile };
-            if (profile != SecurityProfiles.Restricted)
+            if (profile != SecurityProfiles.Restricted && !detail.ContainsKey(Advice.PassingProfile))
             {
                 detail["restricted"] = await PassesAsync(gateway, pod, container, ct).ConfigureAwait(false)
                     ? Advice.Passes

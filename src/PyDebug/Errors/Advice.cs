@@ -3,6 +3,9 @@ namespace PyDebug.Errors;
 /// <summary>The advice that depends on what was found.</summary>
 internal static class Advice
 {
+    /// <summary>The fact that names the profile which the engine's dry runs let through.</summary>
+    public const string PassingProfile = "passes";
+
     /// <summary>A dry run let profile Restricted through.</summary>
     public const string Passes = "passes";
 
@@ -12,6 +15,11 @@ internal static class Advice
     /// <summary>What to do where admission refuses a debug container.</summary>
     public static string ForAdmission(FailureFacts facts)
     {
+        if (facts.Detail(PassingProfile) is string passing)
+        {
+            return $"-SecurityProfile {passing} passes it (tried as a dry run). Nothing was changed.";
+        }
+
         string next = facts.Detail("restricted") switch
         {
             Passes => "-SecurityProfile Restricted passes it (tried as a dry run).",

@@ -239,7 +239,7 @@ public sealed class ExecFaultTests : IDisposable
     [InlineData("no running task found: task 9f not found: not found")]
     [InlineData("container is in CONTAINER_EXITED state")]
     [InlineData("OCI runtime exec failed: cannot exec in a stopped container")]
-    public async Task A_container_that_the_runtime_knows_to_have_ended_is_gone_once_the_server_knows_it_too(string words)
+    public async Task A_container_that_ended_for_the_runtime_is_gone_once_the_server_knows(string words)
     {
         int looks = 0;
         _cluster.Before = (request, _) =>
