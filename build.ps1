@@ -10,7 +10,7 @@
     Package  out/PyDebug.<version>.nupkg
     Clean    removes what the other tasks made in the checkout
 .PARAMETER Only
-    Test: these parts alone: Xunit, Agent, Pester.
+    Test: these parts alone: Xunit, Browser, Agent, Pester.
 .PARAMETER Path
     Test: these Pester files alone, by their names.
 .PARAMETER Filter
@@ -21,7 +21,7 @@ param(
     [ValidateSet('Build', 'Test', 'Demo', 'Bench', 'Package', 'Clean')]
     [string] $Task = 'Build',
 
-    [string[]] $Only = @('Xunit', 'Agent', 'Pester'),
+    [string[]] $Only = @('Xunit', 'Browser', 'Agent', 'Pester'),
 
     [string[]] $Path = @(),
 
@@ -145,11 +145,13 @@ function Invoke-Build {
     Write-Host "Built $script:Module"
 }
 
-function Invoke-XunitTest {
-    Invoke-DotNetBuild 'tests/PyDebug.Tests/PyDebug.Tests.csproj'
-    $report = Join-Path $script:Out 'xunit.xml'
+function Invoke-XunitProject {
+    # Builds a test project, runs it and counts.
+    param([string] $Name)
+    Invoke-DotNetBuild "tests/$Name/$Name.csproj"
+    $report = Join-Path $script:Out "$Name.xml"
     Remove-Item -LiteralPath $report -ErrorAction Ignore
-    & dotnet (Join-Path $PSScriptRoot 'tests/PyDebug.Tests/bin/Release/net10.0/PyDebug.Tests.dll') -noColor -noLogo -result-xml $report | Out-Host
+    & dotnet (Join-Path $PSScriptRoot "tests/$Name/bin/Release/net10.0/$Name.dll") -noColor -noLogo -result-xml $report | Out-Host
     $code = $LASTEXITCODE
     $total = New-Total
     if (Test-Path -LiteralPath $report) {
@@ -159,7 +161,18 @@ function Invoke-XunitTest {
             $total.Skipped += [int]$assembly.skipped
         }
     }
-    return Confirm-Total $total $code 'xunit'
+    return Confirm-Total $total $code $Name
+}
+
+function Invoke-XunitTest {
+    return Invoke-XunitProject 'PyDebug.Tests'
+}
+
+function Invoke-BrowserTest {
+    if ($missing = @(Install-Missing @{ chromium = 'chromium' })) {
+        Write-Warning "The pictures are not looked at in a browser. Missing: $($missing -join ', ')."
+    }
+    return Invoke-XunitProject 'PyDebug.Browser'
 }
 
 function Invoke-AgentTest {
@@ -168,6 +181,10 @@ function Invoke-AgentTest {
         Write-Warning 'The agent''s tests are skipped. Missing: python3.'
         $total.Skipped++
         return $total
+    }
+    if ((id -u) -eq '0' -and -not (Install-Missing $script:SandboxPackages)) {
+        # The reader is held to the Pythons in the test images.
+        $null = New-TestImage
     }
     Push-Location $PSScriptRoot
     try {
@@ -252,7 +269,7 @@ function Confirm-Total {
 function Invoke-Test {
     Invoke-Build
     $totals = [ordered]@{}
-    foreach ($part in 'Xunit', 'Agent', 'Pester') {
+    foreach ($part in 'Xunit', 'Browser', 'Agent', 'Pester') {
         if ($part -in $Only) {
             Write-Host "== $part"
             try {

@@ -75,6 +75,26 @@ try {
             Start-PodDebug async-app | Get-PyTask
         }
     }
+    $pySpy = Get-ChildItem -Path (Join-Path $Module 'bin/payload') -Recurse -File -Filter 'py-spy'
+    if ($pySpy) {
+        . Show-Step 'The stacks as py-spy sees them' {
+            Start-PodDebug bad-app | Invoke-PySpy
+        }
+        $null = New-Item -ItemType Directory -Force (Join-Path $PSScriptRoot '../out')
+        Push-Location (Join-Path $PSScriptRoot '../out')
+        . Show-Step 'Where the workers spend their time, as a picture' {
+            Start-PodDebug -Namespace shop -PodName backend-689b8cc9-9572s -ContainerName uwsgi |
+                Get-PyProcess | Where-Object Role -eq Worker |
+                Invoke-PySpy -Record -DurationSeconds 5 -IncludeIdle | Tee-Object -Variable p
+        }
+        . Show-Step '' {
+            $p | Export-StackProfile -Path flame.svg -Force | Select-Object Name, Length
+        }
+        Pop-Location
+    }
+    else {
+        Write-Host "`n# SKIPPED: py-spy. No wheel of it was found when the module was built."
+    }
     . Show-Step 'What was started, and its end' {
         Get-PodDebug -AllNamespaces
     }
