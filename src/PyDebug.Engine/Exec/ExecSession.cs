@@ -58,13 +58,15 @@ internal sealed class ExecSession : IAsyncDisposable
                 _sending.Release();
             }
         }
-        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        catch (OperationCanceledException e) when (limit.IsCancellationRequested && !ct.IsCancellationRequested)
         {
             throw new EngineException(
                 Causes.PeerSilent, $"The server took no data for {s_sendTimeout.TotalSeconds:0} s.", e);
         }
-        catch (Exception e) when (e is WebSocketException or IOException or InvalidOperationException)
+        catch (Exception e) when (e is WebSocketException or IOException or InvalidOperationException
+            || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
+            // A socket that the receiver found broken answers a send with a cancellation.
             throw new EngineException(Causes.ConnectionFailed, "The exec connection was cut while data was sent.", e);
         }
     }
