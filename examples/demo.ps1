@@ -88,7 +88,7 @@ try {
                 Invoke-PySpy -Record -DurationSeconds 5 -IncludeIdle | Tee-Object -Variable p
         }
         . Show-Step '' {
-            $p | Export-StackProfile -Path flame.svg -Force | Select-Object Name, Length
+            $p | Export-StackProfile -Path flame.svg -Force -PassThru | Select-Object Name, Length
         }
         Pop-Location
     }
