@@ -58,7 +58,9 @@ function Invoke-Native {
 
 function Invoke-DotNetBuild {
     param([string] $Project, [string[]] $Properties = @())
-    Invoke-Native dotnet (@('build', (Join-Path $PSScriptRoot $Project), '-c', 'Release', '-m:1', '-nodeReuse:false', '-p:UseSharedCompilation=false', '-v:quiet', '-nologo') + $Properties)
+    # No server is left behind: it would hold our standard output open.
+    $fixed = '-c', 'Release', '-m:1', '-nodeReuse:false', '-p:UseSharedCompilation=false', '-v:quiet', '-nologo'
+    Invoke-Native dotnet (@('build', (Join-Path $PSScriptRoot $Project)) + $fixed + $Properties)
 }
 
 function Test-Newer {
@@ -91,14 +93,16 @@ function Install-Missing {
             & apt-get install --yes --no-install-recommends -qq @names | Out-Null
         }
     }
-    return @($missing | Where-Object { -not (Get-Command $_ -CommandType Application -ErrorAction Ignore) } | ForEach-Object { $Packages[$_] })
+    return @($missing | Where-Object { -not (Get-Command $_ -CommandType Application -ErrorAction Ignore) } |
+        ForEach-Object { $Packages[$_] })
 }
 
 function Update-Maml {
     # The MAML is kept in the repository; where PlatyPS is found it is made anew from the pages.
     $pages = Join-Path $PSScriptRoot 'en-US'
     $maml = Join-Path $pages 'PyDebug.dll-Help.xml'
-    if (-not (Test-Newer @((Join-Path $pages '*.md')) $maml) -or -not (Get-Module -ListAvailable Microsoft.PowerShell.PlatyPS)) {
+    if (-not (Test-Newer @((Join-Path $pages '*.md')) $maml) -or
+        -not (Get-Module -ListAvailable Microsoft.PowerShell.PlatyPS)) {
         return
     }
     $scratch = Join-Path $script:Out 'maml'
@@ -131,11 +135,13 @@ function Invoke-Build {
     $built = Join-Path $PSScriptRoot 'src/{0}/bin/Release/net8.0'
     Copy-Item -Path "$($built -f 'PyDebug')/PyDebug.dll" -Destination $bin
     Copy-Item -Path "$($built -f 'PyDebug.Engine')/*.dll" -Destination $dependencies
-    Copy-Item -Path (Join-Path $PSScriptRoot 'PyDebug.psd1'), (Join-Path $PSScriptRoot 'src/PyDebug/*.ps1xml') -Destination $script:Module
+    Copy-Item -Path (Join-Path $PSScriptRoot 'PyDebug.psd1') -Destination $script:Module
+    Copy-Item -Path (Join-Path $PSScriptRoot 'src/PyDebug/*.ps1xml') -Destination $script:Module
     Copy-Item -Path (Join-Path $PSScriptRoot 'src/agent') -Destination (Join-Path $bin 'agent') -Recurse
     Get-ChildItem -Path (Join-Path $bin 'agent') -Directory -Recurse -Filter '__pycache__' | Remove-Item -Recurse -Force
     $help = New-Item -ItemType Directory -Force (Join-Path $script:Module 'en-US')
-    Get-ChildItem -Path (Join-Path $PSScriptRoot 'en-US') -File | Where-Object Extension -in '.txt', '.xml' | Copy-Item -Destination $help
+    Get-ChildItem -Path (Join-Path $PSScriptRoot 'en-US') -File | Where-Object Extension -in '.txt', '.xml' |
+        Copy-Item -Destination $help
     $payload = New-Item -ItemType Directory -Force (Join-Path $bin 'payload')
     $fetch = Join-Path $PSScriptRoot 'src/payload/fetch.ps1'
     if (Test-Path -LiteralPath $fetch) {
@@ -151,7 +157,8 @@ function Invoke-XunitProject {
     Invoke-DotNetBuild "tests/$Name/$Name.csproj"
     $report = Join-Path $script:Out "$Name.xml"
     Remove-Item -LiteralPath $report -ErrorAction Ignore
-    & dotnet (Join-Path $PSScriptRoot "tests/$Name/bin/Release/net10.0/$Name.dll") -noColor -noLogo -result-xml $report | Out-Host
+    $tests = Join-Path $PSScriptRoot "tests/$Name/bin/Release/net10.0/$Name.dll"
+    & dotnet $tests -noColor -noLogo -result-xml $report | Out-Host
     $code = $LASTEXITCODE
     $total = New-Total
     if (Test-Path -LiteralPath $report) {
@@ -188,7 +195,8 @@ function Invoke-AgentTest {
     }
     Push-Location $PSScriptRoot
     try {
-        $lines = @(& python3 -B -m unittest discover -s tests/agent -t tests 2>&1 | ForEach-Object { Write-Host $_; "$_" })
+        $lines = @(& python3 -B -m unittest discover -s tests/agent -t tests 2>&1 |
+                ForEach-Object { Write-Host $_; "$_" })
         $code = $LASTEXITCODE
     }
     finally {
@@ -218,7 +226,9 @@ function Invoke-PesterTest {
         $total.Skipped++
         return $total
     }
-    Invoke-Native dotnet @('restore', (Join-Path $PSScriptRoot '.config/Pester.csproj'), '--packages', (Join-Path $script:Out 'packages'), '-v:quiet')
+    $packages = Join-Path $script:Out 'packages'
+    $project = Join-Path $PSScriptRoot '.config/Pester.csproj'
+    Invoke-Native dotnet @('restore', $project, '--packages', $packages, '-v:quiet')
     $cluster = $null
     try {
         if (-not $env:PYDEBUG_TEST_KUBECONFIG) {
@@ -229,7 +239,8 @@ function Invoke-PesterTest {
         $env:PYDEBUG_MODULE = $env:PYDEBUG_MODULE ? $env:PYDEBUG_MODULE : $script:Module
         $report = Join-Path $script:Out 'pester.json'
         Remove-Item -LiteralPath $report -ErrorAction Ignore
-        $run = @('-NoProfile', '-NonInteractive', '-File', (Join-Path $PSScriptRoot 'tests/run.ps1'), '-Report', $report)
+        $runner = Join-Path $PSScriptRoot 'tests/run.ps1'
+        $run = @('-NoProfile', '-NonInteractive', '-File', $runner, '-Report', $report)
         if ("$Path") {
             $run += '-Names', ($Path -join ',')
         }
@@ -282,7 +293,9 @@ function Invoke-Test {
         }
     }
     foreach ($part in $totals.Keys) {
-        Write-Host ('{0,-7} {1} passed, {2} failed, {3} skipped' -f $part, $totals[$part].Passed, $totals[$part].Failed, $totals[$part].Skipped)
+        $counted = $totals[$part]
+        Write-Host ('{0,-7} {1} passed, {2} failed, {3} skipped' -f
+            $part, $counted.Passed, $counted.Failed, $counted.Skipped)
     }
     $sum = New-Total
     foreach ($name in 'Passed', 'Failed', 'Skipped') {
@@ -302,7 +315,8 @@ function Invoke-Demo {
     try {
         $program, $arguments = Get-PwshCommand
         $env:KUBECONFIG = $cluster.Kubeconfig
-        & $program @arguments -NoProfile -NonInteractive -File (Join-Path $PSScriptRoot 'examples/demo.ps1') -Module $script:Module | Out-Host
+        $demo = Join-Path $PSScriptRoot 'examples/demo.ps1'
+        & $program @arguments -NoProfile -NonInteractive -File $demo -Module $script:Module | Out-Host
         return $LASTEXITCODE
     }
     finally {
@@ -324,7 +338,8 @@ function Invoke-Bench {
             $env:PYDEBUG_TEST_KIND = $cluster.Kind
         }
         $program, $arguments = Get-PwshCommand
-        & $program @arguments -NoProfile -NonInteractive -File $bench -Module $script:Module -Report (Join-Path $script:Out 'bench.json') | Out-Host
+        $report = Join-Path $script:Out 'bench.json'
+        & $program @arguments -NoProfile -NonInteractive -File $bench -Module $script:Module -Report $report | Out-Host
         return $LASTEXITCODE
     }
     finally {

@@ -8,6 +8,9 @@ export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 POWERSHELL_TELEMETRY_OPTOUT
 if [[ $(pwsh -Version 2>/dev/null || true) =~ ^PowerShell\ 7\.([4-9]|[1-9][0-9]) ]]; then
     exec pwsh -NoProfile -NonInteractive -File "$here/build.ps1" -Task "$task" "$@"
 fi
-command -v dotnet >/dev/null || { echo 'Missing: the .NET SDK 10 (dotnet), which brings PowerShell with it.' >&2; exit 1; }
+if ! command -v dotnet >/dev/null; then
+    echo 'Missing: the .NET SDK 10 (dotnet), which brings PowerShell with it.' >&2
+    exit 1
+fi
 cd "$here" && dotnet tool restore --verbosity quiet >/dev/null
 exec dotnet tool run pwsh -- -NoProfile -NonInteractive -File "$here/build.ps1" -Task "$task" "$@"

@@ -16,7 +16,9 @@ function Show-Step {
     if ($Text) {
         Write-Host "`n# $Text"
     }
-    $lines = @($Step.ToString().Trim() -split "`r?`n" | ForEach-Object { $_ -replace '^ {8}', '' })
+    $lines = @($Step.ToString().TrimEnd() -split "`r?`n" | Where-Object { $_.Trim() })
+    $margin = [regex]::Match($lines[0], '^ *').Length
+    $lines = @($lines | ForEach-Object { $_.Substring([Math]::Min($margin, $_.Length)) })
     Write-Host "PS> $($lines[0])"
     $lines | Select-Object -Skip 1 | ForEach-Object { Write-Host ">>> $_" }
     $watch = [System.Diagnostics.Stopwatch]::StartNew()
@@ -55,7 +57,8 @@ try {
         $stacks = Start-PodDebug bad-app | Get-PyStack
     }
     . Show-Step '' {
-        $stacks | Where-Object Name -like 'lock*' | Select-Object Name, State, WaitsFor, @{ n = 'At'; e = { "$($_.Frames[0])" } }
+        $stacks | Where-Object Name -like 'lock*' |
+            Select-Object Name, State, WaitsFor, @{ n = 'At'; e = { "$($_.Frames[0])" } }
     }
     . Show-Step '' {
         "$($stacks | Where-Object Name -eq 'reader')"

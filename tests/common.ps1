@@ -19,7 +19,10 @@ if (-not (Get-Module PyDebug)) {
 function Get-TestServer {
     # The server, its authority and our identity, from the kubeconfig of the tests.
     $text = Get-Content -Raw -LiteralPath $env:PYDEBUG_TEST_KUBECONFIG
-    $value = { param($key) $text -match "(?m)(?:^|[\s{,-])[`"']?${key}[`"']?:\s*[`"']?([^`"'\s,}]+)" ? $Matches[1] : $null }
+    $value = {
+        param($key)
+        $text -match "(?m)(?:^|[\s{,-])[`"']?${key}[`"']?:\s*[`"']?([^`"'\s,}]+)" ? $Matches[1] : $null
+    }
     $bytes = {
         param($key)
         $inline = & $value "$key-data"
@@ -50,14 +53,16 @@ function New-TestClient {
         $ascii = [System.Text.Encoding]::ASCII
         $pair = [System.Security.Cryptography.X509Certificates.X509Certificate2]::CreateFromPem(
             $ascii.GetString($Server.Certificate), $ascii.GetString($Server.Key))
-        $handler.SslOptions.ClientCertificates = [System.Security.Cryptography.X509Certificates.X509CertificateCollection]::new()
-        [void]$handler.SslOptions.ClientCertificates.Add($pair)
+        $certificates = [System.Security.Cryptography.X509Certificates.X509CertificateCollection]::new()
+        [void]$certificates.Add($pair)
+        $handler.SslOptions.ClientCertificates = $certificates
     }
     $client = [System.Net.Http.HttpClient]::new($handler)
     $client.BaseAddress = $Server.Address
     $client.Timeout = [TimeSpan]::FromSeconds(30)
     if ($Server.Token) {
-        $client.DefaultRequestHeaders.Authorization = [System.Net.Http.Headers.AuthenticationHeaderValue]::new('Bearer', $Server.Token)
+        $bearer = [System.Net.Http.Headers.AuthenticationHeaderValue]::new('Bearer', $Server.Token)
+        $client.DefaultRequestHeaders.Authorization = $bearer
     }
     return $client
 }
@@ -116,8 +121,8 @@ function New-TestNamespace {
     if ($PodSecurity) {
         $labels['pod-security.kubernetes.io/enforce'] = $PodSecurity
     }
-    Invoke-TestApi POST '/api/v1/namespaces' @{ apiVersion = 'v1'; kind = 'Namespace'; metadata = @{ name = $Name; labels = $labels } } -Allow 409 |
-        Out-Null
+    $body = @{ apiVersion = 'v1'; kind = 'Namespace'; metadata = @{ name = $Name; labels = $labels } }
+    Invoke-TestApi POST '/api/v1/namespaces' $body -Allow 409 | Out-Null
     return $Name
 }
 
@@ -165,7 +170,8 @@ function New-TestContainer {
         [hashtable] $Security,
         [string] $MemoryLimit
     )
-    $container = @{ name = $Name; image = $Image -match '[/:]' ? $Image : "pydebug.test/${Image}:1"; imagePullPolicy = 'IfNotPresent' }
+    $whole = $Image -match '[/:]' ? $Image : "pydebug.test/${Image}:1"
+    $container = @{ name = $Name; image = $whole; imagePullPolicy = 'IfNotPresent' }
     if ($Command) {
         $container.command = @($Command)
     }
@@ -202,10 +208,20 @@ function New-TestPod {
         [switch] $NoWait
     )
     if (-not $Containers) {
-        $Containers = New-TestContainer -Image $Image -Command $Command -Arguments $Arguments -Environment $Environment -Security $Security -MemoryLimit $MemoryLimit
+        $one = @{
+            Image = $Image; Command = $Command; Arguments = $Arguments; Environment = $Environment; Security = $Security
+            MemoryLimit = $MemoryLimit
+        }
+        $Containers = New-TestContainer @one
     }
-    $whole = @{ containers = @($Containers); automountServiceAccountToken = $false; enableServiceLinks = $false; terminationGracePeriodSeconds = 1 } + $Spec
-    $body = @{ apiVersion = 'v1'; kind = 'Pod'; metadata = @{ name = $Name; namespace = $Namespace; annotations = $Annotations }; spec = $whole }
+    $whole = @{
+        containers = @($Containers)
+        automountServiceAccountToken = $false
+        enableServiceLinks = $false
+        terminationGracePeriodSeconds = 1
+    } + $Spec
+    $metadata = @{ name = $Name; namespace = $Namespace; annotations = $Annotations }
+    $body = @{ apiVersion = 'v1'; kind = 'Pod'; metadata = $metadata; spec = $whole }
     # A new namespace has no service account for the first moments.
     Wait-Until -What "pod $Name to be accepted" -Seconds 20 {
         $answer = Invoke-TestApi POST "/api/v1/namespaces/$Namespace/pods" $body -Allow 403
@@ -232,7 +248,8 @@ function Wait-TestPod {
             $pod = Get-TestPod $Namespace $Name
             $script:lastStatus = $pod.status
             $states = $pod.status.PSObject.Properties['containerStatuses'] ? @($pod.status.containerStatuses) : @()
-            $pod.status.phase -eq 'Running' -and @($states | Where-Object { $_.state.PSObject.Properties['running'] }).Count -eq @($pod.spec.containers).Count
+            $running = @($states | Where-Object { $_.state.PSObject.Properties['running'] })
+            $pod.status.phase -eq 'Running' -and $running.Count -eq @($pod.spec.containers).Count
         } | Out-Null
     }
     catch {
@@ -263,7 +280,10 @@ function Invoke-PodExec {
         $socket.Options.SetRequestHeader('Authorization', "Bearer $($script:Server.Token)")
     }
     $cancel = [System.Threading.CancellationTokenSource]::new([TimeSpan]::FromSeconds($Seconds))
-    $streams = @{ 1 = [System.IO.MemoryStream]::new(); 2 = [System.IO.MemoryStream]::new(); 3 = [System.IO.MemoryStream]::new() }
+    $streams = @{}
+    foreach ($number in 1, 2, 3) {
+        $streams[$number] = [System.IO.MemoryStream]::new()
+    }
     try {
         [void]$socket.ConnectAsync($uri.Uri, $script:Client, $cancel.Token).GetAwaiter().GetResult()
         $buffer = [byte[]]::new(65536)
@@ -327,7 +347,8 @@ print(json.dumps(rows))
 function Get-AgentProcess {
     # Our processes in the pod but for the keeper, which is told by the mark in its arguments.
     param([string] $Namespace, [string] $Name, [string] $Container = 'web')
-    return @(Get-PodProcessTable $Namespace $Name $Container | Where-Object { $_.Command -match ' -I -S -B ' -and -not (Test-Keeper $_) })
+    return @(Get-PodProcessTable $Namespace $Name $Container |
+            Where-Object { $_.Command -match ' -I -S -B ' -and -not (Test-Keeper $_) })
 }
 
 function Test-Keeper {
@@ -338,7 +359,7 @@ function Test-Keeper {
 function Request-Trouble {
     # Asks the service in the pod for a trouble, by its own HTTP interface.
     param([string] $Namespace, [string] $Name, [string] $Path, [string] $Container = 'web')
-    $program = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8080$Path', timeout=20).read().decode())"
+    $program = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080$Path', timeout=20).read().decode())"
     return Invoke-PodPython $Namespace $Name $program $Container
 }
 
@@ -367,7 +388,8 @@ function Invoke-ChildPwsh {
     # A script in a PowerShell of its own; gives its output as text lines, throws where it fails.
     param([string] $Script)
     $program, $arguments = Get-PwshCommand
-    $encoded = [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes("`$ErrorActionPreference='Stop'; `$PSStyle.OutputRendering='PlainText'`n$Script"))
+    $text = "`$ErrorActionPreference='Stop'; `$PSStyle.OutputRendering='PlainText'`n$Script"
+    $encoded = [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes($text))
     $lines = & $program @arguments -NoProfile -NonInteractive -EncodedCommand $encoded 2>&1 | ForEach-Object { "$_" }
     if ($LASTEXITCODE -ne 0) {
         throw "The child PowerShell ended with exit code ${LASTEXITCODE}: $($lines -join "`n")"

@@ -47,20 +47,24 @@ function Start-Sandbox {
     $images = New-TestImage
     $out = Join-Path (Split-Path $PSScriptRoot) 'out'
     $sandbox = Join-Path $PSScriptRoot 'Sandbox'
-    & dotnet build (Join-Path $sandbox 'Sandbox.csproj') -c Release -m:1 -nodeReuse:false -p:UseSharedCompilation=false -v:quiet -nologo | Out-Host
+    $fixed = '-c', 'Release', '-m:1', '-nodeReuse:false', '-p:UseSharedCompilation=false', '-v:quiet', '-nologo'
+    & dotnet build (Join-Path $sandbox 'Sandbox.csproj') @fixed | Out-Host
     if ($LASTEXITCODE -ne 0) {
         throw 'The sandbox does not build.'
     }
-    $state = (New-Item -ItemType Directory (Join-Path ([System.IO.Path]::GetTempPath()) "pydebug-$([Guid]::NewGuid().ToString('n')[0..7] -join '')")).FullName
+    $state = [System.IO.Directory]::CreateTempSubdirectory('pydebug-').FullName
     $log = Join-Path $out 'sandbox.log'
     $start = [System.Diagnostics.ProcessStartInfo]::new('/bin/sh')
     # The sandbox ends with its standard input, so it cannot outlive this PowerShell.
-    @('-c', 'log=$1; shift; exec "$@" >"$log" 2>&1', 'sh', $log, 'dotnet', (Join-Path $sandbox 'bin/Release/net10.0/Sandbox.dll'),
-        '--images', $images, '--state', $state, '--watch-stdin') | ForEach-Object { $start.ArgumentList.Add($_) }
+    $program = Join-Path $sandbox 'bin/Release/net10.0/Sandbox.dll'
+    @('-c', 'log=$1; shift; exec "$@" >"$log" 2>&1', 'sh', $log, 'dotnet', $program, '--images', $images,
+        '--state', $state, '--watch-stdin') | ForEach-Object { $start.ArgumentList.Add($_) }
     $start.RedirectStandardInput = $true
     $start.UseShellExecute = $false
     $process = [System.Diagnostics.Process]::Start($start)
-    $cluster = [pscustomobject]@{ Kind = 'sandbox'; Kubeconfig = (Join-Path $state 'kubeconfig'); Process = $process; State = $state; Name = $null }
+    $cluster = [pscustomobject]@{
+        Kind = 'sandbox'; Kubeconfig = (Join-Path $state 'kubeconfig'); Process = $process; State = $state; Name = $null
+    }
     $deadline = [DateTime]::UtcNow.AddSeconds(60)
     while (-not (Test-Path -LiteralPath (Join-Path $state 'ready'))) {
         if ($process.HasExited -or [DateTime]::UtcNow -gt $deadline) {
@@ -76,8 +80,10 @@ function Start-Sandbox {
 function Start-KindCluster {
     $images = New-TestImage
     $name = 'pydebug-demo'
-    $state = (New-Item -ItemType Directory (Join-Path ([System.IO.Path]::GetTempPath()) "pydebug-$([Guid]::NewGuid().ToString('n')[0..7] -join '')")).FullName
-    $cluster = [pscustomobject]@{ Kind = 'kind'; Kubeconfig = (Join-Path $state 'kubeconfig'); Process = $null; State = $state; Name = $name }
+    $state = [System.IO.Directory]::CreateTempSubdirectory('pydebug-').FullName
+    $cluster = [pscustomobject]@{
+        Kind = 'kind'; Kubeconfig = (Join-Path $state 'kubeconfig'); Process = $null; State = $state; Name = $name
+    }
     try {
         $node = & docker image ls --format '{{.Repository}}:{{.Tag}}' kindest/node | Select-Object -First 1
         & kind create cluster --name $name --image $node --kubeconfig $cluster.Kubeconfig --wait 120s | Out-Host
@@ -86,13 +92,15 @@ function Start-KindCluster {
         }
         foreach ($folder in Get-ChildItem -Directory -LiteralPath $images) {
             $config = Get-Content -Raw -LiteralPath (Join-Path $folder.FullName 'config.json') | ConvertFrom-Json
-            $changes = @("CMD $(ConvertTo-Json -Compress @($config.Cmd))", "WORKDIR $($config.WorkingDir)") + @($config.Env | ForEach-Object { "ENV $_" })
+            $changes = @("CMD $(ConvertTo-Json -Compress @($config.Cmd))", "WORKDIR $($config.WorkingDir)")
+            $changes += @($config.Env | ForEach-Object { "ENV $_" })
             if ($config.User) {
                 $changes += "USER $($config.User)"
             }
             $archive = Join-Path $state "$($folder.Name).tar"
             & tar --create --file $archive --numeric-owner --directory (Join-Path $folder.FullName 'rootfs') .
-            & docker import @($changes | ForEach-Object { '--change', $_ }) $archive "pydebug.test/$($folder.Name):1" | Out-Null
+            $options = @($changes | ForEach-Object { '--change', $_ })
+            & docker import @options $archive "pydebug.test/$($folder.Name):1" | Out-Null
             & kind load docker-image --name $name "pydebug.test/$($folder.Name):1" | Out-Host
             Remove-Item -LiteralPath $archive
         }

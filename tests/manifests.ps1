@@ -6,7 +6,8 @@ function ConvertFrom-Manifest {
     # One manifest, as the JSON that the API takes.
     param([string] $Path)
     $reader = [System.IO.StringReader]::new((Get-Content -Raw -LiteralPath $Path))
-    $value = [YamlDotNet.Serialization.DeserializerBuilder]::new().WithAttemptingUnquotedStringTypeDeserialization().Build().Deserialize($reader)
+    $builder = [YamlDotNet.Serialization.DeserializerBuilder]::new().WithAttemptingUnquotedStringTypeDeserialization()
+    $value = $builder.Build().Deserialize($reader)
     return [YamlDotNet.Serialization.SerializerBuilder]::new().JsonCompatible().Build().Serialize($value)
 }
 
@@ -16,7 +17,8 @@ function New-ManifestObject {
     $json = ConvertFrom-Manifest $Path
     $object = $json | ConvertFrom-Json
     $place = $object.metadata.PSObject.Properties['namespace'] ? $object.metadata.namespace : $Namespace
-    $address = $object.kind -eq 'Namespace' ? '/api/v1/namespaces' : "/api/v1/namespaces/$place/$($object.kind.ToLowerInvariant())s"
+    $inside = "/api/v1/namespaces/$place/$($object.kind.ToLowerInvariant())s"
+    $address = $object.kind -eq 'Namespace' ? '/api/v1/namespaces' : $inside
     Wait-Until -What "$($object.metadata.name) to be accepted" -Seconds 20 {
         $answer = Invoke-TestApi POST $address $json -Allow 403, 409
         $answer.kind -eq $object.kind -or $answer.reason -eq 'AlreadyExists'

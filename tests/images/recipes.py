@@ -1,4 +1,4 @@
-"""What the test images hold: an interpreter, its standard library, the libraries both need, and one program. No shell."""
+"""What the test images hold: an interpreter, its standard library, the libraries both need, one program. No shell."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Dict, List, Optional
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# Imported once in each suite, so that what the applications and the agent import is there as bytecode, as after an installation.
+# Imported once in each suite: what applications and agent import is there as bytecode, as after an installation.
 WARM = (
     "argparse, asyncio, bz2, collections, concurrent.futures, contextlib, ctypes, dataclasses, email.message, fcntl, "
-    "hashlib, http.client, http.server, importlib.util, inspect, json, logging, lzma, multiprocessing, os, queue, random, "
-    "selectors, shutil, signal, socket, socketserver, sqlite3, ssl, stat, struct, subprocess, tempfile, threading, time, "
-    "traceback, types, typing, urllib.parse, urllib.request, uuid, zipfile, zlib"
+    "hashlib, http.client, http.server, importlib.util, inspect, json, logging, lzma, multiprocessing, os, queue, "
+    "random, selectors, shutil, signal, socket, socketserver, sqlite3, ssl, stat, struct, subprocess, tempfile, "
+    "threading, time, traceback, types, typing, urllib.parse, urllib.request, uuid, zipfile, zlib"
 )
 
 
@@ -49,8 +49,12 @@ def _python(version: str) -> List[str]:
 SUITES: Dict[str, Suite] = {
     suite.name: suite
     for suite in (
-        Suite("trixie", _python("3.13") + ["catatonit", "coreutils", "dash", "gunicorn", "tar", "uwsgi-core", "uwsgi-plugin-python3"],
-              ["3.13"]),
+        Suite(
+            "trixie",
+            _python("3.13")
+            + ["catatonit", "coreutils", "dash", "gunicorn", "tar", "uwsgi-core", "uwsgi-plugin-python3"],
+            ["3.13"],
+        ),
         Suite("bookworm", _python("3.11"), ["3.11"]),
         Suite("bullseye", _python("3.9"), ["3.9"]),
         Suite("sid", _python("3.14") + _python("3.15"), ["3.14", "3.15"]),
@@ -58,7 +62,10 @@ SUITES: Dict[str, Suite] = {
 }
 
 APPLICATION: Dict[str, str] = {
-    **{f"/srv/{name}": f"examples/badapp/{name}" for name in ("app.py", "async_app.py", "load.py", "troubles.py", "wsgi.py")},
+    **{
+        f"/srv/{name}": f"examples/badapp/{name}"
+        for name in ("app.py", "async_app.py", "load.py", "troubles.py", "wsgi.py")
+    },
     "/srv/frames.py": "tests/images/frames.py",
 }
 SERVE = ["python3", "/srv/app.py"]
@@ -80,12 +87,14 @@ IMAGES: Dict[str, Image] = {
         _plain("py315", "sid", "3.15"),
         _plain("async", "sid", "3.14", ["python3", "/srv/async_app.py"]),
         _plain("gunicorn", "trixie", "3.13",
-               ["/usr/bin/gunicorn", "--workers", "2", "--bind", "127.0.0.1:8080", "--chdir", "/srv", "wsgi:application"],
+               ["/usr/bin/gunicorn", "--workers", "2", "--bind", "127.0.0.1:8080", "--chdir", "/srv",
+                "wsgi:application"],
                programs=["/usr/bin/gunicorn"],
                trees=["/usr/lib/python3/dist-packages"], workdir="/srv"),
         _plain("uwsgi", "trixie", "3.13",
-               ["uwsgi", "--plugins-dir", "/usr/lib/uwsgi/plugins", "--plugin", "python313", "--http-socket", "127.0.0.1:8080",
-                "--master", "--processes", "2", "--enable-threads", "--die-on-term", "--chdir", "/srv", "--wsgi-file", "/srv/wsgi.py"],
+               ["uwsgi", "--plugins-dir", "/usr/lib/uwsgi/plugins", "--plugin", "python313",
+                "--http-socket", "127.0.0.1:8080", "--master", "--processes", "2", "--enable-threads", "--die-on-term",
+                "--chdir", "/srv", "--wsgi-file", "/srv/wsgi.py"],
                programs=["/usr/bin/uwsgi-core:/usr/bin/uwsgi", "/usr/lib/uwsgi/plugins/python313_plugin.so"],
                workdir="/srv"),
         _plain("names", "trixie", "3.13", ["python3", "/srv/odd_names.py"],
@@ -96,6 +105,7 @@ IMAGES: Dict[str, Image] = {
         _plain("username", "trixie", "3.13", user="app"),
         Image("nopython", "trixie", ["/usr/bin/catatonit", "-P"], programs=["/usr/bin/catatonit"]),
         _plain("tools", "trixie", "3.13", ["python3", "-c", "import signal; signal.pause()"],
-               programs=["/usr/bin/" + name for name in ("cat", "dash", "id", "ls", "sha256sum", "sleep", "tar")] + ["/usr/bin/dash:/usr/bin/sh"]),
+               programs=[f"/usr/bin/{name}" for name in ("cat", "dash", "id", "ls", "sha256sum", "sleep", "tar")]
+               + ["/usr/bin/dash:/usr/bin/sh"]),
     )
 }
