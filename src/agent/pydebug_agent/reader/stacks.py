@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from .. import errors
-from ..access import ptrace_denied
 from ..proc import Proc
 from .codeobj import CodeReader, is_shim
+from .failures import explained
 from .frames import Frame, Thread
-from .memory import Denied, Fault, Gone, Pages
+from .memory import Pages
 from .rooted import TargetRoot
 from .take import Taken, Taker
-from .target import Target, check_ctypes, gone
+from .target import Target, check_ctypes
 
 _MOST_SHOWN = 5000
 _MOST_SHOWN_TOGETHER = 60000
@@ -24,18 +23,8 @@ def read_stacks(pid: int, *, stop: bool = True, proc: Optional[Proc] = None) -> 
     check_ctypes(pid)
     proc = proc or Proc()
     target = Target(pid, proc)
-    try:
+    with explained(pid, proc, "stacks"):
         return _StackResult(target, stop).build()
-    except (Gone, FileNotFoundError, ProcessLookupError) as error:
-        raise gone(pid) from error
-    except (Denied, PermissionError) as error:
-        raise ptrace_denied(pid, proc, str(error)) from error
-    except Fault as fault:
-        if not proc.exists(pid):
-            raise gone(pid) from fault
-        raise errors.AgentError(
-            errors.UNSUPPORTED_PYTHON, "The memory of process %d changed too fast to be read: %s." % (pid, fault), pid
-        ) from fault
 
 
 class _StackResult:

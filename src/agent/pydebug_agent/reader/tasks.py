@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional, Set
 
 from .. import errors
-from ..access import ptrace_denied
 from ..proc import Proc
 from .aslayout import Asyncio
-from .memory import Denied, Fault, Gone
-from .target import Target, check_ctypes, gone
+from .failures import explained
+from .target import Target, check_ctypes
 from .taskgroup import LoopReader, Loops
 from .taskobj import TaskRecord
 
@@ -21,18 +20,8 @@ def read_tasks(pid: int, *, proc: Optional[Proc] = None) -> Dict[str, Any]:
     check_ctypes(pid)
     proc = proc or Proc()
     target = Target(pid, proc)
-    try:
+    with explained(pid, proc, "tasks"):
         return _TaskResult(target).build()
-    except (Gone, FileNotFoundError, ProcessLookupError) as error:
-        raise gone(pid) from error
-    except (Denied, PermissionError) as error:
-        raise ptrace_denied(pid, proc, str(error)) from error
-    except Fault as fault:
-        if not proc.exists(pid):
-            raise gone(pid) from fault
-        raise errors.AgentError(
-            errors.UNSUPPORTED_PYTHON, "The tasks of process %d changed too fast to be read: %s." % (pid, fault), pid
-        ) from fault
 
 
 class _TaskResult:
