@@ -113,9 +113,15 @@ internal sealed class DebugContainerPlan
 
     private bool Fits(PodInfo pod, DebugContainerInfo container)
     {
+        JsonObject spec = DebugContainerReader.Spec(pod, container.Name)!;
         bool profile = container.Profile == _request.Profile
-            || (!_request.ProfileNamed && SessionMark.Read(DebugContainerReader.Spec(pod, container.Name)!)!.Fallback);
+            || (!_request.ProfileNamed && SessionMark.Read(spec)!.Fallback);
+        // One that waits for its image goes on by its own policy, which may be why another is named now.
+        bool policy = container.State == DebugContainerReader.Running
+            || _request.ImagePullPolicy is null
+            || _request.ImagePullPolicy == KubeJson.Text(spec, "imagePullPolicy");
         return profile
+            && policy
             && container.State != DebugContainerReader.Terminated
             && container.Created + DebugContainerLife.Longest > DateTime.UtcNow + _request.Needs;
     }

@@ -157,6 +157,19 @@ public sealed class StartWaitTests : IDisposable
     }
 
     [Fact]
+    public async Task One_that_waits_for_its_image_is_left_alone_where_another_pull_policy_is_named()
+    {
+        _cluster.State = _ => FakeCluster.Waiting("ErrImageNeverPull", "not on the node");
+        await FailsAsync(_cluster.Request(image: "tools:9", pullPolicy: "Never"));
+        await FailsAsync(_cluster.Request(image: "tools:9"));
+        Assert.Single(_cluster.Ephemeral);
+
+        await FailsAsync(_cluster.Request(image: "tools:9", pullPolicy: "Always"));
+
+        Assert.Equal(["Never", "Always"], _cluster.Ephemeral.Select(c => $"{c!["imagePullPolicy"]}"));
+    }
+
+    [Fact]
     public async Task A_target_that_restarts_meanwhile_is_noticed()
     {
         _cluster.State = _ => FakeCluster.Waiting("ContainerCreating");

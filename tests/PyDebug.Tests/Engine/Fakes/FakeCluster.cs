@@ -108,7 +108,8 @@ internal sealed class FakeCluster : IDisposable
         Dictionary<string, string>? environment = null,
         bool dryRun = false,
         double timeout = 20,
-        List<string>? warnings = null)
+        List<string>? warnings = null,
+        string? pullPolicy = null)
         => new()
         {
             Pod = Pod,
@@ -116,6 +117,7 @@ internal sealed class FakeCluster : IDisposable
             Profile = profile,
             ProfileNamed = named,
             Image = image,
+            ImagePullPolicy = pullPolicy,
             Force = force,
             CustomJson = custom,
             Environment = environment ?? [],
