@@ -53,4 +53,18 @@ internal static class Advice
             "The pod runs in a user namespace of its own that the debug container does not share.",
         _ => $"{facts.Start("-SecurityProfile General")} has SYS_PTRACE; a security module may still refuse.",
     };
+
+    /// <summary>What to do where the kernel's sampler was asked for by name and cannot be had.</summary>
+    public static string ForSampler(string cause, FailureFacts facts)
+        => $"{ForKernelSampler(cause, facts)} -Method Memory needs neither BPF nor a capability.".TrimStart();
+
+    /// <summary>What would let the kernel's sampler be used, by the cause found; empty where nothing would.</summary>
+    public static string ForKernelSampler(string cause, FailureFacts facts) => cause switch
+    {
+        AgentCause.NoCapability => $"{facts.Start("-For Time")} has it (profile Trace).",
+        AgentCause.Seccomp =>
+            $"The node's seccomp filter refuses the call; {facts.Start("-SecurityProfile SysAdmin")} runs without one.",
+        AgentCause.NoCtypes => "Start-PodDebug -Image names an image whose Python has the module _ctypes.",
+        _ => "",
+    };
 }

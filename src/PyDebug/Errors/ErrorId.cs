@@ -30,13 +30,18 @@ internal static class ErrorId
     public const string Forbidden = "Forbidden";
     public const string ImagePullFailed = "ImagePullFailed";
     public const string InternalError = "InternalError";
+    public const string KernelSamplerFailed = "KernelSamplerFailed";
     public const string KubeconfigInvalid = "KubeconfigInvalid";
     public const string KubeconfigUnsupported = "KubeconfigUnsupported";
+    public const string Lockdown = "Lockdown";
     public const string MemoryLow = "MemoryLow";
     public const string NamespaceNotFound = "NamespaceNotFound";
+    public const string NoBtf = "NoBtf";
+    public const string NoCapability = "NoCapability";
     public const string NoCtypes = "NoCtypes";
     public const string NoPython = "NoPython";
     public const string NotCPython = "NotCPython";
+    public const string OldPython = "OldPython";
     public const string OperationTimeout = "OperationTimeout";
     public const string OutcomeUnknown = "OutcomeUnknown";
     public const string ParameterInvalid = "ParameterInvalid";
@@ -53,6 +58,7 @@ internal static class ErrorId
     public const string PythonStarting = "PythonStarting";
     public const string RequestFailed = "RequestFailed";
     public const string ResultInvalid = "ResultInvalid";
+    public const string Seccomp = "Seccomp";
     public const string SourceInvalid = "SourceInvalid";
     public const string StartTimeout = "StartTimeout";
     public const string StaticPod = "StaticPod";
@@ -60,6 +66,7 @@ internal static class ErrorId
     public const string TargetNotVisible = "TargetNotVisible";
     public const string TargetRestarted = "TargetRestarted";
     public const string TlsFailed = "TlsFailed";
+    public const string TooManyThreads = "TooManyThreads";
     public const string ToolFailed = "ToolFailed";
     public const string ToolOutputInvalid = "ToolOutputInvalid";
     public const string ToolUnavailable = "ToolUnavailable";

@@ -127,6 +127,22 @@ internal static class ErrorTable
         [LocalCause.ResultInvalid] = new(ErrorId.ResultInvalid, ErrorCategory.ParserError,
             _ => "The agent's answer could not be read. Try again; the target may have changed meanwhile."),
 
+        // The kernel's sampler, where it was asked for by name.
+        [AgentCause.NoCapability] = new(ErrorId.NoCapability, ErrorCategory.PermissionDenied,
+            f => Advice.ForSampler(AgentCause.NoCapability, f)),
+        [AgentCause.NoBtf] = new(ErrorId.NoBtf, ErrorCategory.NotImplemented,
+            f => Advice.ForSampler(AgentCause.NoBtf, f)),
+        [AgentCause.Lockdown] = new(ErrorId.Lockdown, ErrorCategory.PermissionDenied,
+            f => Advice.ForSampler(AgentCause.Lockdown, f)),
+        [AgentCause.Seccomp] = new(ErrorId.Seccomp, ErrorCategory.PermissionDenied,
+            f => Advice.ForSampler(AgentCause.Seccomp, f)),
+        [AgentCause.OldPython] = new(ErrorId.OldPython, ErrorCategory.NotImplemented,
+            f => Advice.ForSampler(AgentCause.OldPython, f)),
+        [AgentCause.Kernel] = new(ErrorId.KernelSamplerFailed, ErrorCategory.NotImplemented,
+            f => Advice.ForSampler(AgentCause.Kernel, f)),
+        [AgentCause.TooManyThreads] = new(ErrorId.TooManyThreads, ErrorCategory.LimitsExceeded,
+            _ => "-ThreadName takes those that matter."),
+
         // Tools and files.
         [AgentCause.ToolFailed] = new(ErrorId.ToolFailed, ErrorCategory.InvalidResult,
             _ => "The tool's own words are in the message."),

@@ -78,6 +78,18 @@ public sealed class ErrorTableTests
         Assert.DoesNotContain("SecurityProfile", advice, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(AgentCause.NoCapability, "Start-PodDebug web -Namespace shop -ContainerName app -For Time has it")]
+    [InlineData(AgentCause.Seccomp, "-SecurityProfile SysAdmin runs without one")]
+    [InlineData(AgentCause.NoBtf, "-Method Memory needs neither")]
+    public void A_kernel_sampler_that_cannot_be_had_is_answered_with_what_has_it(string cause, string advice)
+    {
+        FailureFacts facts = new(new PodTarget("shop", "web", "app", 7), null);
+        Assert.Contains(advice, ErrorTable.Find(cause).Advice(facts), StringComparison.Ordinal);
+        Assert.EndsWith(
+            "-Method Memory needs neither BPF nor a capability.", ErrorTable.Find(cause).Advice(facts), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_record_has_the_pod_as_target_and_the_advice_in_its_text()
     {
