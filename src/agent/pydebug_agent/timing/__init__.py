@@ -1,0 +1,1 @@
+"""Where a live Python's wall time goes: samplers, and the report of what they saw."""
