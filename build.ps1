@@ -220,6 +220,8 @@ function Invoke-PesterTest {
         if ((id -u) -ne '0') {
             $missing += 'root'
         }
+        # For the tools image; where neither it nor docker nor podman is there, the tests of that image are skipped.
+        Install-Missing @{ buildah = 'buildah' } | Out-Null
     }
     if ($missing) {
         Write-Warning "The Pester tests are skipped. Missing: $($missing -join ', ')."

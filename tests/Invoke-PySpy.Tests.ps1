@@ -60,6 +60,14 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
             ($script:profile.Threads | Measure-Object Value -Sum).Sum | Should -BeGreaterThan ($sum - 0.01)
         }
 
+        It 'ends by the clock where it cannot keep up, since py-spy counts samples' {
+            $clock = [System.Diagnostics.Stopwatch]::StartNew()
+            $fast = $script:session | Invoke-PySpy -Record -DurationSeconds 2 -SampleRate 1000 -IncludeIdle -WarningAction SilentlyContinue
+            $clock.Elapsed.TotalSeconds | Should -BeLessThan 20
+            $fast.DurationSeconds | Should -BeGreaterThan 1.9
+            $fast.DurationSeconds | Should -BeLessThan 5
+        }
+
         It 'makes a picture and files of the recording' {
             $script:profile | Should -Not -BeNullOrEmpty
             $svg = $script:profile | Export-StackProfile -Path (Join-Path $TestDrive 'flame.svg') -PassThru
@@ -137,6 +145,95 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
         }
     }
 
+    Context 'what py-spy does by itself' {
+        It 'has the workers in a dump, which its JSON forgets' {
+            $pod = New-TestPod $script:ns -Image 'gunicorn' -ReadyLog 'Booting worker'
+            $session = Start-PodDebug $pod -Namespace $script:ns
+            $all = Wait-Until -What 'two workers' {
+                $found = @($session | Get-PyProcess)
+                @($found | Where-Object Role -eq 'Worker').Count -eq 2 ? $found : $null
+            }
+            $alone = @($session | Invoke-PySpy -ProcessId 1)
+            $alone.ProcessId | Select-Object -Unique | Should -Be 1
+            $below = @($session | Invoke-PySpy -ProcessId 1 -Subprocesses)
+            ($below.ProcessId | Select-Object -Unique | Sort-Object) -join ',' | Should -Be (($all.ProcessId | Sort-Object) -join ',')
+            Remove-TestPod $script:ns $pod
+        }
+
+        It 'takes a thread''s id for none where the thread is not the process''s own' {
+            # py-spy gives the main thread of a uwsgi worker the number of the master.
+            $pod = New-TestPod $script:ns -Image 'uwsgi' -ReadyLog 'spawned uWSGI worker 2'
+            $session = Start-PodDebug $pod -Namespace $script:ns
+            $workers = @(Wait-Until -What 'two workers' {
+                $found = @($session | Get-PyProcess | Where-Object Role -eq 'Worker')
+                $found.Count -eq 2 ? $found : $null
+            })
+            $stacks = @($workers | Invoke-PySpy)
+            ($stacks.ProcessId | Select-Object -Unique).Count | Should -Be 2
+            @($stacks | Where-Object ThreadId -eq 1) | Should -BeNullOrEmpty
+            Remove-TestPod $script:ns $pod
+        }
+
+        It 'keeps names with separators and control characters apart and harmless' {
+            $pod = New-TestPod $script:ns -Image 'names'
+            $session = Start-PodDebug $pod -Namespace $script:ns
+            $names = 'render; part 2', 'count 12', 'say "hi"\path', 'обработать', '<lambda>'
+            $stacks = Wait-Until -What 'all of its threads' {
+                $found = @($session | Invoke-PySpy)
+                @($names | Where-Object { $_ -notin $found.Frames.Name }).Count ? $null : $found
+            }
+            $profile = $session | Invoke-PySpy -Record -DurationSeconds 2 -IncludeIdle -WarningAction SilentlyContinue
+            $names | ForEach-Object { $profile.Samples.Frames.Name | Should -Contain $_ }
+            $bad = '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]'
+            foreach ($frames in $stacks.Frames, $profile.Samples.Frames) {
+                $frames.Name + $frames.FileName | Where-Object { $_ -match "$bad|[\r\n]" } | Should -BeNullOrEmpty
+            }
+            $again = $profile | Export-StackProfile -Path (Join-Path $TestDrive 'names.json') -PassThru | Import-StackProfile
+            $text = { ($args[0].Samples | ForEach-Object { $_.Frames.Name -join '|' } | Sort-Object -Unique) -join "`n" }
+            & $text $again | Should -Be (& $text $profile)
+            Remove-TestPod $script:ns $pod
+        }
+
+        It 'is slowed down where a hundred threads would make the recording hurt' {
+            $program = 'import threading, time; [threading.Thread(target=time.sleep, args=(3600,), daemon=True).start() for _ in range(150)]; print("up", flush=True); time.sleep(3600)'
+            $pod = New-TestPod $script:ns -Command 'python3', '-c', $program -ReadyLog 'up'
+            $profile = Start-PodDebug $pod -Namespace $script:ns |
+                Invoke-PySpy -Record -DurationSeconds 2 -IncludeIdle -WarningVariable warnings -WarningAction SilentlyContinue
+            @($warnings | Where-Object { "$_" -match 'has 151 threads, all stopped for each sample' }).Count | Should -Be 1
+            $profile.SampleRate | Should -BeLessThan 30
+            $profile.Warnings | Should -Match 'threads'
+            @($profile.Threads).Count | Should -Be 151
+            Remove-TestPod $script:ns $pod
+        }
+
+        It 'keeps the profile of a target that exits while it is recorded' {
+            $program = 'import os, time; pid = os.fork(); t = time.time()' + "`nwhile pid == 0 and time.time() < t + 9: sum(range(100))`nif pid: os.wait(); time.sleep(3600)"
+            $pod = New-TestPod $script:ns -Command 'python3', '-c', $program
+            $session = Start-PodDebug $pod -Namespace $script:ns
+            $child = $session | Get-PyProcess | Where-Object ProcessId -ne 1
+            $profile = $child | Invoke-PySpy -Record -DurationSeconds 60 -WarningVariable warnings -WarningAction SilentlyContinue
+            @($warnings | Where-Object { "$_" -match "Process $($child.ProcessId) ended while it was recorded" }).Count | Should -Be 1
+            $profile.SampleCount | Should -BeGreaterThan 10
+            $profile.DurationSeconds | Should -BeLessThan 20
+            Remove-TestPod $script:ns $pod
+        }
+
+        It 'gives native frames on <_>, or says that without them it can' -ForEach 'badapp', 'py315' {
+            $pod = New-TestPod $script:ns -Image $_ -ReadyLog 'listens'
+            $session = Start-PodDebug $pod -Namespace $script:ns
+            $found = Get-Failure { $session | Invoke-PySpy -Native }
+            if ($found.First) {
+                Get-ErrorId $found.First | Should -Be 'ToolFailed'
+                "$($found.First) $($found.First.ErrorDetails.RecommendedAction)" | Should -Match 'without'
+            }
+            else {
+                "$($found.Output)" | Should -Match 'poll \(libc\.so\.6\)'
+                $found.Output.Frames.FileName | Should -Contain '/srv/app.py'
+            }
+            Remove-TestPod $script:ns $pod
+        }
+    }
+
     Context 'what cannot be' {
         BeforeAll {
             $script:idle = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'sleep 3600 & exec python3 -c "import time; time.sleep(3600)"'
@@ -154,6 +251,12 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
             $script:idleSession | Invoke-PySpy -ProcessId $sleep -ErrorVariable failure -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
             $failure[0].FullyQualifiedErrorId | Should -Match '^NoPython'
             "$failure $($failure.ErrorDetails.RecommendedAction)" | Should -Not -Match 'sudo|backtrace'
+        }
+
+        It 'leaves out a child that is not Python, and says so' {
+            $stacks = $script:idleSession | Invoke-PySpy -ProcessId 1 -Subprocesses -WarningVariable warnings -WarningAction SilentlyContinue
+            $stacks.ProcessId | Select-Object -Unique | Should -Be 1
+            "$warnings" | Should -Match 'Process \d+ \(sleep\) below 1 is not Python: left out'
         }
 
         It 'refuses parameters that do not go together: <Name>' -ForEach @(

@@ -1,5 +1,13 @@
 # Stop means stop: Ctrl+C, Select-Object -First and -ErrorAction Stop cancel, end what runs in the pod, and return in time.
 
+BeforeDiscovery {
+    . (Join-Path $PSScriptRoot 'common.ps1')
+    $script:noPySpy = -not (Test-Path -LiteralPath (Join-Path $script:ModulePath 'bin/payload/py-spy/manifest.json'))
+    if ($script:noPySpy) {
+        Write-Warning 'SKIPPED: stopping a recording with py-spy. This build carries none.'
+    }
+}
+
 BeforeAll {
     . (Join-Path $PSScriptRoot 'common.ps1')
     $script:ns = New-TestNamespace
@@ -12,11 +20,14 @@ BeforeAll {
             [void]$shell.AddScript("`$ProgressPreference = 'SilentlyContinue'; Import-Module '$($script:ModulePath)/PyDebug.psd1'; $Script")
             $run = $shell.BeginInvoke()
             Wait-Until -What 'the command to be under way' -Seconds 30 { $run.IsCompleted -or (& $UnderWay) } | Out-Null
-            $run.IsCompleted | Should -BeFalse -Because "it was to be stopped: $($shell.Streams.Error)"
+            if ($run.IsCompleted) {
+                throw "It was to be stopped, and ended by itself: $($shell.Streams.Error.ReadAll())"
+            }
             $watch = [System.Diagnostics.Stopwatch]::StartNew()
             $stop = $shell.BeginStop($null, $null)
             $stop.AsyncWaitHandle.WaitOne(20000) | Should -BeTrue
             $shell.EndStop($stop)
+            $shell.InvocationStateInfo.State | Should -Be 'Stopped' -Because 'a command that ended by itself shows nothing'
             return $watch.Elapsed.TotalSeconds
         }
         finally {
@@ -70,6 +81,17 @@ while time.monotonic() < end:
         $seconds = Invoke-Stopped "'$($script:json)' | ConvertFrom-Json | Get-PyStack" { Get-AgentProcess $script:ns $pod | Where-Object State -eq 'T' }
         $seconds | Should -BeLessThan 5
         Wait-Until -What 'the agent to end' -Seconds 20 { -not (Get-AgentProcess $script:ns $pod | Where-Object { $_.Command -notmatch 'SIGSTOP' }) } | Should -BeTrue
+    }
+
+    It 'ends a recording, its tool, and leaves the target running' -Skip:$script:noPySpy {
+        $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'hot' -ReadyLog 'listens'
+        $json = Start-PodDebug $pod -Namespace $script:ns | ConvertTo-Json -Depth 5 -Compress
+        $tool = { Get-PodProcessTable $script:ns $pod | Where-Object Command -match '^py-spy record' }
+        $seconds = Invoke-Stopped "'$json' | ConvertFrom-Json | Invoke-PySpy -Record -DurationSeconds 120" $tool
+        $seconds | Should -BeLessThan 5
+        Wait-Until -What 'py-spy and the agent to end' -Seconds 20 { -not (& $tool) -and -not (Get-AgentProcess $script:ns $pod) } | Should -BeTrue
+        Get-PodProcessTable $script:ns $pod | Where-Object State -in 'Z', 'T', 't' | Should -BeNullOrEmpty
+        Request-Trouble $script:ns $pod '/work?ms=10' | Should -Match 'worked'
     }
 
     It 'ends with Select-Object -First' {
