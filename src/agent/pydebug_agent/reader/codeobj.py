@@ -38,19 +38,25 @@ class CodeReader:
         self._code_type = code_type
         self._objects = Objects(source, layout)
         self._codes: Dict[int, Optional[_Code]] = {}
-        self._places: Dict[Tuple[int, int, int], Optional[Place]] = {}
+        self._places: Dict[int, Dict[Tuple[int, int], Optional[Place]]] = {}
 
     def place(self, frame: Frame) -> Optional[Place]:
         """Return where a frame is. None for one that is no Python function's, and for one that cannot be named."""
         if is_shim(self._layout, frame):
             return None
-        key = (frame.code, frame.instruction, frame.tlbc)
-        if key not in self._places:
+        places = self._places.setdefault(frame.code, {})
+        key = (frame.instruction, frame.tlbc)
+        if key not in places:
             try:
-                self._places[key] = self._find(frame)
+                places[key] = self._find(frame)
             except Fault:
-                self._places[key] = None
-        return self._places[key]
+                places[key] = None
+        return places[key]
+
+    def forget(self, code: int) -> None:
+        """Drop what is known of a code object: another one may lie there now."""
+        self._codes.pop(code, None)
+        self._places.pop(code, None)
 
     def _find(self, frame: Frame) -> Optional[Place]:
         code = self._code(frame.code)

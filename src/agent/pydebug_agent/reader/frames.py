@@ -11,6 +11,7 @@ from .memory import Batch, Copy, Fault, Memory, Miss, Range, Source
 OWNED_BY_INTERPRETER = 3
 MOST_FRAMES = 20000
 _MOST_CHUNKS = 400
+_FEW_CHUNKS = 12
 _MOST_EXTRA = 3000
 _CHUNK_HEADER = 24
 _U64 = struct.Struct("<Q").unpack_from
@@ -72,25 +73,28 @@ class FrameReader:
         self._memory = memory
         self._layout = layout
 
-    def plan(self, thread: Thread, gil: int, margin: int) -> Plan:
-        """Learn where the frames lie now; ``margin`` bytes above the stack's top are read too."""
+    def plan(self, thread: Thread, gil: int, margin: int, most: int = MOST_FRAMES) -> Plan:
+        """Learn where the frames lie now; ``margin`` bytes above the stack's top are read too.
+
+        Where ``most`` frames are enough, what lies further out is left out of the plan.
+        """
         layout, memory = self._layout, self._memory
         state = memory.read(thread.address, layout.thread_bytes)
         chunks: List[Range] = []
         if not layout.heap_frames:
-            chunks = self._chunks(state, margin)
+            chunks = self._chunks(state, margin, _MOST_CHUNKS if most >= MOST_FRAMES else _FEW_CHUNKS)
         plan = Plan(layout, thread, gil, chunks, {})
         data = memory.read_batch(plan.batch)
         if data is None:
             raise Fault("the stack of thread %d moved" % thread.tid)
-        extra = self._outside(plan.copy(data), state)
+        extra = self._outside(plan.copy(data), state, most)
         return Plan(layout, thread, gil, chunks, extra) if extra else plan
 
-    def _chunks(self, state: bytes, margin: int) -> List[Range]:
+    def _chunks(self, state: bytes, margin: int, most: int) -> List[Range]:
         place = self._layout.thread_chunk
         chunk, top = struct.unpack_from("<QQ", state, place)
         result: List[Range] = []
-        while chunk and len(result) < _MOST_CHUNKS:
+        while chunk and len(result) < most:
             previous, size, used = struct.unpack("<QQQ", self._memory.read(chunk, _CHUNK_HEADER))
             if not 4096 <= size <= 1 << 30 or size & 4095:
                 break
@@ -102,7 +106,7 @@ class FrameReader:
             chunk = previous
         return result
 
-    def _outside(self, copy: Copy, state: bytes) -> Dict[int, int]:
+    def _outside(self, copy: Copy, state: bytes, most: int) -> Dict[int, int]:
         """What the chain visits outside the chunks: frames of generators and C stacks, all of 3.8 to 3.10."""
         layout, memory = self._layout, self._memory
         extra: Dict[int, int] = {}
@@ -112,7 +116,7 @@ class FrameReader:
             frame = memory.u64(record + layout.cframe_frame)
         else:
             frame = _U64(state, layout.thread_frame)[0]
-        for _ in range(MOST_FRAMES):
+        for _ in range(most):
             if not frame:
                 break
             try:
@@ -145,8 +149,11 @@ class FrameReader:
         """Return the chain within one copy, innermost first; Miss where a frame lies outside it."""
         return self.chain(copy, plan.thread)
 
-    def chain(self, copy: Source, thread: Thread, last: int = 0) -> List[Frame]:
-        """Return a thread's frames as a source shows them, innermost first; the frame at ``last`` ends them."""
+    def chain(self, copy: Source, thread: Thread, last: int = 0, most: int = 0) -> List[Frame]:
+        """Return a thread's frames as a source shows them, innermost first.
+
+        The frame at ``last`` ends them; so does, where ``most`` is given, that many frames.
+        """
         layout = self._layout
         state = copy.read(thread.address, layout.thread_bytes)
         self._same_thread(thread, state)
@@ -162,7 +169,7 @@ class FrameReader:
                 raise Fault("more than %d frames" % MOST_FRAMES)
             data = copy.read(address, size)
             frames.append(self.frame(address, data))
-            if address == last:
+            if address == last or len(frames) == most:
                 break
             address = _U64(data, layout.frame_previous)[0]
         return frames

@@ -55,9 +55,33 @@ _KERNEL_FUNCTIONS = (
 _GIL_BYTES = 216
 
 
-def _table(words: str) -> Dict[int, str]:
-    parts = words.split()
+def system_calls() -> Dict[int, str]:
+    """Return the names of the system calls that wait, by number on this machine."""
+    parts = (_AARCH64 if os.uname().machine == "aarch64" else _X86_64).split()
     return {int(number): name for number, name in zip(parts[::2], parts[1::2])}
+
+
+def called(line: bytes) -> Optional[List[int]]:
+    """Return number and arguments from a line of /proc's ``syscall``; the number alone, -1, outside of a call."""
+    words = line.split()
+    try:
+        number = int(words[0])
+        return [number] if number < 0 else [number] + [int(word, 16) for word in words[1:7]]
+    except (ValueError, IndexError):
+        return None
+
+
+def is_gil(address: int, gil: int) -> bool:
+    """Say whether a futex lies in the lock at ``gil``, 0 where there is none."""
+    return bool(gil) and gil <= address < gil + _GIL_BYTES
+
+
+def function_call(function: str) -> Optional[str]:
+    """Return what is waited in by the kernel's function: a system call, "lock" or "stopped"; None if unknown."""
+    for part, name in _KERNEL_FUNCTIONS:
+        if part in function:
+            return name
+    return None
 
 
 class Waits:
@@ -67,23 +91,21 @@ class Waits:
         self._proc = proc
         self._pid = pid
         self._source = source
-        self._calls = _table(_AARCH64 if os.uname().machine == "aarch64" else _X86_64)
+        self._calls = system_calls()
 
     def reason(self, mark: Mark, gil: int) -> Optional[str]:
         """Say what a marked thread waits for; ``gil`` is the address of its interpreter's lock, 0 where it has none."""
         if mark.syscall is None:
             return self._by_function(mark.wchan or "")
-        words = mark.syscall.split()
-        try:
-            number = int(words[0])
-            arguments = [int(word, 16) for word in words[1:7]]
-        except ValueError:
+        words = called(mark.syscall)
+        if words is None:
             return None
+        number, arguments = words[0], words[1:]
         if number < 0:
             return "memory (page fault)"
         name = self._calls.get(number, "system call %d" % number)
         if name == "futex" and arguments:
-            return "the GIL" if gil and gil <= arguments[0] < gil + _GIL_BYTES else "lock"
+            return "the GIL" if is_gil(arguments[0], gil) else "lock"
         if name in _WITH_DESCRIPTOR and arguments:
             return self._described(name, arguments[0])
         if name in ("poll", "ppoll") and len(arguments) > 1:
@@ -110,8 +132,6 @@ class Waits:
 
     @staticmethod
     def _by_function(function: str) -> Optional[str]:
-        for part, name in _KERNEL_FUNCTIONS:
-            if part in function:
-                # Without the address the lock cannot be told from the GIL.
-                return "lock or the GIL" if name == "lock" else name
-        return function or None
+        name = function_call(function)
+        # Without the address the lock cannot be told from the GIL.
+        return "lock or the GIL" if name == "lock" else name or function or None

@@ -1,0 +1,318 @@
+"""One look at one thread: proven idle, held for one read, or neither.
+
+A look decides once. What it finds off the processor is proven or counted as moved, never looked at again in the hope
+of something that can be proven: that would favour long waits. What it finds running is held, and the stack is taken
+only if the thread did not go to wait before it stood: that would book waits as CPU time.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from ..reader.frames import Frame, FrameReader, Plan, Thread
+from ..reader.hold import Holder, Refused
+from ..reader.memory import Copy, Fault, Gone, Memory, Miss, Source
+from ..reader.reread import Rereader
+from ..reader.target import Target
+from .calls import Calls, Why
+from .kernel_thread import SCHEDSTAT, SYSCALL, WCHAN, Hidden, KernelThread
+from .names import Namer
+from .recording import CPU, FAULT, GIL, OTHER, STOPPED, Stack
+
+# Read above the stack's top too: where a thread goes deeper, the plan still holds.
+_MARGIN = 8192
+_MOST_MISSED = 2
+_LOOKS_WITHIN = 200
+
+
+class Look(NamedTuple):
+    """What a look found. Without ``why`` the thread moved on; without ``stack`` that could not be had."""
+
+    running: bool
+    why: Optional[Why]
+    stack: Optional[Stack]
+
+
+MOVED = Look(False, None, None)
+PASSED = Look(True, None, None)
+
+
+class Watched:
+    """What is kept of a thread from look to look."""
+
+    __slots__ = (
+        "kernel", "python", "seen", "proven", "last", "plan", "data", "frames", "cut", "taken", "within",
+    )  # fmt: skip
+
+    def __init__(self, kernel: KernelThread) -> None:
+        self.kernel = kernel
+        self.python: Optional[Thread] = None
+        self.seen: Optional[bytes] = None
+        self.proven: Optional[bytes] = None
+        self.last: Optional[Look] = None
+        self.within = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what was learned of the thread's memory."""
+        self.plan: Optional[Plan] = None
+        self.data = b""
+        self.frames: List[Frame] = []
+        self.cut = False
+        self.taken: Optional[bool] = None
+
+    def become(self, python: Optional[Thread]) -> None:
+        """Take note of the thread's Python state, which may be another one than before."""
+        if python != self.python:
+            self.python = python
+            self.proven = None
+            self.forget()
+
+
+class _Reaching(Source):
+    """A copy; what lies outside of it is read from a thread that stands."""
+
+    def __init__(self, copy: Copy, memory: Memory) -> None:
+        self._copy = copy
+        self._memory = memory
+        self.missed = 0
+
+    def read(self, address: int, size: int) -> bytes:
+        try:
+            return self._copy.read(address, size)
+        except Miss:
+            self.missed += 1
+            return self._memory.read(address, size)
+
+
+class Looker:
+    """Looks at the threads of one target."""
+
+    def __init__(self, target: Target, namer: Namer, hold: bool) -> None:
+        self._memory = target.memory
+        self._layout = target.layout
+        self._namer = namer
+        self._frames = FrameReader(target.memory, target.layout)
+        self._rereader = Rereader(target.memory, target.layout, self._frames)
+        self._calls = Calls()
+        self._hold = hold
+        self._holder: Optional[Holder] = None
+        self._lines = True
+        self.gils: Dict[int, int] = {}
+        # By the leader's state: a stop is the whole process's.
+        self.stopped = False
+        self.stale = False
+        self.counted = True
+        self.longest: Optional[float] = None
+        self.not_held = "" if hold else "it was not to be"
+        self.locks_unknown = False
+
+    def look(self, watched: Watched) -> Optional[Look]:
+        """Look at a thread; None when it ended."""
+        kernel = watched.kernel
+        turns = kernel.read(SCHEDSTAT, 96)
+        if turns is None:
+            return None
+        watched.seen = turns
+        if turns == watched.proven:
+            # It has not run since the last look proved it idle.
+            return watched.last
+        watched.proven = None
+        line = wchan = None
+        if self._lines:
+            try:
+                line = kernel.read(SYSCALL)
+                if line is None:
+                    return None
+            except Hidden:
+                # Its owner's alone, or not in this kernel; that stays so for all threads.
+                self._lines = False
+        if line is not None:
+            runs = line.startswith(b"running")
+        else:
+            try:
+                wchan = kernel.read(WCHAN)
+                runs = wchan in (b"", b"0")
+            except Hidden:
+                letter = kernel.letter()
+                return PASSED if letter == "R" else None if letter in "ZX" else MOVED
+            if wchan is None:
+                return None
+        return self._running(watched, turns) if runs else self._off(watched, turns, line, wchan)
+
+    def finish(self) -> List[int]:
+        """Let go of what is still held; return the threads that cannot be yet."""
+        return self._holder.settle() if self._holder else []
+
+    # Waiting
+
+    def _off(
+        self, watched: Watched, turns: bytes, line: Optional[bytes], wchan: Optional[bytes]
+    ) -> Optional[Look]:
+        kernel = watched.kernel
+        taken = self._idle(watched) if watched.python is not None else (None, False, None)
+        if kernel.read(SCHEDSTAT, 96) != turns:
+            return MOVED
+        if turns.rstrip().endswith(b" 0"):
+            # Not counted by this kernel, so nothing can be proven.
+            self.counted = False
+            return MOVED
+        frames, cut, gil_taken = taken
+        why = self._why(watched, line, wchan, gil_taken)
+        if why is None:
+            return None
+        stack: Optional[Stack] = () if watched.python is None else None
+        if frames is not None:
+            stack = self._namer.stack(frames, cut, lambda: kernel.read(SCHEDSTAT, 96) == turns)
+        watched.proven = turns
+        watched.last = Look(False, why, stack)
+        return watched.last
+
+    def _idle(self, watched: Watched) -> Tuple[Optional[List[Frame]], bool, Optional[bool]]:
+        """The frames of a thread that waits, or did a moment ago; whether they were cut; whether its GIL is taken."""
+        thread = watched.python
+        assert thread is not None
+        try:
+            plan, data = self._copied(watched, thread)
+            if data == watched.data:
+                return watched.frames, watched.cut, watched.taken
+            watched.data = b""
+            copy = plan.copy(data)
+            source = _Reaching(copy, self._memory)
+            most = self._namer.most
+            frames = self._frames.chain(source, thread, most=most)
+        except (Fault, Miss):
+            watched.forget()
+            self.stale = True
+            return None, False, None
+        taken = self._gil_of(thread, copy)[1]
+        if source.missed > _MOST_MISSED:
+            watched.plan = None
+        elif not source.missed:
+            watched.data, watched.frames, watched.cut, watched.taken = data, frames, len(frames) >= most, taken
+        return frames, len(frames) >= most, taken
+
+    def _copied(self, watched: Watched, thread: Thread) -> Tuple[Plan, bytes]:
+        for _ in range(2):
+            if watched.plan is None:
+                watched.plan = self._frames.plan(thread, self._gil(thread), _MARGIN, self._namer.most)
+            data = self._memory.read_batch(watched.plan.batch)
+            if data is not None:
+                return watched.plan, data
+            watched.plan = None
+        raise Fault("the stack moved")
+
+    def _why(
+        self, watched: Watched, line: Optional[bytes], wchan: Optional[bytes], gil_taken: Optional[bool]
+    ) -> Optional[Why]:
+        """The reason of a thread that waits; None when it ended."""
+        kernel = watched.kernel
+        gil = self._gil(watched.python) if watched.python is not None else self._any_gil()
+        why = self._calls.by_line(line, gil) if line is not None else None
+        if why is not None and why.reason == FAULT:
+            letter = kernel.letter()
+            if letter in "ZX":
+                return None
+            return why if letter == "D" else Why(STOPPED if letter in "Tt" else OTHER, None)
+        if self.stopped:
+            return Why(STOPPED, None)
+        if why is None:
+            if wchan is None:
+                wchan = kernel.read_if_shown(WCHAN)
+            why = self._calls.by_function((wchan or b"").decode("ascii", "replace"), gil_taken)
+            if why.reason == OTHER and why.call == "futex":
+                self.locks_unknown = True
+        return why
+
+    # Running
+
+    def _running(self, watched: Watched, turns: bytes) -> Optional[Look]:
+        thread = watched.python
+        if thread is None:
+            return Look(True, Why(CPU, None), ())
+        if not self._hold:
+            frames = self._reread(thread)
+            return PASSED if frames is None else self._named(frames, False, None)
+        try:
+            return self._held(watched, thread, turns)
+        except (Fault, Miss):
+            watched.forget()
+            watched.within = _LOOKS_WITHIN
+            self.stale = True
+            return PASSED
+        except Gone:
+            return None
+        except Refused as refused:
+            if refused.number == errno.EPERM and watched.kernel.letter() in "ZX":
+                return None
+            if refused.number != errno.ETIMEDOUT:
+                self._hold = False
+                self.not_held = str(refused)
+            return PASSED
+
+    def _held(self, watched: Watched, thread: Thread, turns: bytes) -> Optional[Look]:
+        if self._holder is None:
+            self._holder = Holder()
+        if watched.plan is None:
+            watched.plan = self._frames.plan(thread, self._gil(thread), _MARGIN, self._namer.most)
+            watched.data = b""
+        plan, memory, kernel, most = watched.plan, self._memory, watched.kernel, self._namer.most
+        within = watched.within > 0 or self._layout.heap_frames
+        memory.load(plan.batch)
+        # Rehearsed: the first read of a range takes longer than the next, and the thread should not pay for it.
+        memory.fire()
+
+        def act() -> Any:
+            if not memory.fire():
+                raise Fault("the stack moved")
+            after = kernel.read(SCHEDSTAT, 96)
+            line = kernel.read_if_shown(SYSCALL) if after != turns else None
+            if not within:
+                return after, line, None, None
+            # Some of its frames lie where no plan finds them: they are looked for while it stands.
+            copy = plan.copy(memory.take(plan.batch))
+            return after, line, copy, self._frames.chain(_Reaching(copy, memory), thread, most=most)
+
+        (after, line, copy, frames), lasted = self._holder.run(thread.tid, act)
+        self.longest = max(self.longest or 0.0, lasted)
+        if after != turns and not (line or b"").startswith(b"-1"):
+            return PASSED
+        if frames is None:
+            copy = plan.copy(memory.take(plan.batch))
+            frames = self._frames.chain(copy, thread, most=most)
+        else:
+            watched.within -= 1
+        holds, _ = self._gil_of(thread, copy)
+        return self._named(frames, len(frames) >= most, holds)
+
+    def _reread(self, thread: Thread) -> Optional[List[Frame]]:
+        try:
+            return self._rereader.read(thread)
+        except (Fault, Miss):
+            self.stale = True
+            return None
+
+    def _named(self, frames: List[Frame], cut: bool, holds: Optional[bool]) -> Look:
+        return Look(True, Why(CPU, GIL if holds else None), self._namer.stack(frames, cut, _no))
+
+    # The GIL
+
+    def _gil(self, thread: Thread) -> int:
+        return self.gils.get(thread.interpreter, 0)
+
+    def _any_gil(self) -> int:
+        return next(iter(self.gils.values()), 0)
+
+    def _gil_of(self, thread: Thread, copy: Copy) -> Tuple[Optional[bool], Optional[bool]]:
+        """Whether the thread holds its GIL, and whether anybody does; None where there is none."""
+        gil = self._gil(thread)
+        if not gil:
+            return None, None
+        holder, locked = struct.unpack("<Qi", copy.read(gil + 8, 12))
+        return bool(holder == thread.address and locked > 0), bool(locked > 0)
+
+
+def _no() -> bool:
+    return False

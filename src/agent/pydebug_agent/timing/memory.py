@@ -1,0 +1,395 @@
+"""The memory sampler: repeated reads of each thread, and the kernel's counters for how long it ran."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from .. import errors
+from ..proc import Proc
+from ..reader.failures import explained
+from ..reader.memory import Denied, Fault, Gone
+from ..reader.target import Target, check_ctypes
+from .kernel_thread import SCHEDSTAT, Counters, Descriptors, KernelThread
+from .looks import Look, Looker, Watched
+from .names import Namer
+from .recording import MEMORY, Count, Key, Recording, Sampler, ThreadTimes
+
+RATE = 20.0
+# The part of a processor that is ours at the usual rate; it grows with the rate that was asked for.
+_SHARE = 0.03
+_MOST_SHARE = 0.15
+_SLOWEST = 2.0
+# What is looked up now and then may take this part on top.
+_SELDOM_SHARE = 0.005
+_EACH_SECOND = 1.0
+_NAMES_SECONDS = 0.5
+
+
+class _Thread:
+    """One thread of the target, from its first reading to its last."""
+
+    __slots__ = ("watched", "times", "first", "began", "last", "counted", "wanted", "look", "count")
+
+    def __init__(self, kernel: KernelThread, times: ThreadTimes, first: Counters, began: float) -> None:
+        self.watched = Watched(kernel)
+        self.times = times
+        self.first = first
+        self.began = began
+        self.last = began
+        self.counted: Optional[bytes] = None
+        self.wanted = True
+        self.look: Optional[Look] = None
+        self.count: Optional[Count] = None
+
+
+class MemorySampler(Sampler):
+    """Samples one process by reading its memory. ``wanted`` picks threads by name; the others are left alone."""
+
+    def __init__(
+        self,
+        pid: int,
+        proc: Optional[Proc] = None,
+        rate: float = RATE,
+        depth: int = 128,
+        hold: bool = True,
+        wanted: Callable[[str], bool] = lambda name: True,
+    ) -> None:
+        self._pid = pid
+        self._proc = proc or Proc()
+        self._usual = self.interval = 1.0 / rate
+        self._share = min(_SHARE * max(1.0, rate / RATE), _MOST_SHARE)
+        self._depth = depth
+        self._hold = hold
+        self._wanted = wanted
+        self._recording = Recording(pid, MEMORY)
+        self._threads: Dict[int, _Thread] = {}
+        self._descriptors = Descriptors()
+        self._looker: Optional[Looker] = None
+        self._ended = False
+        self._ticks = 0
+        self._cost = 0.0
+        self._links = -1
+        self._listed = 0.0
+        self._names: Dict[int, str] = {}
+        self._names_due = 0.0
+        self._states_due = 0.0
+        self._second = 0.0
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    @property
+    def version(self) -> str:
+        """The version of the target's Python, once started."""
+        return self._target.version
+
+    def start(self) -> None:
+        check_ctypes(self._pid)
+        self._target = Target(self._pid, self._proc)
+        with explained(self._pid, self._proc, "threads"):
+            try:
+                self._namer = Namer(self._target.memory, self._target.layout, self._target.code_type, self._depth)
+                self._looker = Looker(self._target, self._namer, self._hold)
+                self._self = self._identity()
+                self._cpu_first = self._process_cpu()
+                self._recording.begun = time.time()
+                self._begun = self._listed = self._second = time.perf_counter()
+                self._list(first=True)
+                self._match_states()
+                self._name()
+            except BaseException:
+                self.close()
+                raise
+
+    def tick(self) -> None:
+        if self._ended:
+            return
+        used = time.thread_time()
+        try:
+            self._tick()
+        except (Gone, ProcessLookupError, FileNotFoundError):
+            self._end()
+        except (Denied, PermissionError) as error:
+            self._recording.notes.append("After %.1f s the process could not be read any more: %s." % (
+                time.perf_counter() - self._begun, error))  # fmt: skip
+            self._end()
+        self._adapt(time.thread_time() - used)
+
+    def finish(self) -> Recording:
+        recording = self._recording
+        now = time.perf_counter()
+        if not self._ended:
+            try:
+                self._last_readings()
+            except (OSError, Gone, Denied, Fault):
+                self._end()
+        recording.seconds = (self._ended_at if self._ended else time.perf_counter()) - self._begun
+        recording.ended = self._ended
+        for thread in self._threads.values():
+            self._close_thread(thread)
+        recording.rate = recording.wait_rate = self._ticks / recording.seconds if recording.seconds > 0 else 0.0
+        assert self._looker is not None
+        recording.truncated = self._namer.truncated
+        recording.unresolved = self._namer.unresolved
+        recording.held = self._looker.longest
+        self._remark(now)
+        self.close()
+        return recording
+
+    def close(self) -> None:
+        if self._looker is not None:
+            for tid in self._looker.finish():
+                self._recording.notes.append(
+                    "Thread %d has not stopped yet; it is let go when the agent ends." % tid
+                )
+            self._looker = None
+        for thread in self._threads.values():
+            thread.watched.kernel.close()
+
+    # One tick
+
+    def _tick(self) -> None:
+        looker = self._looker
+        assert looker is not None
+        now = time.perf_counter()
+        if now - self._second >= _EACH_SECOND:
+            self._second = now
+            if self._identity() != self._self:
+                self._end()
+                return
+        looker.stopped = self._is_stopped()
+        if os.stat(self._proc.path(self._pid, "task")).st_nlink != self._links or looker.stale:
+            self._list()
+            self._match_states()
+        elif now >= self._states_due and any(thread.watched.python is None for thread in self._threads.values()):
+            self._match_states()
+        self._ticks += 1
+        threads = list(self._threads.values())
+        # Not always the same one first: what the first reads does to the others would be seen with each.
+        turn = self._ticks % len(threads) if threads else 0
+        for thread in threads[turn:] + threads[:turn]:
+            if thread.wanted:
+                look = looker.look(thread.watched)
+                if look is None:
+                    self._links = -1
+                else:
+                    self._record(thread, look)
+        if looker.stale and self._identity() != self._self:
+            self._end()
+
+    def _record(self, thread: _Thread, look: Look) -> None:
+        times, recording = thread.times, self._recording
+        times.reads += 1
+        thread.last = time.perf_counter()
+        thread.counted = thread.watched.seen
+        if look is thread.look and thread.count is not None:
+            thread.count.samples += 1
+            recording.samples += 1
+            return
+        if look.running:
+            times.on_cpu += 1
+        if look.why is None:
+            if look.running:
+                recording.misses += 1
+            else:
+                times.moved += 1
+            return
+        if look.stack is None:
+            recording.misses += 1
+        key = Key(times.tid, look.why.reason, look.why.call, look.stack or ())
+        recording.add(key)
+        if not look.running:
+            thread.look, thread.count = look, recording.counts[key]
+
+    def _adapt(self, cost: float) -> None:
+        self._cost = cost if self._ticks <= 1 else 0.8 * self._cost + 0.2 * cost
+        self.interval = min(max(self._usual, self._cost / self._share), max(_SLOWEST, self._usual))
+
+    # Threads
+
+    def _list(self, first: bool = False) -> None:
+        """Take note of threads that began and ended."""
+        path = self._proc.path(self._pid, "task")
+        links = os.stat(path).st_nlink
+        before, self._listed = self._listed, time.perf_counter()
+        tids = {int(name) for name in os.listdir(path)}
+        for tid in [tid for tid in self._threads if tid not in tids]:
+            self._close_thread(self._threads.pop(tid), ended=True)
+        for tid in tids:
+            if tid not in self._threads:
+                self._begin(tid, None if first else before)
+        self._links = links
+        if not tids:
+            raise Gone("no thread is left")
+
+    def _begin(self, tid: int, before: Optional[float]) -> None:
+        kernel = KernelThread(self._proc, self._pid, tid, self._descriptors)
+        schedstat = kernel.read(SCHEDSTAT, 96)
+        counters = kernel.counters(schedstat)
+        now = time.perf_counter()
+        if counters is None or kernel.letter() in "ZX":
+            kernel.close()
+            return
+        times = ThreadTimes(tid, self._comm(tid))
+        if before is not None:
+            # All that it has used since it began is of this window.
+            times.began = True
+            begin = self._birth(tid, before, now - counters.cpu - (counters.runnable or 0.0))
+            counters = Counters(0.0, None if counters.runnable is None else 0.0, None if counters.switches is None else 0)
+        else:
+            begin = now
+        thread = _Thread(kernel, times, counters, begin)
+        thread.counted, thread.last = schedstat, now
+        thread.wanted = self._wanted(times.name)
+        self._threads[tid] = thread
+        # A number that was used before in this window belongs to another thread now: both are kept together.
+        known = self._recording.threads.get(tid)
+        if known is not None:
+            thread.times = known
+            known.ended = False
+        else:
+            self._recording.threads[tid] = times
+
+    def _birth(self, tid: int, earliest: float, latest: float) -> float:
+        """When a thread began: known to a clock tick, and not before it was looked for in vain."""
+        try:
+            stat = self._proc.stat(self._pid, "task", tid)
+        except (OSError, ValueError):
+            return max(earliest, latest)
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - (stat.start_ticks + 0.5) / self._proc.ticks
+        return max(earliest, min(latest, time.perf_counter() - age))
+
+    def _close_thread(self, thread: _Thread, ended: bool = False) -> None:
+        """Add up what a thread used until it was read last."""
+        times = thread.times
+        counters = thread.watched.kernel.counters(thread.counted)
+        if counters is None:
+            counters = thread.first
+        times.wall += max(thread.last - thread.began, 0.0)
+        times.cpu += counters.cpu - thread.first.cpu
+        if counters.runnable is not None and thread.first.runnable is not None:
+            times.runnable = (times.runnable or 0.0) + counters.runnable - thread.first.runnable
+        if counters.switches is not None and thread.first.switches is not None:
+            times.switches = (times.switches or 0) + counters.switches - thread.first.switches
+        times.ended = ended
+        thread.watched.kernel.close()
+
+    def _last_readings(self) -> None:
+        if self._identity() != self._self:
+            self._end()
+            return
+        self._list()
+        for thread in self._threads.values():
+            schedstat = thread.watched.kernel.read(SCHEDSTAT, 96)
+            if schedstat is not None:
+                thread.counted, thread.last = schedstat, time.perf_counter()
+        if any(thread.times.began for thread in self._threads.values()):
+            self._match_states()
+            self._name()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._ended_at = max([thread.last for thread in self._threads.values()] + [self._begun])
+
+    # Python's side
+
+    def _match_states(self) -> None:
+        """Find the threads that have a Python state."""
+        assert self._looker is not None
+        looker, target = self._looker, self._target
+        began = time.thread_time()
+        looker.stale = False
+        try:
+            for interpreter in target.interpreters():
+                if interpreter not in looker.gils:
+                    looker.gils[interpreter] = target.gil(interpreter)
+            found = {python.tid: python for python in target.threads()}
+        except (Fault, errors.AgentError):
+            # It changed while it was read, or the process is another by now: the next tick tells.
+            found = None
+            looker.stale = True
+        if found is not None:
+            fresh = False
+            for tid, thread in self._threads.items():
+                python = found.get(tid)
+                fresh = fresh or python is not None and python != thread.watched.python
+                thread.watched.become(python)
+            if fresh and self._ticks and time.perf_counter() >= self._names_due:
+                self._name()
+        cost = time.thread_time() - began
+        self._states_due = time.perf_counter() + max(_EACH_SECOND, cost / _SELDOM_SHARE)
+
+    def _name(self) -> None:
+        began = time.thread_time()
+        self._names.update(self._target.names())
+        for tid, thread in self._threads.items():
+            python = thread.watched.python
+            name = self._names.get(python.ident) if python is not None else None
+            thread.times.name = name or thread.times.name or self._comm(tid)
+            thread.wanted = self._wanted(thread.times.name)
+        cost = time.thread_time() - began
+        self._names_due = time.perf_counter() + max(_NAMES_SECONDS, cost / _SELDOM_SHARE)
+
+    def _comm(self, tid: int) -> str:
+        try:
+            return self._proc.stat(self._pid, "task", tid).comm
+        except (OSError, ValueError):
+            return ""
+
+    # The process
+
+    def _identity(self) -> Tuple[Any, ...]:
+        """What changes when the process becomes another program."""
+        stat = self._proc.stat(self._pid)
+        try:
+            program = os.stat(self._proc.path(self._pid, "exe"))
+            inode: Tuple[int, ...] = (program.st_dev, program.st_ino)
+        except OSError:
+            inode = ()
+        return stat.start_ticks, stat.start_stack, stat.argument_start, inode
+
+    def _is_stopped(self) -> bool:
+        leader = self._threads.get(self._pid)
+        return leader is not None and leader.watched.kernel.letter() in "Tt"
+
+    def _process_cpu(self) -> Optional[float]:
+        """The CPU seconds of the process, its ended threads included."""
+        try:
+            return time.clock_gettime(~self._pid << 3 | 2)
+        except OSError:
+            return None
+
+    # What is to be said
+
+    def _remark(self, now: float) -> None:
+        recording, looker, notes = self._recording, self._looker, self._recording.notes
+        assert looker is not None
+        notes.extend(self._target.notes)
+        if self._ended:
+            notes.append("The process ended, or became another program, %.1f s into the window." % recording.seconds)
+        elif recording.rate < 0.9 / self._usual:
+            notes.append("The threads were looked at %.1f times a second instead of %.0f, to use no more than %.0f %% of "
+                "a processor." % (recording.rate, 1 / self._usual, 100 * self._share))  # fmt: skip
+        if not looker.counted:
+            notes.append("This kernel does not count the turns of a thread: no wait could be proven.")
+        if looker.not_held:
+            text = "Running threads were not held (%s): their stacks are those that two reads agreed on"
+            if self._target.layout.heap_frames:
+                text = "Running threads were not held (%s), and without that their stacks cannot be had in this Python"
+            notes.append((text + ".") % looker.not_held)
+        if looker.locks_unknown:
+            notes.append("A lock could not always be told from the GIL: the system calls of the threads may not be read.")
+        self._remark_unseen(now)
+
+    def _remark_unseen(self, now: float) -> None:
+        last = self._process_cpu()
+        if last is None or self._cpu_first is None or self._ended:
+            return
+        known = sum(times.cpu for times in self._recording.threads.values())
+        unseen = last - self._cpu_first - known
+        if unseen > 0.02 + 0.01 * (now - self._begun):
+            self._recording.notes.append("Threads that ended between two looks used %.2f s of CPU that are in no "
+                "thread's times." % unseen)  # fmt: skip
