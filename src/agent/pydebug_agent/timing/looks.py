@@ -18,7 +18,7 @@ from ..reader.reread import Rereader
 from ..reader.target import Target
 from .calls import Calls, Why
 from .kernel_thread import SCHEDSTAT, SYSCALL, WCHAN, Hidden, KernelThread
-from .names import Namer
+from .namer import Namer
 from .recording import CPU, FAULT, GIL, OTHER, STOPPED, Stack
 
 # Read above the stack's top too: where a thread goes deeper, the plan still holds.

@@ -13,7 +13,7 @@ from ..reader.memory import Denied, Fault, Gone
 from ..reader.target import Target, check_ctypes
 from .kernel_thread import SCHEDSTAT, Counters, Descriptors, KernelThread
 from .looks import Look, Looker, Watched
-from .names import Namer
+from .namer import Namer
 from .recording import MEMORY, Count, Key, Recording, Sampler, ThreadTimes
 
 RATE = 20.0
