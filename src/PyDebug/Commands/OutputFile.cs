@@ -11,10 +11,6 @@ namespace PyDebug.Commands;
 /// </summary>
 internal sealed class OutputFile : IDisposable
 {
-    private const int DiskFull = 28;
-
-    private const int WindowsDiskFull = unchecked((int)0x80070070);
-
     private readonly string _path;
 
     private readonly string _temporary;
@@ -98,7 +94,7 @@ internal sealed class OutputFile : IDisposable
 
     /// <summary>The failure behind an exception of a write.</summary>
     public static PyDebugException Explain(Exception exception, string path)
-        => exception is IOException && exception.HResult is DiskFull or WindowsDiskFull
+        => ErrorFactory.IsDiskFull(exception)
             ? ErrorFactory.Local(AgentCause.DiskFull, $"'{path}' was not written: the disk is full.")
             : Invalid($"'{path}' cannot be written: {exception.Message}");
 

@@ -8,6 +8,10 @@ namespace PyDebug.Errors;
 /// <summary>Turns failures of every kind into the one kind that cmdlets write.</summary>
 internal static class ErrorFactory
 {
+    private const int DiskFull = 28;
+
+    private const int WindowsDiskFull = unchecked((int)0x80070070);
+
     /// <summary>A failure that the module found itself.</summary>
     public static PyDebugException Local(
         string cause,
@@ -27,7 +31,18 @@ internal static class ErrorFactory
             engine.ServerMessage),
         OperationCanceledException => Local(AgentCause.Cancelled, "The operation was cancelled.", target),
         UnauthorizedAccessException or IOException => Local(
-            LocalCause.DestinationInvalid, exception.Message, target),
+            IsDiskFull(exception) ? AgentCause.DiskFull : LocalCause.DestinationInvalid,
+            exception.Message,
+            target,
+            new Dictionary<string, string>
+            {
+                ["advice"] = "The folder must be writable and have room; TMPDIR (on Windows TEMP) names the one "
+                    + "for temporary files.",
+            }),
         _ => Local(LocalCause.Unexpected, $"{exception.GetType().Name}: {exception.Message}", target),
     };
+
+    /// <summary>Whether a write failed because there was no room left.</summary>
+    public static bool IsDiskFull(Exception exception)
+        => exception is IOException && exception.HResult is DiskFull or WindowsDiskFull;
 }

@@ -147,7 +147,8 @@ internal static class ErrorTable
         [AgentCause.ToolFailed] = new(ErrorId.ToolFailed, ErrorCategory.InvalidResult,
             _ => "The tool's own words are in the message."),
         [AgentCause.ToolUnavailable] = new(ErrorId.ToolUnavailable, ErrorCategory.NotInstalled,
-            _ => "This build of PyDebug does not carry the tool for the pod's machine."),
+            _ => "Build the module where the tool's wheel can be had: PIP_FIND_LINKS names a folder that has it. "
+                + "Get-PyStack needs no tool."),
         [AgentCause.ToolOutputInvalid] = new(ErrorId.ToolOutputInvalid, ErrorCategory.ParserError,
             f => f.Detail("advice") ?? "The tool's output could not be read."),
         [AgentCause.FileNotFound] = new(ErrorId.FileNotFound, ErrorCategory.ObjectNotFound,
@@ -161,7 +162,7 @@ internal static class ErrorTable
         [AgentCause.FileChanged] = new(ErrorId.FileChanged, ErrorCategory.InvalidData,
             _ => "It was written to while it was read; try again when it rests."),
         [AgentCause.DiskFull] = new(ErrorId.DiskFull, ErrorCategory.ResourceUnavailable,
-            _ => "Free some room, or choose another place."),
+            f => f.Detail("advice") ?? "Free some room, or choose another place."),
         [LocalCause.DestinationExists] = new(ErrorId.DestinationExists, ErrorCategory.ResourceExists,
             _ => "Without -NoClobber it is replaced."),
         [LocalCause.DestinationInvalid] = new(ErrorId.DestinationInvalid, ErrorCategory.WriteError,

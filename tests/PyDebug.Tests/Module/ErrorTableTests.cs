@@ -117,6 +117,17 @@ public sealed class ErrorTableTests
         Assert.Equal(ErrorCategory.PermissionDenied, failure.ErrorRecord.CategoryInfo.Category);
     }
 
+    [Fact]
+    public void A_full_disk_is_told_from_a_folder_that_cannot_be_written()
+    {
+        int full = OperatingSystem.IsWindows() ? unchecked((int)0x80070070) : 28;
+        ErrorRecord record = ErrorFactory.From(new IOException("No space left on device", full), null).ErrorRecord;
+        Assert.StartsWith("DiskFull", record.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Contains("TMPDIR", record.ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+        record = ErrorFactory.From(new UnauthorizedAccessException("Access denied."), null).ErrorRecord;
+        Assert.StartsWith("DestinationInvalid", record.FullyQualifiedErrorId, StringComparison.Ordinal);
+    }
+
     private static IReadOnlyList<string> Constants(Type type)
         => [.. type.GetFields(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static)
             .Where(f => f.IsLiteral)
