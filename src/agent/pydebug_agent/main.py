@@ -106,6 +106,10 @@ def _operation(name: str) -> Callable[[Request], None]:
         from . import reading
 
         return reading.OPERATIONS[name]
+    if name == "time":
+        from .timing import run
+
+        return run.time
     if name in ("get", "put"):
         from . import files
 

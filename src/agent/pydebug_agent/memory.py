@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Tuple
 
+from .cgroups import directories
 from .errors import MEMORY_LOW, AgentError
 from .proc import Proc
 
@@ -24,12 +25,6 @@ class Memory(NamedTuple):
     def room(self) -> Optional[int]:
         """Return the bytes left, None without a limit."""
         return None if self.limit is None else max(0, self.limit - (self.used or 0))
-
-
-class _Mount(NamedTuple):
-    root: str
-    point: str
-    version: int
 
 
 def read_memory(proc: Proc, top: str = "/") -> Memory:
@@ -63,59 +58,10 @@ def require_room(proc: Proc, size: int, what: str) -> None:
 
 
 def _of_process(proc: Proc, pid: str, prefix: str) -> Iterator[Memory]:
-    groups = _groups(proc, pid)
-    for mount in _mounts(proc, pid):
-        path = groups.get(mount.version)
-        if path is None:
-            continue
-        for directory in _directories(mount, path, prefix):
-            memory = _read_v2(directory) if mount.version == 2 else _read_v1(directory)
-            if memory is not None:
-                yield memory
-
-
-def _groups(proc: Proc, pid: str) -> Dict[int, str]:
-    result: Dict[int, str] = {}
-    for line in proc.text(pid, "cgroup").splitlines():
-        parts = line.split(":", 2)
-        if len(parts) != 3:
-            continue
-        if parts[1] == "":
-            result[2] = parts[2]
-        elif "memory" in parts[1].split(","):
-            result[1] = parts[2]
-    return result
-
-
-def _mounts(proc: Proc, pid: str) -> Iterator[_Mount]:
-    for line in proc.text(pid, "mountinfo").splitlines():
-        left, separator, right = line.partition(" - ")
-        before, after = left.split(" "), right.split(" ")
-        if not separator or len(before) < 5 or len(after) < 3:
-            continue
-        root, point = _unescape(before[3]), _unescape(before[4])
-        if after[0] == "cgroup2":
-            yield _Mount(root, point, 2)
-        elif after[0] == "cgroup" and "memory" in after[2].split(","):
-            yield _Mount(root, point, 1)
-
-
-def _directories(mount: _Mount, path: str, prefix: str) -> Iterator[str]:
-    """Yield the directory of a group and those above it, as far as they can be seen."""
-    point = os.path.join(prefix, mount.point.lstrip("/"))
-    inside = _below(path, mount.root)
-    # A namespaced view ends at "/", "..": then the mount point itself is the group.
-    parts = [] if inside is None or ".." in inside else inside
-    for length in range(len(parts), -1, -1):
-        directory = os.path.join(point, *parts[:length])
-        if os.path.isdir(directory):
-            yield directory
-
-
-def _below(path: str, root: str) -> Optional[List[str]]:
-    parts = [part for part in path.split("/") if part]
-    base = [part for part in root.split("/") if part]
-    return parts[len(base) :] if parts[: len(base)] == base else None
+    for directory, version in directories(proc, pid, prefix, "memory"):
+        memory = _read_v2(directory) if version == 2 else _read_v1(directory)
+        if memory is not None:
+            yield memory
 
 
 def _read_v2(directory: str) -> Optional[Memory]:
@@ -155,9 +101,3 @@ def _statistic(directory: str, name: str) -> int:
     except (OSError, ValueError):
         pass
     return 0
-
-
-def _unescape(text: str) -> str:
-    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        text = text.replace(code, character)
-    return text

@@ -7,10 +7,9 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .. import errors
-from ..proc import Proc
 from ..reader.failures import explained
 from ..reader.memory import Denied, Fault, Gone
-from ..reader.target import Target, check_ctypes
+from ..reader.target import Target
 from .kernel_thread import SCHEDSTAT, Counters, Descriptors, KernelThread
 from .looks import Look, Looker, Watched
 from .namer import Namer
@@ -49,15 +48,15 @@ class MemorySampler(Sampler):
 
     def __init__(
         self,
-        pid: int,
-        proc: Optional[Proc] = None,
+        target: Target,
         rate: float = RATE,
         depth: int = 128,
         hold: bool = True,
         wanted: Callable[[str], bool] = lambda name: True,
     ) -> None:
-        self._pid = pid
-        self._proc = proc or Proc()
+        self._target = target
+        self._pid = pid = target.pid
+        self._proc = target.proc
         self._usual = self.interval = 1.0 / rate
         self._share = min(_SHARE * max(1.0, rate / RATE), _MOST_SHARE)
         self._depth = depth
@@ -81,14 +80,7 @@ class MemorySampler(Sampler):
     def ended(self) -> bool:
         return self._ended
 
-    @property
-    def version(self) -> str:
-        """The version of the target's Python, once started."""
-        return self._target.version
-
     def start(self) -> None:
-        check_ctypes(self._pid)
-        self._target = Target(self._pid, self._proc)
         with explained(self._pid, self._proc, "threads"):
             try:
                 self._namer = Namer(self._target.memory, self._target.layout, self._target.code_type, self._depth)

@@ -1,0 +1,244 @@
+"""The operation that samples wall time: all processes over the same seconds, each by the method it can have."""
+
+from __future__ import annotations
+
+import random
+import time as clock
+from typing import Any, Callable, Dict, List, Optional
+
+from .. import errors
+from ..errors import AgentError
+from ..masking import mask_command
+from ..processes import shorten
+from ..request import Request, no_ctypes
+from . import report
+from .options import AUTO, Options, options
+from .recording import KERNEL, MEMORY, Recording
+from .throttle import Throttle
+
+# What stands against the kernel's sampler alone: the other method may still do.
+_KERNEL_CAUSES = frozenset((
+    errors.NO_CAPABILITY, errors.NO_BTF, errors.LOCKDOWN, errors.SECCOMP, errors.TOO_MANY_THREADS, errors.OLD_PYTHON,
+    errors.NO_CTYPES, errors.KERNEL,
+))  # fmt: skip
+_LONGEST_NAP = 0.05
+_KERNEL_RATE = 99.0
+
+
+class _Part:
+    """A sampler of one process or several, and when it is due."""
+
+    def __init__(
+        self, method: str, sampler: Any, pids: List[int], finish: Callable[[], Dict[int, Recording]]
+    ) -> None:
+        self.method = method
+        self.sampler = sampler
+        self.pids = pids
+        self.finish = finish
+        self.due = 0.0
+        self.cpu = 0.0
+        self.failure: Optional[BaseException] = None
+
+    @property
+    def active(self) -> bool:
+        return self.failure is None and not self.sampler.ended
+
+    def tick(self, now: float) -> None:
+        used = clock.thread_time()
+        try:
+            self.sampler.tick()
+        except AgentError as error:
+            self.failure = error
+        self.cpu += clock.thread_time() - used
+        # A turn that was missed is not made up for. A beat of its own would meet that of a target again and again.
+        self.due = max(self.due, now - self.sampler.interval) + self.sampler.interval * random.uniform(0.75, 1.25)
+
+
+def time(request: Request) -> None:
+    """Send one "time" result per process."""
+    chosen = options(request)
+    found = request.processes()
+    named = request.pids()
+    started = request.started()
+    try:
+        import ctypes  # noqa: F401 - to fail here, once, with the reason
+    except ImportError as error:
+        raise no_ctypes(error) from error
+    from ..reader.target import Target
+
+    targets: Dict[int, Target] = {}
+    about: Dict[int, Dict[str, Any]] = {}
+    for pid in found.workers() if named is None else named:
+        request.channel.check()
+        with request.guarded(pid):
+            found.require(pid, started)
+            # Now, since it may be gone when the result is sent.
+            about[pid] = {
+                "command": " ".join(mask_command(shorten(request.proc.command(pid)))),
+                "started": request.proc.started(pid),
+            }
+            targets[pid] = Target(pid, request.proc)
+    run = _Run(request, chosen, targets, about)
+    try:
+        run.start()
+        run.sample()
+        run.send()
+    finally:
+        run.close()
+
+
+class _Run:
+    def __init__(
+        self, request: Request, chosen: Options, targets: Dict[int, Any], about: Dict[int, Dict[str, Any]]
+    ) -> None:
+        self._request = request
+        self._options = chosen
+        self._targets = targets
+        self._about = about
+        self._parts: List[_Part] = []
+        self._why: Dict[int, AgentError] = {}
+        self._throttles: Dict[int, Throttle] = {}
+
+    def start(self) -> None:
+        """Attach to each process by the first method that it can have."""
+        left = list(self._targets)
+        for pid in left:
+            self._throttles[pid] = Throttle(self._request.proc, pid)
+        if self._options.method != MEMORY:
+            left = self._start_kernel(left)
+        for pid in left:
+            self._request.channel.check()
+            with self._request.guarded(pid):
+                self._start_memory(pid)
+
+    def _start_kernel(self, pids: List[int]) -> List[int]:
+        """Sample from the kernel what can be; return the processes that are left for the other method."""
+        left: List[int] = []
+
+        def refuse(pid: int, error: BaseException) -> None:
+            failure = self._request.explain(error, pid)
+            if failure.cause in _KERNEL_CAUSES and self._options.method == AUTO and not self._options.exact:
+                self._why[pid] = failure
+                left.append(pid)
+            else:
+                self._request.fail(failure, pid)
+
+        sampler = None
+        taken: List[int] = []
+        used = clock.thread_time()
+        try:
+            sampler = _kernel_sampler(self._options)
+            for pid in pids:
+                try:
+                    sampler.add(self._targets[pid])
+                    taken.append(pid)
+                except AgentError as error:
+                    refuse(pid, error)
+            if not taken:
+                return left
+            sampler.start()
+        except AgentError as error:
+            if sampler is not None:
+                sampler.close()
+            for pid in taken if sampler is not None else pids:
+                refuse(pid, error)
+            return left
+        part = _Part(KERNEL, sampler, taken, sampler.finish)
+        self._parts.append(part)
+        for pid, error in sampler.failures.items():
+            taken.remove(pid)
+            refuse(pid, error)
+        part.cpu = clock.thread_time() - used
+        return left
+
+    def _start_memory(self, pid: int) -> None:
+        from .memory import RATE, MemorySampler
+
+        chosen = self._options
+        used = clock.thread_time()
+        sampler = MemorySampler(self._targets[pid], chosen.rate or RATE, chosen.depth, wanted=chosen.wants)
+        part = _Part(MEMORY, sampler, [pid], lambda: {pid: sampler.finish()})
+        self._parts.append(part)
+        try:
+            sampler.start()
+        except BaseException:
+            self._parts.remove(part)
+            raise
+        part.cpu = clock.thread_time() - used
+
+    def sample(self) -> None:
+        """Let every sampler look when it is due, until the time is over or nothing is left to look at."""
+        channel, seconds = self._request.channel, self._options.seconds
+        begun = told = clock.monotonic()
+        for part in self._parts:
+            part.due = begun + part.sampler.interval * random.random()
+        while True:
+            channel.check()
+            now = clock.monotonic()
+            active = [part for part in self._parts if part.active]
+            if now - begun >= seconds or not active:
+                break
+            if now - told >= 1.0:
+                told += 1.0
+                channel.progress(round(now - begun, 1), seconds, self._progress())
+            for part in active:
+                if part.due <= now:
+                    part.tick(now)
+                    now = clock.monotonic()
+            until = min([part.due for part in active] + [begun + seconds])
+            clock.sleep(min(max(0.0, until - clock.monotonic()), _LONGEST_NAP))
+
+    def _progress(self) -> str:
+        texts: List[str] = []
+        for method, words in ((KERNEL, "from the kernel"), (MEMORY, "by reading its memory")):
+            count = sum(len(part.pids) for part in self._parts if part.active and part.method == method)
+            if count:
+                texts.append("%d process%s %s" % (count, "" if count == 1 else "es", words))
+        return ", ".join(texts).replace("es by reading its", "es by reading their")
+
+    def send(self) -> None:
+        """Send what was seen of each process. All stop before the first is sent."""
+        recordings: Dict[int, Recording] = {}
+        for part in self._parts:
+            if part.failure is not None:
+                for pid in part.pids:
+                    self._request.fail(self._request.explain(part.failure, pid), pid)
+                continue
+            used = clock.thread_time()
+            with self._request.guarded(part.pids[0] if len(part.pids) == 1 else None):
+                taken = part.finish()
+                part.cpu += clock.thread_time() - used
+                for recording in taken.values():
+                    recording.own_cpu = part.cpu / max(1, len(taken))
+                recordings.update(taken)
+        for pid in self._targets:
+            recording = recordings.get(pid)
+            if recording is not None:
+                self._request.channel.check()
+                with self._request.guarded(pid):
+                    self._request.result(self._result(pid, recording))
+
+    def _result(self, pid: int, recording: Recording) -> Dict[str, Any]:
+        if recording.throttled is None:
+            recording.throttled = self._throttles[pid].seconds()
+        content = report.build(recording, self._options.wants, self._options.minimum)
+        why = self._why.get(pid)
+        content.update(self._about[pid])
+        content["version"] = self._targets[pid].version
+        content["why"] = None if why is None else why.message
+        content["whyCause"] = None if why is None else why.cause
+        return content
+
+    def close(self) -> None:
+        """Let go of all processes."""
+        for part in self._parts:
+            part.sampler.close()
+
+
+def _kernel_sampler(chosen: Options) -> Any:
+    try:
+        from .kernel import KernelSampler
+    except ImportError as error:
+        raise AgentError(errors.KERNEL, f"The kernel's sampler cannot be used: {error}.") from error
+    more = {"exact": True, "force": chosen.force} if chosen.exact else {}
+    return KernelSampler(rate=chosen.rate or _KERNEL_RATE, depth=chosen.depth, **more)
