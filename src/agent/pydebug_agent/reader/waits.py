@@ -11,19 +11,20 @@ from .memory import Denied, Fault, Gone, Source
 from .proof import Mark
 
 _X86_64 = (
-    "0 read 1 write 7 poll 17 pread64 18 pwrite64 19 readv 20 writev 23 select 34 pause 35 nanosleep 40 sendfile "
-    "42 connect 43 accept 44 sendto 45 recvfrom 46 sendmsg 47 recvmsg 61 wait4 65 semop 72 fcntl 73 flock 74 fsync "
-    "75 fdatasync 128 rt_sigtimedwait 130 rt_sigsuspend 202 futex 219 restart_syscall 220 semtimedop "
-    "230 clock_nanosleep 232 epoll_wait 240 mq_open 243 mq_timedreceive 247 waitid 257 openat 270 pselect6 271 ppoll "
-    "275 splice 281 epoll_pwait 285 fallocate 288 accept4 295 preadv 296 pwritev 299 recvmmsg 307 sendmmsg "
-    "426 io_uring_enter 441 epoll_pwait2 449 futex_waitv"
+    "0 read 1 write 7 poll 9 mmap 10 mprotect 11 munmap 12 brk 17 pread64 18 pwrite64 19 readv 20 writev 23 select "
+    "34 pause 35 nanosleep 40 sendfile 42 connect 43 accept 44 sendto 45 recvfrom 46 sendmsg 47 recvmsg 61 wait4 "
+    "65 semop 72 fcntl 73 flock 74 fsync 75 fdatasync 128 rt_sigtimedwait 130 rt_sigsuspend 202 futex "
+    "219 restart_syscall 220 semtimedop 230 clock_nanosleep 232 epoll_wait 240 mq_open 243 mq_timedreceive "
+    "247 waitid 257 openat 270 pselect6 271 ppoll 275 splice 281 epoll_pwait 285 fallocate 288 accept4 295 preadv "
+    "296 pwritev 299 recvmmsg 307 sendmmsg 426 io_uring_enter 441 epoll_pwait2 449 futex_waitv"
 )
 _AARCH64 = (
     "22 epoll_pwait 25 fcntl 32 flock 47 fallocate 56 openat 63 read 64 write 65 readv 66 writev 67 pread64 "
     "68 pwrite64 69 preadv 70 pwritev 71 sendfile 72 pselect6 73 ppoll 76 splice 82 fsync 83 fdatasync 95 waitid "
     "98 futex 101 nanosleep 115 clock_nanosleep 128 restart_syscall 133 rt_sigsuspend 137 rt_sigtimedwait "
     "183 mq_timedreceive 192 semtimedop 193 semop 202 accept 203 connect 206 sendto 207 recvfrom 211 sendmsg "
-    "212 recvmsg 242 accept4 243 recvmmsg 260 wait4 269 sendmmsg 426 io_uring_enter 441 epoll_pwait2 449 futex_waitv"
+    "212 recvmsg 214 brk 215 munmap 222 mmap 226 mprotect 242 accept4 243 recvmmsg 260 wait4 269 sendmmsg "
+    "426 io_uring_enter 441 epoll_pwait2 449 futex_waitv"
 )
 _WITH_DESCRIPTOR = frozenset(
     "read write pread64 pwrite64 readv writev preadv pwritev connect accept accept4 sendto recvfrom sendmsg recvmsg "

@@ -1,0 +1,135 @@
+"""The program that looks at every thread of a process, and proves that those it reads did not run meanwhile."""
+
+from __future__ import annotations
+
+from .asm import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, Reg
+from .machine import Machine
+from .records import (
+    FLAG_FIRST_ZERO,
+    FLAG_SECOND_ZERO,
+    KEY_CALL,
+    REASON_CALL,
+    REASON_FAULT,
+    REASON_GIL,
+    REASON_PREEMPTED,
+    REASON_RUNNABLE,
+    REASON_STOPPED,
+    RECORD_KEY,
+    THREAD,
+)
+from .walk import AREA, GIL, NOW, READ_TASKS_USER, RUN_STATE, TASK_REGISTERS, TURNS, Maps, Program
+
+_STOPPED = 0x4 | 0x8  # __TASK_STOPPED, __TASK_TRACED
+_CALL_MASK = 0xFFF
+_GIL_BYTES = 216
+
+
+class IteratorProgram(Program):
+    """Runs once for each thread at each pass, and may sleep to get at the target's memory."""
+
+    def __init__(self, machine: Machine, maps: Maps, depth: int, level: int, futex: int) -> None:
+        super().__init__(machine, maps, depth, level)
+        self._futex = futex
+
+    def read_user(self) -> None:
+        self.set(R4, Reg(R6))
+        self.set(R5, 0)
+        self.call(READ_TASKS_USER)
+
+    def build(self) -> bytes:
+        """Return the program."""
+        task = self.machine.task
+        self.load(R6, R1, 8)
+        self.jump_if(R6, "==", 0, "out")
+        self.find_target("out")
+        self.leave_if_ended("out")
+        self.load(R1, R6, task["exit_state"], 4)
+        self.jump_if(R1, "!=", 0, "out")
+        self.scratch(self.maps.iterator_scratch, "out")
+        self.make_entry(R7, RECORD_KEY, "full")
+        self.set(R8, Reg(R0))
+        self.call(NOW)
+        self.store(R8, THREAD["time"], Reg(R0))
+        self.counters(R8, "")
+        self.name_thread(R8)
+        self._look("reads")
+        # The turns, whether it is on a processor, all that is read, and the turns again.
+        self.copy(R10, TURNS, R6, self.machine.turns)
+        self.load(R1, R6, task["on_cpu"], 4)
+        self.jump_if(R1, "!=", 0, "running")
+        self.load(R1, R6, task["__state"], 4)
+        self.store(R10, RUN_STATE, Reg(R1))
+        self.walk()
+        self._reason()
+        self.load(R1, R10, TURNS)
+        self.load(R2, R6, self.machine.turns)
+        self.jump_if(R1, "!=", Reg(R2), "moved")
+        self.add_sample("out")
+        self.label("running")
+        self._look("on_cpu")
+        self.jump("out")
+        self.label("moved")
+        self._look("moved")
+        self.jump("out")
+        self.label("full")
+        self.count_one("lost")
+        self.label("out")
+        self.end()
+        return self.code()
+
+    def _look(self, name: str) -> None:
+        # Looked up each time: the walk may sleep, and the thread end and its entry be another's meanwhile.
+        gone = self.fresh("gone")
+        self.lookup(self.maps.threads, R7, RECORD_KEY)
+        self.jump_if(R0, "==", 0, gone)
+        self.load(R2, R0, THREAD[name])
+        self.do("+", R2, 1)
+        self.store(R0, THREAD[name], Reg(R2))
+        self.label(gone)
+
+    def _reason(self) -> None:
+        """R9 becomes the reason; the call's number goes into the key."""
+        machine = self.machine
+        self.store(R7, RECORD_KEY + KEY_CALL, 0, 4)
+        self.set(R1, Reg(R6))
+        self.call(TASK_REGISTERS)
+        self.load(R8, R0, machine.call, machine.call_bytes)
+        if machine.call_bytes == 4:
+            self.do("<<", R8, 32)
+            self.do("s>>", R8, 32)
+        self.load(R5, R0, machine.first)
+        self.load(R4, R0, machine.second)
+        self.store(R10, AREA, Reg(R5))
+        self.load(R1, R10, RUN_STATE)
+        self.jump_if(R1, "!=", 0, "asleep")
+        self.set(R9, REASON_PREEMPTED)
+        self.jump_if(R8, "s<", 0, "reason")
+        self.set(R9, REASON_RUNNABLE)
+        self.jump("reason")
+        self.label("asleep")
+        self.set(R9, REASON_STOPPED)
+        self.jump_if(R1, "&", _STOPPED, "reason")
+        self.set(R9, REASON_FAULT)
+        self.jump_if(R8, "s<", 0, "reason")
+        self.set(R9, REASON_CALL)
+        self.do("&", R8, _CALL_MASK)
+        self.store(R7, RECORD_KEY + KEY_CALL, Reg(R8), 4)
+        self._argument(R5, FLAG_FIRST_ZERO)
+        self._argument(R4, FLAG_SECOND_ZERO)
+        self.jump_if(R8, "!=", self._futex, "reason")
+        self.find_gil("reason")
+        self.load(R1, R10, AREA)
+        self.load(R2, R10, GIL)
+        self.do("-", R1, Reg(R2))
+        self.jump_if(R1, ">=", _GIL_BYTES, "reason")
+        self.set(R9, REASON_GIL)
+        self.label("reason")
+        self.set_reason(R9)
+
+    def _argument(self, register: int, flag: int) -> None:
+        # These are ints or of no interest.
+        given = self.fresh("given")
+        self.do("<<", register, 32)
+        self.jump_if(register, "!=", 0, given)
+        self.do("|", R9, flag)
+        self.label(given)

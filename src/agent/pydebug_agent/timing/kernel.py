@@ -1,0 +1,295 @@
+"""Samples from within the kernel: nothing is held, and no event is on a thread, so that it costs none at its switches.
+
+A clock on each processor samples what runs there. A look at each thread, some 49 times a second, finds where the
+others wait, and proves that they did not run while they were read. The kernel's own counters say how long each thread
+ran, wanted to, and waited; the ends of threads are seen as they happen, so that short ones are counted whole.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Dict, List, Optional
+
+from .. import errors
+from ..proc import Proc
+from ..reader.failures import explained
+from ..reader.layouts import NEWEST
+from ..reader.memory import Denied, Fault, Gone
+from ..reader.target import Target, check_ctypes, gone
+from . import records
+from .attach import Attachment
+from .bpf import KernelRefusal
+from .recording import KERNEL, Recording
+from .refusals import no_types, refused, too_old
+from .tally import Reasons, Tally
+from .tls import find_offset
+
+MOST_THREADS = 5000
+MOST_DEPTH = 2000
+WAIT_RATE = 49.0
+
+_OLDEST_MINOR = 11
+_CALIBRATIONS = 8
+_LARGEST_SHARE = 0.03  # of a processor, for looking at threads
+_LONGEST_INTERVAL = 1.0
+_HOUSEKEEPING_SECONDS = 1.0
+_FREEING_SECONDS = 0.1
+
+
+class _Process:
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.pid = target.pid
+        self.link = -1
+        self.tgid = 0
+        self.tally: Optional[Tally] = None
+        self.ended = 0
+        self.known: "set[int]" = set()
+
+
+class KernelSampler:
+    """Samples several processes at once. Made, it has attached to nothing; failures are AgentErrors."""
+
+    def __init__(self, rate: float = 99.0, depth: int = 128, wait_rate: float = WAIT_RATE) -> None:
+        self.interval = 1 / wait_rate
+        self.failures: Dict[int, errors.AgentError] = {}
+        self._rate = rate
+        self._depth = max(1, min(depth, MOST_DEPTH))
+        self._mean = self._least = 1 / wait_rate
+        self._processes: List[_Process] = []
+        self._by_tgid: Dict[int, _Process] = {}
+        self._attachment: Optional[Attachment] = None
+        self._looks = 0
+        self._housekeeping = 0.0
+        self._stopped = 0.0
+
+    def add(self, target: Target) -> None:
+        """Take a process in; an AgentError says why this one cannot be sampled so. Before ``start``."""
+        check_ctypes(target.pid)
+        version, layout, pid = target.version, target.layout, target.pid
+        if layout.free_threaded:
+            raise errors.AgentError(
+                errors.KERNEL, "The kernel's sampler does not read free-threaded Pythons (%s)." % version, pid
+            )
+        if layout.minor < _OLDEST_MINOR:
+            raise errors.AgentError(
+                errors.OLD_PYTHON, "The kernel's sampler reads Python 3.11 and later; this is %s." % version, pid
+            )
+        if target.found.version[1] > NEWEST:
+            raise errors.AgentError(errors.KERNEL, "The kernel's sampler does not know Python %s." % version, pid)
+        threads = len(target.tids) + sum(len(process.target.tids) for process in self._processes)
+        if threads > MOST_THREADS:
+            raise errors.AgentError(
+                errors.TOO_MANY_THREADS,
+                "The kernel's sampler takes up to %d threads; there are %d." % (MOST_THREADS, threads),
+                pid,
+                {"threads": threads},
+            )
+        self._processes.append(_Process(target))
+
+    def start(self) -> None:
+        """Load, attach, and take the first readings. What fails for one process alone is in ``failures``."""
+        proc = self._processes[0].target.proc if self._processes else Proc()
+        try:
+            self._start(proc)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, proc: Proc) -> None:
+        try:
+            self._attach()
+        except KernelRefusal as refusal:
+            raise refused(refusal, proc) from refusal
+        except FileNotFoundError as error:
+            raise no_types("no %s" % error.filename) from error
+        except PermissionError as error:
+            raise no_types("%s: %s" % (error.filename, error.strerror)) from error
+
+    def _attach(self) -> None:
+        threads = sum(len(process.target.tids) for process in self._processes)
+        self._attachment = attachment = Attachment(threads, self._depth)
+        if attachment.machine.missing or not attachment.machine.supported:
+            raise too_old(attachment.machine.missing or ["program for this processor"])
+        attachment.load()
+        reasons = Reasons()
+        for process in list(self._processes):
+            try:
+                with explained(process.pid, process.target.proc, "threads"):
+                    self._admit(process, attachment, reasons)
+            except errors.AgentError as error:
+                self._processes.remove(process)
+                self.failures[process.pid] = error
+        self._cpu_before = time.process_time()
+        self._begun, self._began = time.time(), time.monotonic_ns()
+        for process in self._processes:
+            self._look(process)
+        attachment.start_clocks(int(1e9 / self._rate))
+        self._housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
+
+    def _admit(self, process: _Process, attachment: Attachment, reasons: Reasons) -> None:
+        target = process.target
+        offset: Optional[int] = None
+        for _ in range(_CALIBRATIONS):
+            # Threads come and go: those that both sides know are taken.
+            probed = {thread.tid: thread for thread in attachment.probe(process.pid)}
+            if not probed:
+                raise gone(process.pid)
+            threads = [thread for thread in target.threads() if thread.tid in probed]
+            pairs = [(thread.address, probed[thread.tid].pointer) for thread in threads]
+            offset = find_offset(target.memory, pairs)
+            if offset is not None:
+                process.tgid = next(iter(probed.values())).tgid
+                break
+        if offset is None:
+            raise errors.AgentError(
+                errors.KERNEL,
+                "Where the threads of process %d keep their Python state was not found." % process.pid,
+                process.pid,
+            )
+        layout = target.layout
+        fixed = target.found.runtime + layout.runtime_gil if layout.runtime_gil >= 0 else 0
+        process.tally = Tally(target, process.tgid, reasons)
+        self._name_threads(process)
+        process.link = attachment.link(process.pid)
+        attachment.add(process.tgid, layout, offset, fixed, time.monotonic_ns())
+        self._by_tgid[process.tgid] = process
+
+    @property
+    def ended(self) -> bool:
+        """Say whether all targets exited or became other programs: nothing more will be seen."""
+        return all(process.ended for process in self._processes)
+
+    def tick(self) -> None:
+        """Look at all threads, and name what was found; to be called about every ``interval`` seconds."""
+        began = time.monotonic()
+        for process in self._processes:
+            if not process.ended:
+                self._look(process)
+        self._looks += 1
+        looked = time.monotonic() - began
+        self._drain()
+        if began >= self._housekeeping:
+            self._housekeeping = began + _HOUSEKEEPING_SECONDS
+            self._harvest()
+            self._keep_house()
+        self._mean = min(max(self._least, looked / _LARGEST_SHARE), _LONGEST_INTERVAL)
+        # A target with a beat of its own would be seen at the same place of it each time.
+        self.interval = self._mean * random.uniform(0.5, 1.5)
+
+    def _look(self, process: _Process) -> None:
+        assert self._attachment is not None
+        self._attachment.look(process.link)
+        process.ended = self._attachment.target(process.tgid).ended
+
+    def _keep_house(self) -> None:
+        assert self._attachment is not None
+        period = 1e9 / self._rate
+        self._attachment.change_clocks(iter(lambda: int(period * random.uniform(0.8, 1.25)), 0))
+        for process in self._processes:
+            if not process.ended:
+                self._name_threads(process)
+
+    def _name_threads(self, process: _Process) -> None:
+        assert process.tally is not None
+        target = process.target
+        try:
+            tids = set(target.proc.threads(process.pid))
+            if tids <= process.known:
+                return
+            process.known = tids
+            names = target.names()
+            for thread in target.threads():
+                if thread.ident in names:
+                    process.tally.thread_names[thread.tid] = names[thread.ident]
+        except (Fault, Gone, Denied, OSError):
+            # It may be ending; the kernel's names remain.
+            pass
+
+    def _drain(self) -> None:
+        """Name new stacks at once: short-lived code is gone soon."""
+        assert self._attachment is not None
+        begun: "set[int]" = set()
+        for record in self._attachment.records():
+            kind = record[records.RECORD_KIND]
+            tgid, tid, start = records.THREAD_KEY.unpack_from(record, records.RECORD_KEY)
+            process = self._by_tgid.get(tgid)
+            if process is None or process.tally is None:
+                continue
+            if kind == records.RECORD_ENDED:
+                process.tally.thread(tid, start, records.thread_entry(record, records.ENDED_THREAD))
+            elif kind == records.RECORD_STACK:
+                if tgid not in begun:
+                    begun.add(tgid)
+                    process.tally.begin_naming()
+                key, frames = records.stack_record(record)
+                process.tally.stack(key[3], frames)
+
+    def _harvest(self) -> None:
+        """Take the counts out of the kernel: the map stays small, and addresses may change their meaning."""
+        assert self._attachment is not None
+        taken = self._attachment.take_stacks()
+        self._drain()
+        for key, samples in taken:
+            tgid, tid, start, hash_, reason, call = records.STACK_KEY.unpack(key)
+            process = self._by_tgid.get(tgid)
+            if process is not None and process.tally is not None:
+                process.tally.add(tid, start, hash_, (reason, call), samples)
+        for process in self._processes:
+            if process.tally is not None:
+                process.tally.turn()
+
+    def finish(self) -> Dict[int, Recording]:
+        """Take the last readings; return what was seen by process."""
+        attachment = self._attachment
+        assert attachment is not None
+        attachment.stop_clocks()
+        for process in self._processes:
+            if not process.ended:
+                self._look(process)
+                self._name_threads(process)
+        end = time.monotonic_ns()
+        self._harvest()
+        self._take_threads(attachment)
+        own = time.process_time() - self._cpu_before
+        return {process.pid: self._recording(process, attachment, end, own) for process in self._processes}
+
+    def _take_threads(self, attachment: Attachment) -> None:
+        until = time.monotonic() + _FREEING_SECONDS
+        while True:
+            # Threads that ended are final only a moment later.
+            entries = [(records.THREAD_KEY.unpack(key), records.thread_entry(value))
+                       for key, value in attachment.threads()]  # fmt: skip
+            waiting = any(entry.exited and key[0] != key[1] for key, entry in entries)
+            if not waiting or time.monotonic() > until:
+                break
+            time.sleep(0.01)
+        for (tgid, tid, start), entry in entries:
+            process = self._by_tgid.get(tgid)
+            if process is not None and process.tally is not None:
+                process.tally.thread(tid, start, entry)
+        self._drain()
+
+    def _recording(self, process: _Process, attachment: Attachment, end: int, own: float) -> Recording:
+        assert process.tally is not None
+        result = Recording(process.pid, KERNEL)
+        entry = attachment.target(process.tgid)
+        result.begun = self._begun
+        result.seconds = (min(entry.ended or end, end) - self._began) / 1e9
+        result.rate = self._rate
+        result.wait_rate = self._looks / result.seconds if result.seconds > 0 else 0.0
+        result.ended = bool(entry.ended)
+        result.lost = entry.lost
+        result.own_cpu = own / len(self._processes)
+        result.program_seconds = entry.nanoseconds / 1e9
+        result.program_runs = entry.runs
+        result.notes = list(process.target.notes)
+        process.tally.build(result)
+        return result
+
+    def close(self) -> None:
+        """Let go of everything: nothing stays in the kernel. Can be called at any moment, and again."""
+        if self._attachment is not None:
+            self._attachment.close()
+            self._attachment = None

@@ -1,0 +1,89 @@
+"""What the kernel programs keep in their maps and send through the ring, and where each field lies."""
+
+from __future__ import annotations
+
+import struct
+from typing import Dict, List, NamedTuple, Tuple
+
+# Keys. The key of a thread is the beginning of the key of a stack.
+THREAD_KEY = struct.Struct("<IIQ")
+STACK_KEY = struct.Struct("<IIQQII")
+KEY_TGID, KEY_TID, KEY_START, KEY_HASH, KEY_REASON, KEY_CALL = 0, 4, 8, 16, 24, 28
+
+# Of a process: what its threads' stacks look like, and what was counted of it.
+_TARGET_FIELDS = (
+    "thread_pointer frame_pointer inner_frame frame_low frame_size code instruction previous owner "
+    "interpreter fixed_gil gil begun ended lost runs nanoseconds"
+).split()
+TARGET: Dict[str, int] = {name: 8 * index for index, name in enumerate(_TARGET_FIELDS)}
+TARGET_BYTES = 8 * len(_TARGET_FIELDS)
+NO_INNER_FRAME = -1
+
+# Of a thread: the counters at its beginning and now, and what the looks at it found.
+_THREAD_FIELDS = (
+    "first_time first_cpu first_delay first_switches time cpu delay switches exited reads on_cpu moved visible"
+).split()
+THREAD: Dict[str, int] = {name: 8 * index for index, name in enumerate(_THREAD_FIELDS)}
+THREAD["comm"] = 8 * len(_THREAD_FIELDS)
+COMM_BYTES = 16
+THREAD_BYTES = THREAD["comm"] + COMM_BYTES
+
+# The head of each record of the ring: what it is, and how many frames follow the key.
+RECORD_KIND, RECORD_DEPTH, RECORD_KEY = 0, 4, 8
+RECORD_STACK, RECORD_ENDED, RECORD_PROBE = 1, 2, 3
+STACK_FRAMES = RECORD_KEY + STACK_KEY.size
+ENDED_THREAD = RECORD_KEY + THREAD_KEY.size
+ENDED_BYTES = ENDED_THREAD + THREAD_BYTES
+PROBE = struct.Struct("<IIIIQQ")  # kind, level, tgid, tid as it is seen here, start, thread pointer
+FRAME_BYTES = 16
+LARGEST_FRAME = 128  # how much of a frame can be copied, at most less one
+
+REASON_CPU, REASON_CPU_GIL, REASON_CALL, REASON_GIL, REASON_FAULT = 1, 2, 3, 4, 5
+REASON_RUNNABLE, REASON_PREEMPTED, REASON_STOPPED = 6, 7, 8
+REASON_MASK = 0xFF
+FLAG_TRUNCATED, FLAG_BROKEN, FLAG_FIRST_ZERO, FLAG_SECOND_ZERO = 0x100, 0x200, 0x400, 0x800
+
+
+class ThreadEntry(NamedTuple):
+    """A thread's entry; times and counters in nanoseconds, ``exited`` 0 while it lives."""
+
+    first_time: int
+    first_cpu: int
+    first_delay: int
+    first_switches: int
+    time: int
+    cpu: int
+    delay: int
+    switches: int
+    exited: int
+    reads: int
+    on_cpu: int
+    moved: int
+    visible: int
+    comm: str
+
+
+_THREAD = struct.Struct("<%dQ%ds" % (len(_THREAD_FIELDS), COMM_BYTES))
+
+
+def thread_entry(data: bytes, offset: int = 0) -> ThreadEntry:
+    """Read a thread's entry."""
+    fields = _THREAD.unpack_from(data, offset)
+    return ThreadEntry(*fields[:-1], comm=fields[-1].split(b"\0")[0].decode("utf-8", "backslashreplace"))
+
+
+def stack_record(record: bytes) -> Tuple[Tuple[int, ...], List[Tuple[int, int]]]:
+    """Read a stack's record: its key, and (code and kind, instruction) of each frame."""
+    depth = struct.unpack_from("<I", record, RECORD_DEPTH)[0]
+    words = struct.unpack_from("<%dQ" % (2 * depth), record, STACK_FRAMES)
+    return STACK_KEY.unpack_from(record, RECORD_KEY), list(zip(words[::2], words[1::2]))
+
+
+def scratch_bytes(depth: int) -> int:
+    """Return the size of the area in which a stack is put together."""
+    return frame_area(depth) + LARGEST_FRAME
+
+
+def frame_area(depth: int) -> int:
+    """Return where in that area a frame is copied to."""
+    return STACK_FRAMES + FRAME_BYTES * depth

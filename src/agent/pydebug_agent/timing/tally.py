@@ -1,0 +1,133 @@
+"""Sums up what the kernel programs saw of one process."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, Optional, Tuple
+
+from ..reader.target import Target
+from ..reader.waits import system_calls
+from . import recording, records
+from .calls import Calls, Why
+from .names import StackNames
+from .recording import Key, Recording, Stack, ThreadTimes
+from .records import ThreadEntry
+
+_REASONS = {
+    records.REASON_FAULT: recording.FAULT,
+    records.REASON_RUNNABLE: recording.RUNNABLE,
+    records.REASON_PREEMPTED: recording.PREEMPTED,
+    records.REASON_STOPPED: recording.STOPPED,
+}
+
+ThreadId = Tuple[int, int]  # the kernel's number, and when it began
+_Seen = Tuple[int, int]  # reason with flags, call
+_Named = Tuple[Stack, int]
+
+
+class Reasons:
+    """Puts the programs' reasons into words."""
+
+    def __init__(self) -> None:
+        self._names = system_calls()
+
+    def words(self, reason: int, call: int) -> Why:
+        """Return the reason and the call of a key."""
+        kind = reason & records.REASON_MASK
+        if kind == records.REASON_CPU:
+            return Why(recording.CPU, None)
+        if kind == records.REASON_CPU_GIL:
+            return Why(recording.CPU, "gil")
+        if kind in _REASONS:
+            return Why(_REASONS[kind], None)
+        name = self._names.get(call, "system call %d" % call)
+        if kind == records.REASON_GIL:
+            return Why(recording.GIL, name)
+        if name == "restart_syscall":
+            # After a signal: what is restarted is not said.
+            return Why(recording.OTHER, name)
+        arguments = [int(not reason & records.FLAG_FIRST_ZERO), int(not reason & records.FLAG_SECOND_ZERO)]
+        return Calls.by_name(name, arguments, 0)
+
+
+class Tally:
+    """Collects the stacks and threads of one process; ``tgid`` is the kernel's number for it."""
+
+    def __init__(self, target: Target, tgid: int, reasons: Reasons) -> None:
+        self.target = target
+        self.tgid = tgid
+        self._reasons = reasons
+        self._names = StackNames(target)
+        self._stacks: Dict[int, _Named] = {}
+        self._before: Dict[int, _Named] = {}
+        self._one: Dict[Stack, Stack] = {}
+        self._sums: Dict[ThreadId, Dict[Tuple[_Seen, _Named], int]] = {}
+        self._threads: Dict[ThreadId, ThreadEntry] = {}
+        self.thread_names: Dict[int, str] = {}
+        self.lost = 0
+
+    def begin_naming(self) -> None:
+        """The next stacks are of now."""
+        self._names.begin()
+
+    def stack(self, hash_: int, frames: Iterable[Tuple[int, int]]) -> None:
+        """Name a stack that came through the ring."""
+        stack, unresolved = self._names.name(frames)
+        # Equal stacks become one object: they are compared often.
+        self._stacks[hash_] = (self._one.setdefault(stack, stack), unresolved)
+
+    def thread(self, tid: int, start: int, entry: ThreadEntry) -> None:
+        """Keep a thread's entry: the last one counts."""
+        self._threads[tid, start] = entry
+
+    def add(self, tid: int, start: int, hash_: int, seen: _Seen, samples: int) -> None:
+        """Count samples of a stack."""
+        named = self._stacks.get(hash_) or self._before.get(hash_)
+        if named is None:
+            self.lost += samples
+            return
+        sums = self._sums.setdefault((tid, start), {})
+        sums[seen, named] = sums.get((seen, named), 0) + samples
+
+    def turn(self) -> None:
+        """The counts of the stacks so far were taken: the same hash may be another stack's soon."""
+        self._before, self._stacks = self._stacks, {}
+
+    def build(self, result: Recording) -> None:
+        """Put threads and counts into a recording."""
+        visible: Dict[ThreadId, int] = {}
+        for thread, entry in self._threads.items():
+            # Numbers are used again: those that had the same one are counted as one thread.
+            tid = visible[thread] = entry.visible or thread[0]
+            times = result.threads.get(tid)
+            if times is None:
+                times = result.threads[tid] = ThreadTimes(tid, self.thread_names.get(tid) or entry.comm)
+            _add_times(times, entry, thread[1])
+        for thread, sums in self._sums.items():
+            if thread not in visible:
+                self.lost += sum(sums.values())
+                continue
+            for ((reason, call), (stack, unresolved)), samples in sums.items():
+                why = self._reasons.words(reason, call)
+                result.add(Key(visible[thread], why.reason, why.call, stack), samples)
+                result.unresolved += unresolved * samples
+                if reason & records.FLAG_TRUNCATED:
+                    result.truncated += samples
+                if reason & records.FLAG_BROKEN:
+                    result.misses += samples
+        result.lost += self.lost
+
+
+def _add_times(times: ThreadTimes, entry: ThreadEntry, start: int) -> None:
+    wall = max(0, entry.time - entry.first_time) / 1e9
+    cpu = max(0, entry.cpu - entry.first_cpu) / 1e9
+    delay = max(0, entry.delay - entry.first_delay) / 1e9
+    times.began = entry.first_time == start
+    times.ended = bool(entry.exited)
+    times.wall += wall
+    # The end of a thread is stamped before its last microseconds on the processor.
+    times.cpu += min(cpu, wall)
+    times.runnable = (times.runnable or 0.0) + min(delay, max(0.0, wall - cpu))
+    times.switches = (times.switches or 0) + entry.switches - entry.first_switches
+    times.reads += entry.reads
+    times.on_cpu += entry.on_cpu
+    times.moved += entry.moved
