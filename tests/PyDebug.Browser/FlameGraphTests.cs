@@ -41,6 +41,7 @@ public sealed class FlameGraphTests(Chromium chromium) : IClassFixture<Chromium>
         foreach ((string name, StackProfile[] profiles) in new[]
         {
             ("bad-app", new[] { Pictures.BadApp }), ("gunicorn", [.. Pictures.Gunicorn]), ("hostile", [Pictures.Hostile()]),
+            ("wall", [Pictures.Wall()]),
         })
         {
             IPage page = await chromium.OpenAsync(Pictures.Draw(name, profiles), width);
@@ -153,13 +154,47 @@ public sealed class FlameGraphTests(Chromium chromium) : IClassFixture<Chromium>
         await Assertions.Expect(Frame(page, "cpu_worker (app.py:39)")).ToHaveCountAsync(1);
     }
 
-    [Theory]
-    [InlineData(ColorScheme.Light)]
-    [InlineData(ColorScheme.Dark)]
-    public async Task Letters_stand_out_from_their_boxes_by_day_and_by_night(ColorScheme scheme)
+    [Fact]
+    public async Task Resting_on_the_end_of_a_stack_says_the_reason()
     {
-        IPage page = await chromium.OpenAsync(
-            Pictures.Draw("scheme", [.. Pictures.Gunicorn]), 1280, scheme: scheme);
+        IPage page = await chromium.OpenAsync(Pictures.Draw("reasons", Pictures.Wall()), 1200);
+
+        await Frame(page, "recvfrom").HoverAsync();
+        Assert.Equal(
+            ["recvfrom", "waiting in a system call", "27 %, 4.00 s, 196 samples"],
+            await page.Locator("#tip text").AllTextContentsAsync());
+        double[] card = await page.EvaluateAsync<double[]>(
+            "() => [document.querySelector('#tip rect').getBoundingClientRect().bottom, Number(document.documentElement.getAttribute('height'))]");
+        Assert.InRange(card[0], 0, card[1]);
+        await page.ScreenshotAsync(new PageScreenshotOptions { Path = Pictures.PathOf("reasons.png") });
+        await Frame(page, "GIL").HoverAsync();
+        Assert.Equal("waiting for the global interpreter lock", await page.Locator("#tip text").Nth(1).TextContentAsync());
+    }
+
+    [Fact]
+    public async Task Every_reason_has_a_colour_that_is_not_that_of_frames()
+    {
+        IPage page = await chromium.OpenAsync(Pictures.Draw("reasons", Pictures.Wall()), 1200);
+
+        string[][] colors = await page.EvaluateAsync<string[][]>(
+            "() => [...document.querySelectorAll('svg.f')].map(f => [f.getAttribute('class'), getComputedStyle(f.querySelector('rect')).fill])");
+
+        string[] ends = [.. colors.Where(c => c[0].StartsWith("f r", StringComparison.Ordinal)).Select(c => c[1]).Distinct()];
+        Assert.Equal(9, ends.Length);
+        Assert.Empty(ends.Intersect(colors.Where(c => !c[0].StartsWith("f r", StringComparison.Ordinal)).Select(c => c[1])));
+    }
+
+    [Theory]
+    [InlineData(ColorScheme.Light, "")]
+    [InlineData(ColorScheme.Dark, "")]
+    [InlineData(ColorScheme.Light, "Wall")]
+    [InlineData(ColorScheme.Dark, "Wall")]
+    [InlineData(ColorScheme.Light, "Wait")]
+    [InlineData(ColorScheme.Dark, "Wait")]
+    public async Task Letters_stand_out_from_their_boxes_by_day_and_by_night(ColorScheme scheme, string metric)
+    {
+        StackProfile[] profiles = metric.Length > 0 ? [Pictures.Wall(metric)] : [.. Pictures.Gunicorn];
+        IPage page = await chromium.OpenAsync(Pictures.Draw($"scheme{metric}", profiles), 1280, scheme: scheme);
 
         double[][] colors = await page.EvaluateAsync<double[][]>(
             """
@@ -173,7 +208,7 @@ public sealed class FlameGraphTests(Chromium chromium) : IClassFixture<Chromium>
             "() => getComputedStyle(document.querySelector('rect.page')).fill.match(/[0-9.]+/g).map(Number)");
         Assert.Equal(scheme == ColorScheme.Dark, Luminance(background) < 0.1);
         await page.ScreenshotAsync(
-            new PageScreenshotOptions { Path = Pictures.PathOf($"gunicorn-{scheme.ToString().ToLowerInvariant()}.png") });
+            new PageScreenshotOptions { Path = Pictures.PathOf($"colors{metric}-{scheme.ToString().ToLowerInvariant()}.png") });
     }
 
     [Fact]

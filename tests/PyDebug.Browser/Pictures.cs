@@ -59,6 +59,46 @@ internal static class Pictures
         });
     }
 
+    /// <summary>Wall-clock time whose stacks end in every reason there is.</summary>
+    public static StackProfile Wall(string metric = "Wall")
+    {
+        StackFrame[] frames =
+        [
+            new() { Name = "Thread.run", FileName = "/usr/lib/python3.13/threading.py", Line = 994 },
+            new() { Name = "handle", FileName = "/srv/shop/views.py", Line = 40 },
+            new() { Name = "fetch", FileName = "/srv/shop/db.py", Line = 88 },
+            new() { Name = "execute", FileName = "/usr/lib/python3/dist-packages/psycopg/cursor.py", Line = 97 },
+            new() { Name = "checksum", FileName = "/srv/shop/reports.py", Line = 12 },
+        ];
+        ProfileBuilder builder = new(frames);
+        int thread = builder.Thread(7, "worker");
+        (string Reason, string? Call, double Seconds)[] ends =
+        [
+            ("Gil", "futex", 2), ("Lock", "futex", 1.2), ("Sleep", "clock_nanosleep", 1), ("Poll", "epoll_wait", 1.5),
+            ("Fault", null, 0.4), ("Runnable", null, 0.7), ("Preempted", null, 0.3), ("Stopped", null, 0.2),
+        ];
+        foreach ((string reason, string? call, double seconds) in ends)
+        {
+            builder.Add(thread, [0, 1, 4], seconds, (long)(seconds * 49), new SampleState(reason, call));
+        }
+
+        builder.Add(thread, [0, 1, 4], 3, 297, new SampleState("Cpu", null));
+        builder.Add(thread, [0, 1, 2, 3], 4, 196, new SampleState("Io", "recvfrom"));
+        builder.Add(thread, [], 0.5, 24, new SampleState("Unproven", null));
+        return builder.Build(new StackProfile
+        {
+            Namespace = "shop",
+            PodName = "web",
+            ContainerName = "app",
+            ProcessId = 1,
+            Metric = metric,
+            Unit = "seconds",
+            DurationSeconds = 14.8,
+            SampleRate = 99,
+            Tool = "PyDebug, kernel sampler",
+        });
+    }
+
     /// <summary>Thirty thousand distinct stacks.</summary>
     public static StackProfile Large()
     {

@@ -86,9 +86,10 @@ public sealed class ExportStackProfileCommand : PSCmdlet
         IReadOnlyList<StackProfile> profiles = source.GetStackProfiles(Metric);
         if (profiles.Count == 0)
         {
-            string has = source is StackProfile other ? $" It has {other.Metric}." : "";
+            string has = string.Join(", ", source.GetStackProfileMetrics());
             WriteError(ErrorFactory.Local(
-                LocalCause.ParameterInvalid, $"'{source}' has no profile of metric '{Metric}'.{has}").ErrorRecord);
+                LocalCause.ParameterInvalid,
+                $"'{source}' has no profile of metric '{Metric}'. It has {has}.").ErrorRecord);
         }
 
         _profiles.AddRange(profiles);
@@ -123,11 +124,21 @@ public sealed class ExportStackProfileCommand : PSCmdlet
         }
     }
 
-    private static StackProfile? Revive(PSObject item)
-        => item.TypeNames[0].EndsWith(nameof(StackProfile), StringComparison.Ordinal)
-            || (item.Properties["Samples"] is not null && item.Properties["Metric"] is not null)
-            ? (StackProfile)RecordReader.Read(item, typeof(StackProfile))
-            : null;
+    /// <summary>Makes a profile or report again from what JSON or CLIXML kept of it.</summary>
+    private static IStackProfileSource? Revive(PSObject item)
+    {
+        Type? type = item.TypeNames[0] switch
+        {
+            string name when name.EndsWith(nameof(StackProfile), StringComparison.Ordinal) => typeof(StackProfile),
+            string name when name.EndsWith(nameof(PyTimeReport), StringComparison.Ordinal) => typeof(PyTimeReport),
+            _ when Has(item, nameof(StackProfile.Samples), nameof(StackProfile.Metric)) => typeof(StackProfile),
+            _ when Has(item, nameof(PyTimeReport.Waits), nameof(PyTimeReport.Cpu)) => typeof(PyTimeReport),
+            _ => null,
+        };
+        return type is null ? null : (IStackProfileSource)RecordReader.Read(item, type);
+    }
+
+    private static bool Has(PSObject item, params string[] names) => names.All(n => item.Properties[n] is not null);
 
     private static string FormatOf(string path) => System.IO.Path.GetExtension(path).ToLowerInvariant() switch
     {

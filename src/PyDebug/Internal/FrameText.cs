@@ -59,6 +59,25 @@ internal static class FrameText
         return text.ToString();
     }
 
+    /// <summary>The innermost frame; where that is a library's, the application's innermost as well.</summary>
+    /// <param name="frames">The frames, innermost first.</param>
+    public static string Innermost(IReadOnlyList<StackFrame> frames)
+    {
+        if (frames.Count == 0)
+        {
+            return "";
+        }
+
+        int own = 0;
+        while (own < frames.Count && IsLibrary(frames[own]))
+        {
+            own++;
+        }
+
+        string first = One(frames[0]);
+        return own == 0 || own == frames.Count ? first : $"{first} {(own > 1 ? "< … <" : "<")} {One(frames[own])}";
+    }
+
     /// <summary>The file without its folders, and the line.</summary>
     public static string Place(StackFrame frame)
     {

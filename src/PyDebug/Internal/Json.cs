@@ -51,9 +51,14 @@ internal static class Json
             : null;
 
     public static int? Integer(this JsonElement item, string name)
-        => Find(item, name, JsonValueKind.Number) is JsonElement value && value.TryGetInt32(out int number)
-            ? number
-            : null;
+        => Find(item, name) is JsonElement value ? Integer(value) : null;
+
+    /// <summary>A whole number that is no property, as in a list.</summary>
+    public static int? Integer(JsonElement value)
+        => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) ? number : null;
+
+    /// <summary>A text that is no property, as in a list.</summary>
+    public static string? String(JsonElement value) => value.ValueKind == JsonValueKind.String ? Text(value) : null;
 
     public static long? Long(this JsonElement item, string name)
         => Find(item, name, JsonValueKind.Number) is JsonElement value && value.TryGetInt64(out long number)

@@ -40,8 +40,8 @@ public sealed record StackProfile : IStackProfileSource
     /// <summary>What made the profile, with its version, such as <c>py-spy 0.4.3</c>.</summary>
     public string? Tool { get; internal init; }
 
-    /// <summary><c>Cpu</c> (running threads), <c>Wall</c> (waiting ones too), <c>Gil</c> (holders of the GIL),
-    /// <c>Time</c> or <c>Samples</c> (a file does not say which), or <c>Bytes</c>.</summary>
+    /// <summary><c>Cpu</c> (running threads), <c>Wait</c> (waiting ones), <c>Wall</c> (both), <c>Gil</c> (holders of
+    /// the GIL), <c>Time</c> or <c>Samples</c> (a file does not say which), or <c>Bytes</c>.</summary>
     public string Metric { get; internal init; } = "Samples";
 
     /// <summary>What values are counted in: <c>seconds</c>, <c>samples</c> or <c>bytes</c>.</summary>
@@ -73,6 +73,10 @@ public sealed record StackProfile : IStackProfileSource
 
     /// <summary>The samples in the order they were taken. Travels beside the object and is never serialised.</summary>
     internal IReadOnlyList<SampleRun>? Timeline { get; init; }
+
+    /// <summary>The one metric that it has.</summary>
+    /// <returns>A list of one.</returns>
+    public IReadOnlyList<string> GetStackProfileMetrics() => [Metric];
 
     /// <summary>The profile itself where it is of that metric.</summary>
     /// <param name="metric">The metric's name in any case; null for whatever the profile has.</param>

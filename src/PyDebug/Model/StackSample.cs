@@ -23,6 +23,15 @@ public sealed record StackSample
     /// <summary>How often the stack was seen.</summary>
     public long Count { get; internal init; }
 
+    /// <summary>
+    /// How the time was spent in a profile that knows: <c>Cpu</c>, <c>Gil</c>, <c>Lock</c> and the other reasons of
+    /// <see cref="PyTimeWait.Reason"/>; else null.
+    /// </summary>
+    public string? Reason { get; internal init; }
+
+    /// <summary>The system call that the thread was in, where the profile knows it.</summary>
+    public string? Call { get; internal init; }
+
     /// <summary>The frames, innermost first.</summary>
     public IReadOnlyList<StackFrame> Frames { get; internal init; } = [];
 

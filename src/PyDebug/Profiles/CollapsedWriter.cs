@@ -22,7 +22,7 @@ internal static class CollapsedWriter
         foreach (StackProfile profile in profiles)
         {
             string process = profiles.Count > 1 ? Clean(ProfileText.Where(profile)) + ";" : "";
-            foreach (IGrouping<string, StackSample> stack in profile.Samples.GroupBy(s => Path(s.Frames, names, ref changed)))
+            foreach (IGrouping<string, StackSample> stack in profile.Samples.GroupBy(s => Path(s, names, ref changed)))
             {
                 double value = stack.Sum(s => s.Value);
                 output.Write(process);
@@ -38,12 +38,14 @@ internal static class CollapsedWriter
     private static double Count(StackProfile profile, IEnumerable<StackSample> stack, double value)
         => profile.Unit == "seconds" ? stack.Sum(s => s.Count) : Math.Round(value);
 
-    private static string Path(IReadOnlyList<StackFrame> frames, Dictionary<StackFrame, string> names, ref int changed)
+    private static string Path(StackSample sample, Dictionary<StackFrame, string> names, ref int changed)
     {
-        string[] path = new string[frames.Count];
-        for (int i = 0; i < frames.Count; i++)
+        StackFrame? end = SampleState.Of(sample).Frame();
+        StackFrame[] frames = [.. sample.Frames.Reverse(), .. end is null ? [] : new[] { end }];
+        string[] path = new string[frames.Length];
+        for (int i = 0; i < frames.Length; i++)
         {
-            StackFrame frame = frames[frames.Count - 1 - i];
+            StackFrame frame = frames[i];
             if (!names.TryGetValue(frame, out string? name))
             {
                 string text = Text(frame);

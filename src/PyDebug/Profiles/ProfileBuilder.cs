@@ -30,7 +30,9 @@ internal sealed class ProfileBuilder(IReadOnlyList<StackFrame> frames)
     /// <param name="stack">The frames' numbers, outermost first. The array is kept.</param>
     /// <param name="value">The sample's value, in the profile's unit.</param>
     /// <param name="count">How many samples this stands for.</param>
-    public void Add(int thread, int[] stack, double value, long count = 1) => _threads[thread].Add(stack, value, count);
+    /// <param name="state">How the time was spent, where that is known.</param>
+    public void Add(int thread, int[] stack, double value, long count = 1, SampleState state = default)
+        => _threads[thread].Add(stack, value, count, state);
 
     /// <summary>The profile, with everything else taken from another one.</summary>
     public StackProfile Build(StackProfile about)
@@ -48,6 +50,8 @@ internal sealed class ProfileBuilder(IReadOnlyList<StackFrame> frames)
                     Thread = thread.Name,
                     Value = Round(sum.Value),
                     Count = sum.Count,
+                    Reason = sum.State.Reason,
+                    Call = sum.State.Call,
                     Frames = Frames(sum.Stack),
                 };
                 samples.Add((sample, t, s));
@@ -93,9 +97,11 @@ internal sealed class ProfileBuilder(IReadOnlyList<StackFrame> frames)
         return result;
     }
 
-    private sealed class Sum(int[] stack)
+    private sealed class Sum(int[] stack, SampleState state)
     {
         public int[] Stack { get; } = stack;
+
+        public SampleState State { get; } = state;
 
         public double Value { get; set; }
 
@@ -104,7 +110,7 @@ internal sealed class ProfileBuilder(IReadOnlyList<StackFrame> frames)
 
     private sealed class ThreadPart(long? id, string? name)
     {
-        private readonly Dictionary<int[], int> _numbers = new(StackComparer.Instance);
+        private readonly Dictionary<SampleState, Dictionary<int[], int>> _numbers = [];
 
         public long? Id { get; } = id;
 
@@ -114,13 +120,19 @@ internal sealed class ProfileBuilder(IReadOnlyList<StackFrame> frames)
 
         public List<SampleRun> Runs { get; } = [];
 
-        public void Add(int[] stack, double value, long count)
+        public void Add(int[] stack, double value, long count, SampleState state)
         {
-            if (!_numbers.TryGetValue(stack, out int number))
+            if (!_numbers.TryGetValue(state, out Dictionary<int[], int>? numbers))
+            {
+                numbers = new Dictionary<int[], int>(StackComparer.Instance);
+                _numbers.Add(state, numbers);
+            }
+
+            if (!numbers.TryGetValue(stack, out int number))
             {
                 number = Stacks.Count;
-                Stacks.Add(new Sum(stack));
-                _numbers.Add(stack, number);
+                Stacks.Add(new Sum(stack, state));
+                numbers.Add(stack, number);
             }
 
             Stacks[number].Value += value;

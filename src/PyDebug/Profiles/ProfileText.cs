@@ -41,6 +41,7 @@ internal static class ProfileText
     {
         "Cpu" => "CPU time",
         "Wall" => "wall-clock time",
+        "Wait" => "waiting time",
         "Gil" => "time with the GIL",
         "Time" => "time",
         "Samples" => "samples",

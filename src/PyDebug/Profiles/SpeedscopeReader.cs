@@ -103,8 +103,8 @@ internal static class SpeedscopeReader
             foreach (SpeedscopeSample sample in SpeedscopeSample.All(profile, frames.Count))
             {
                 int skip = ProcessFrames.Count(sample.Stack, frames, pid, ref _commandLine);
-                int[] stack = skip == 0 ? sample.Stack : sample.Stack[skip..];
-                _builder.Add(thread, stack, sample.Value * factor, sample.Count);
+                int end = sample.State == default ? sample.Stack.Length : Math.Max(skip, sample.Stack.Length - 1);
+                _builder.Add(thread, sample.Stack[skip..end], sample.Value * factor, sample.Count, sample.State);
             }
         }
 

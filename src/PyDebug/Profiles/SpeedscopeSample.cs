@@ -10,8 +10,12 @@ namespace PyDebug.Profiles;
 /// <param name="Stack">The frames' numbers, outermost first.</param>
 /// <param name="Value">The weight, in the file's unit.</param>
 /// <param name="Count">How many samples it stands for.</param>
-internal readonly record struct SpeedscopeSample(int[] Stack, double Value, long Count)
+/// <param name="State">How the time was spent. Where it is not empty, the stack's last frame stands for it.</param>
+internal readonly record struct SpeedscopeSample(int[] Stack, double Value, long Count, SampleState State)
 {
+    /// <summary>The list of states in a profile, which other readers pass over.</summary>
+    public const string States = "pydebug:states";
+
     private const int DeepestStack = 100_000;
 
     /// <summary>The samples of a profile of either kind, sampled or evented.</summary>
@@ -34,11 +38,8 @@ internal readonly record struct SpeedscopeSample(int[] Stack, double Value, long
         }
 
         JsonElement.ArrayEnumerator weight = weights.EnumerateArray();
-        JsonElement.ArrayEnumerator? count =
-            profile.TryGetProperty("pydebug:counts", out JsonElement counts) && counts.ValueKind == JsonValueKind.Array
-                && counts.GetArrayLength() == samples.GetArrayLength()
-                ? counts.EnumerateArray()
-                : null;
+        JsonElement.ArrayEnumerator? count = Beside(profile, "pydebug:counts", samples);
+        JsonElement.ArrayEnumerator? state = Beside(profile, States, samples);
         foreach (JsonElement sample in samples.EnumerateArray())
         {
             weight.MoveNext();
@@ -50,7 +51,16 @@ internal readonly record struct SpeedscopeSample(int[] Stack, double Value, long
                 count = each;
             }
 
-            yield return new SpeedscopeSample(ReadStack(sample, frameCount), Weight(weight.Current), Math.Max(number, 0));
+            string? name = null;
+            if (state is JsonElement.ArrayEnumerator next)
+            {
+                next.MoveNext();
+                name = Json.String(next.Current);
+                state = next;
+            }
+
+            yield return new SpeedscopeSample(
+                ReadStack(sample, frameCount), Weight(weight.Current), Math.Max(number, 0), SampleState.Parse(name));
         }
     }
 
@@ -69,7 +79,7 @@ internal readonly record struct SpeedscopeSample(int[] Stack, double Value, long
 
             if (at > last && open.Count > 0)
             {
-                yield return new SpeedscopeSample([.. open], at - last, 1);
+                yield return new SpeedscopeSample([.. open], at - last, 1, default);
             }
 
             last = at;
@@ -91,6 +101,14 @@ internal readonly record struct SpeedscopeSample(int[] Stack, double Value, long
             }
         }
     }
+
+    /// <summary>A list of our own beside the samples, where there is one of their length.</summary>
+    private static JsonElement.ArrayEnumerator? Beside(JsonElement profile, string name, JsonElement samples)
+        => profile.TryGetProperty(name, out JsonElement list)
+            && list.ValueKind == JsonValueKind.Array
+            && list.GetArrayLength() == samples.GetArrayLength()
+            ? list.EnumerateArray()
+            : null;
 
     private static JsonElement List(JsonElement profile, string name)
         => profile.TryGetProperty(name, out JsonElement list) && list.ValueKind == JsonValueKind.Array

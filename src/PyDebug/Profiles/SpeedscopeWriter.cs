@@ -83,10 +83,15 @@ internal static class SpeedscopeWriter
             foreach (SampleRun run in own)
             {
                 json.WriteStartArray();
-                IReadOnlyList<StackFrame> stack = profile.Samples[run.Sample].Frames;
-                for (int i = stack.Count - 1; i >= 0; i--)
+                StackSample sample = profile.Samples[run.Sample];
+                for (int i = sample.Frames.Count - 1; i >= 0; i--)
                 {
-                    json.WriteNumberValue(frames.Number(stack[i]));
+                    json.WriteNumberValue(frames.Number(sample.Frames[i]));
+                }
+
+                if (SampleState.Of(sample).Frame() is StackFrame end)
+                {
+                    json.WriteNumberValue(frames.Number(end));
                 }
 
                 json.WriteEndArray();
@@ -94,10 +99,29 @@ internal static class SpeedscopeWriter
             }
 
             json.WriteEndArray();
+            WriteStates(json, own.Select(r => SampleState.Of(profile.Samples[r.Sample])));
             WriteNumbers(json, "weights", own.Select(r => r.Value));
             WriteNumbers(json, "pydebug:counts", own.Select(r => (double)r.Count));
             json.WriteEndObject();
         }
+    }
+
+    /// <summary>Which samples end in a frame that stands for a state, and for which.</summary>
+    private static void WriteStates(Utf8JsonWriter json, IEnumerable<SampleState> states)
+    {
+        if (states.All(s => s == default))
+        {
+            return;
+        }
+
+        json.WriteStartArray(SpeedscopeSample.States);
+        foreach (SampleState state in states)
+        {
+            json.WriteStringValue(state.ToString());
+            Flush(json);
+        }
+
+        json.WriteEndArray();
     }
 
     private static void WriteNumbers(Utf8JsonWriter json, string name, IEnumerable<double> values)

@@ -73,7 +73,7 @@ public sealed class FlameTests
     {
         StackProfile profile = Fixture.Profile(string.Join(';', Enumerable.Repeat("f", 50_000)) + " 1");
 
-        Assert.Contains("narrow frames are not drawn", Draw([profile]));
+        Assert.Contains("One narrow frame is not drawn", Draw([profile]));
     }
 
     [Fact]

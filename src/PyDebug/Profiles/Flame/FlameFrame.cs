@@ -42,6 +42,14 @@ internal sealed class FlameFrame
         return new FlameFrame(name, FrameText.Place(frame), detail, FlamePalette.ClassOf(frame));
     }
 
+    /// <summary>The end of a stack: how the time there was spent.</summary>
+    public static FlameFrame End(SampleState state)
+        => new(
+            TimeText.Label(state.Reason ?? "", state.Call),
+            "",
+            TimeText.Meaning(state.Reason ?? ""),
+            FlamePalette.ClassOf(state));
+
     /// <summary>A frame around stacks: a process or a thread.</summary>
     public static FlameFrame Group(string name, string detail)
         => new(SafeText.Line(name, NameLength), "", SafeText.Line(detail, NameLength), FlamePalette.Group);

@@ -21,6 +21,8 @@ internal static class FlameGraphWriter
 
     private const int HeadHeight = 116;
 
+    private const int LegendHeight = 20;
+
     private const int NoteHeight = 18;
 
     /// <summary>The width that labels are cut for; a browser fits them to the width it has.</summary>
@@ -29,6 +31,8 @@ internal static class FlameGraphWriter
     private const double CellWidth = 7;
 
     private const int MostNotes = 6;
+
+    private const string Hint = "Wider is more. Rest on a frame for its file, line and share.";
 
     private const int TitleCells = 115;
 
@@ -40,9 +44,11 @@ internal static class FlameGraphWriter
         FlameHead head = FlameHead.Of(profiles);
         FlameLayout layout = FlameLayout.Of(FlameStacks.Gather(profiles, byThread), head.Root, MostNodes);
         IReadOnlyList<string> notes = Notes(profiles, layout);
-        int framesHeight = layout.Rows * RowHeight;
-        int height = HeadHeight + framesHeight + 14 + (notes.Count * NoteHeight) + 8;
         string[] classes = [.. layout.Nodes.Select(n => n.Frame.Color).Distinct().Order(StringComparer.Ordinal)];
+        (string Class, string Text)[] ends = Legend(FlameHead.Ends, classes);
+        int headHeight = HeadHeight + (ends.Length > 0 ? LegendHeight : 0);
+        int framesHeight = layout.Rows * RowHeight;
+        int height = headHeight + framesHeight + 14 + (notes.Count * NoteHeight) + 8;
 
         output.Write("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
         output.Write(Invariant(
@@ -54,21 +60,22 @@ internal static class FlameGraphWriter
             """));
         WriteStyle(output, classes, head.Metric);
         output.Write("<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n");
-        output.Write(Invariant($"<svg id=\"frames\" x=\"1%\" y=\"{HeadHeight}\" width=\"98%\" height=\"{framesHeight}\">\n"));
+        output.Write(Invariant($"<svg id=\"frames\" x=\"1%\" y=\"{headHeight}\" "));
+        output.Write(Invariant($"width=\"98%\" height=\"{framesHeight}\">\n"));
         foreach (FlameNode node in layout.Nodes)
         {
             WriteNode(output, node, layout.Total, head.Unit);
         }
 
         output.Write("</svg>\n");
-        int y = HeadHeight + framesHeight + 24;
+        int y = headHeight + framesHeight + 24;
         foreach (string note in notes)
         {
             output.Write(Invariant($"<text class=\"soft\" x=\"1%\" y=\"{y}\">{Xml(note)}</text>\n"));
             y += NoteHeight;
         }
 
-        WriteHead(output, head, classes);
+        WriteHead(output, head, [Legend(FlameHead.Legend, classes), ends], headHeight);
         output.Write("<g id=\"tip\" style=\"display:none\"/>\n");
         output.Write("<script><![CDATA[\n");
         output.Write(Resource("flame.js"));
@@ -122,37 +129,61 @@ internal static class FlameGraphWriter
             : text;
     }
 
-    private static void WriteHead(TextWriter output, FlameHead head, string[] classes)
+    private static void WriteHead(
+        TextWriter output,
+        FlameHead head,
+        (string Class, string Text)[][] legends,
+        int height)
     {
         output.Write(Invariant(
             $"""
-            <svg id="head" width="100%" height="{HeadHeight}">
-            <rect class="page" width="100%" height="{HeadHeight - 3}"/>
+            <svg id="head" width="100%" height="{height}">
+            <rect class="page" width="100%" height="{height - 3}"/>
             <text class="title" x="1%" y="30" data-fit="{Xml(head.Title)}">{Xml(FlameLabel.Cut(head.Title, TitleCells))}</text>
             <text class="soft" x="1%" y="51" data-fit="{Xml(head.About)}">{Xml(FlameLabel.Cut(head.About, AboutCells))}</text>
-            <svg x="1%" y="60" height="20" overflow="visible">
 
             """));
-        int x = 0;
-        foreach ((string kind, string text) in FlameHead.Legend)
+        int y = 60;
+        foreach ((string Class, string Text)[] legend in legends.Where(l => l.Length > 0))
         {
-            if (classes.FirstOrDefault(c => c.StartsWith(kind, StringComparison.Ordinal)) is string shown)
-            {
-                output.Write(Invariant($"<rect class=\"chip {shown}\" x=\"{x}\" y=\"3\" width=\"12\" height=\"12\"/>"));
-                output.Write(Invariant($"<text class=\"soft\" x=\"{x + 17}\" y=\"13.5\">{text}</text>\n"));
-                x += 38 + (text.Length * 7);
-            }
+            WriteLegend(output, legend, y);
+            y += LegendHeight;
         }
 
-        output.Write(
-            """
-            </svg>
-            <text id="hint" class="hint" x="1%" y="102">Wider is more. Rest on a frame for its file, line and share.</text>
-            <svg id="tool" y="84" width="100%" height="30" style="display:none"/>
+        output.Write(Invariant(
+            $"""
+            <text id="hint" class="hint" x="1%" y="{height - 14}">{Hint}</text>
+            <svg id="tool" y="{height - 32}" width="100%" height="30" style="display:none"/>
             </svg>
 
-            """);
+            """));
     }
+
+    /// <summary>Writes a row of colours with their meaning; it shrinks where the window is narrower.</summary>
+    private static void WriteLegend(TextWriter output, (string Class, string Text)[] legend, int y)
+    {
+        int width = legend.Sum(l => WidthOf(l.Text));
+        output.Write(Invariant(
+            $"<svg x=\"1%\" y=\"{y}\" width=\"98%\" height=\"{LegendHeight}\" viewBox=\"0 0 {width} {LegendHeight}\""));
+        output.Write(" preserveAspectRatio=\"xMinYMid\">\n");
+        int x = 0;
+        foreach ((string shown, string text) in legend)
+        {
+            output.Write(Invariant($"<rect class=\"chip {shown}\" x=\"{x}\" y=\"3\" width=\"12\" height=\"12\"/>"));
+            output.Write(Invariant($"<text class=\"soft\" x=\"{x + 17}\" y=\"13.5\">{text}</text>\n"));
+            x += WidthOf(text);
+        }
+
+        output.Write("</svg>\n");
+
+        static int WidthOf(string text) => 38 + (text.Length * 7);
+    }
+
+    /// <summary>The entries of a legend whose colours are in the picture, each with a class of its colour.</summary>
+    private static (string Class, string Text)[] Legend(IReadOnlyList<(string Kind, string Text)> all, string[] classes)
+        => [.. all
+            .Select(e => (Array.Find(classes, c => c.StartsWith(e.Kind, StringComparison.Ordinal)) ?? "", e.Text))
+            .Where(e => e.Item1.Length > 0)];
 
     private static List<string> Notes(IReadOnlyList<StackProfile> profiles, FlameLayout layout)
     {
@@ -160,8 +191,10 @@ internal static class FlameGraphWriter
         if (layout.HiddenFrames > 0)
         {
             string share = ProfileText.Share(layout.Hidden, layout.Total);
-            notes.Add(Invariant(
-                $"{layout.HiddenFrames:#,0} narrow frames are not drawn one by one: {share} in all, with what they called."));
+            string frames = layout.HiddenFrames == 1
+                ? "One narrow frame is"
+                : Invariant($"{layout.HiddenFrames:#,0} narrow frames are");
+            notes.Add($"{frames} not drawn one by one: {share} in all, with what they called.");
         }
 
         IEnumerable<string> warnings = profiles.SelectMany(p => p.Warnings.Select(

@@ -15,6 +15,13 @@ internal sealed record FlameHead(string Title, string About, string Root, string
     public static IReadOnlyList<(string Kind, string Text)> Legend { get; } =
         [("a", "application"), ("l", "libraries"), ("p", "Python itself"), ("n", "native code")];
 
+    /// <summary>What the colours of the stacks' ends mean: their classes, and how the time was spent.</summary>
+    public static IReadOnlyList<(string Kind, string Text)> Ends { get; } =
+    [
+        ("rcpu", "on a CPU"), ("rgil", "waits for the GIL"), ("rlock", "lock"), ("rsleep", "sleep"), ("rpoll", "poll"),
+        ("rio", "I/O"), ("rready", "waits for a CPU"), ("rother", "other"), ("runproven", "unproven"),
+    ];
+
     /// <summary>The head of a picture of profiles.</summary>
     public static FlameHead Of(IReadOnlyList<StackProfile> profiles)
     {

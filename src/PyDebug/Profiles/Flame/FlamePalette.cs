@@ -1,6 +1,7 @@
 using System.Collections.Generic;
 using System.Globalization;
 using System.Text;
+using PyDebug.Internal;
 
 namespace PyDebug.Profiles.Flame;
 
@@ -39,6 +40,20 @@ internal static class FlamePalette
         return string.Create(CultureInfo.InvariantCulture, $"{kind}{hue}{shade}");
     }
 
+    /// <summary>The class of a stack's end.</summary>
+    public static string ClassOf(SampleState state) => state.Reason switch
+    {
+        TimeText.Cpu => "rcpu",
+        TimeText.Gil => "rgil",
+        TimeText.Lock => "rlock",
+        TimeText.Sleep => "rsleep",
+        TimeText.Poll => "rpoll",
+        TimeText.Io => "rio",
+        TimeText.Runnable or TimeText.Preempted => "rready",
+        TimeText.Unproven => "runproven",
+        _ => "rother",
+    };
+
     /// <summary>The CSS rules of the classes, for light or dark surroundings.</summary>
     public static string Rules(IEnumerable<string> classes, string metric, bool dark)
     {
@@ -53,9 +68,15 @@ internal static class FlamePalette
 
     private static string Color(string name, string metric, bool dark)
     {
+        if (name[0] == 'r')
+        {
+            return End(name, dark);
+        }
+
         (int hue, int spread) = metric switch
         {
-            "Wall" or "Wait" => (205, 60),
+            "Wall" => (200, 28),
+            "Wait" => (232, 30),
             "Bytes" => (84, 66),
             _ => (6, 38),
         };
@@ -70,6 +91,9 @@ internal static class FlamePalette
         double step = shade / 2.0;
         (double s, double l) = (name[0], dark) switch
         {
+            // Blue is dark to the eye, and the ends of the stacks are to stand out.
+            ('a', false) when metric is "Wall" or "Wait" => (66, 74 + (3 * step)),
+            ('a', true) when metric is "Wall" or "Wait" => (44, 62 + (3 * step)),
             ('a', false) => (93, 59 + (4.5 * step)),
             ('a', true) => (78, 54 + (4.5 * step)),
             ('l', false) => (58, 81 + (2.5 * step)),
@@ -85,6 +109,24 @@ internal static class FlamePalette
         }
 
         return string.Create(CultureInfo.InvariantCulture, $"hsl({h:0.#},{s:0.#}%,{l:0.#}%)");
+    }
+
+    /// <summary>The ends have one colour in every picture; what is not known for certain is grey.</summary>
+    private static string End(string name, bool dark)
+    {
+        (int h, int s, int l) = name switch
+        {
+            "rcpu" => (14, 92, 62),
+            "rgil" => (338, 82, 66),
+            "rlock" => (292, 62, 72),
+            "rsleep" => (220, 16, 78),
+            "rpoll" => (178, 45, 68),
+            "rio" => (158, 60, 52),
+            "rready" => (46, 95, 58),
+            "runproven" => (40, 6, 84),
+            _ => (30, 30, 62),
+        };
+        return string.Create(CultureInfo.InvariantCulture, $"hsl({h},{s}%,{(dark ? l - 6 : l)}%)");
     }
 
     /// <summary>FNV-1a: the same on every machine and in every run, which string hashes are not.</summary>

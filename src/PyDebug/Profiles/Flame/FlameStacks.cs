@@ -51,8 +51,9 @@ internal sealed class FlameStacks
 
     private int[] Path(StackSample sample, int? process, int? thread)
     {
-        int groups = (process is null ? 0 : 1) + (thread is null ? 0 : 1);
-        int[] path = new int[groups + sample.Frames.Count];
+        SampleState state = SampleState.Of(sample);
+        int others = (process is null ? 0 : 1) + (thread is null ? 0 : 1) + (state == default ? 0 : 1);
+        int[] path = new int[others + sample.Frames.Count];
         int next = 0;
         if (process is int p)
         {
@@ -67,6 +68,11 @@ internal sealed class FlameStacks
         for (int i = sample.Frames.Count - 1; i >= 0; i--)
         {
             path[next++] = Number(sample.Frames[i], static f => FlameFrame.Of((StackFrame)f));
+        }
+
+        if (state != default)
+        {
+            path[next] = Number(state, static s => FlameFrame.End((SampleState)s));
         }
 
         return path;

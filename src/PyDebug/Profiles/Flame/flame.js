@@ -151,7 +151,8 @@ function showTip(box, x, y) {
   card.setAttribute('height', h);
   let left = x + 14, top = y + 16;
   if (left + w > view.w - 6) left = Math.max(6, Math.min(x - w - 10, view.w - w - 6));
-  if (top + h > window.scrollY + view.h - 6) top = y - h - 12;
+  // What would lie below the picture's own end is not drawn.
+  if (top + h > Math.min(window.scrollY + view.h, Number(root.getAttribute('height'))) - 6) top = y - h - 12;
   tip.setAttribute('transform', 'translate(' + left + ' ' + Math.max(window.scrollY + 4, top) + ')');
   tip.style.display = '';
 }

@@ -1,0 +1,103 @@
+using System;
+using System.Collections.Generic;
+using System.Management.Automation;
+using System.Text.Json.Nodes;
+using System.Threading;
+using System.Threading.Tasks;
+using PyDebug.Internal;
+
+namespace PyDebug.Commands;
+
+/// <summary>
+/// Says where all of a process's wall time goes, by thread, line and reason, and stops nothing for it: from the kernel
+/// where BPF is allowed, else from repeated reads of the interpreter's memory.
+/// </summary>
+[Cmdlet(VerbsDiagnostic.Measure, "PyTime")]
+[OutputType(typeof(PyTimeReport))]
+public sealed class MeasurePyTimeCommand : ProcessCommandBase
+{
+    private const int DeepestStack = 1024;
+
+    /// <summary>How long to measure, in seconds by the clock.</summary>
+    [Parameter]
+    [ValidateRange(1, 43_000)]
+    [Alias("Duration")]
+    public int DurationSeconds { get; set; } = 10;
+
+    /// <summary>Samples a second; 99 by the kernel sampler and 20 by the memory sampler unless it is given.</summary>
+    [Parameter]
+    [ValidateRange(1, 1000)]
+    [Alias("Rate")]
+    public int? SampleRate { get; set; }
+
+    /// <summary>Which sampler: the kernel's, the reader of memory, or the first of them that can be had.</summary>
+    [Parameter]
+    [ValidateSet("Auto", "Kernel", "Memory")]
+    public string Method { get; set; } = "Auto";
+
+    /// <summary>The most frames of a stack, counted from the innermost.</summary>
+    [Parameter]
+    [ValidateRange(1, DeepestStack)]
+    public int Depth { get; set; } = 128;
+
+    /// <summary>Measures the threads with this name alone; wildcards are allowed.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    public string? ThreadName { get; set; }
+
+    /// <summary>Waits that come to less than this, in microseconds, stay in the sums without their stacks.</summary>
+    [Parameter]
+    [ValidateRange(0, int.MaxValue)]
+    public int MinimumWaitMicroseconds { get; set; }
+
+    /// <summary>The measurement takes its own time, besides that of the answer.</summary>
+    private protected override TimeSpan Limit => base.Limit + TimeSpan.FromSeconds(DurationSeconds);
+
+    private protected override Task AskAsync(AgentRun run, CancellationToken ct)
+    {
+        JsonObject body = run.Work.Body();
+        body["seconds"] = DurationSeconds;
+        body["rate"] = SampleRate;
+        body["method"] = Method.ToLowerInvariant();
+        body["exact"] = false;
+        body["force"] = false;
+        body["depth"] = Depth;
+        body["thread"] = ThreadName;
+        body["minimumWait"] = MinimumWaitMicroseconds > 0 ? MinimumWaitMicroseconds : null;
+        string place = $"{run.Session.Target()}";
+        HashSet<string> said = [];
+        return run.AskAsync(
+            "time",
+            body,
+            async (item, stop) =>
+            {
+                if (TimeParser.Parse(item, run.Session, DateTime.UtcNow) is not PyTimeReport report)
+                {
+                    return false;
+                }
+
+                // One pod's processes have one reason why, which is said once.
+                if (report.WhyNotKernel is string why && said.Add(why))
+                {
+                    await run.Writer.WriteWarningAsync(
+                        $"{place}: {why} The memory sampler was used. {report.Advice}".TrimEnd(), stop)
+                        .ConfigureAwait(false);
+                }
+
+                foreach (string warning in report.Warnings)
+                {
+                    await run.Writer.WriteWarningAsync($"{place}: {warning}", stop).ConfigureAwait(false);
+                }
+
+                foreach (string note in report.Notes)
+                {
+                    await run.Writer.WriteVerboseAsync($"{report.Target()}: {note}", stop).ConfigureAwait(false);
+                }
+
+                await run.Writer.WriteObjectAsync(report, stop).ConfigureAwait(false);
+                return true;
+            },
+            ct);
+    }
+}

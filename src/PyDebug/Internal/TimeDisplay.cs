@@ -1,0 +1,208 @@
+using System;
+using System.Collections.Generic;
+using System.ComponentModel;
+using System.Globalization;
+using System.Linq;
+using System.Management.Automation;
+using System.Management.Automation.Host;
+using System.Text;
+
+namespace PyDebug.Internal;
+
+/// <summary>What the views of reports of time call. Everything returned is safe to show.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public static class TimeDisplay
+{
+    private const int Widest = 119;
+
+    private const int Narrowest = 79;
+
+    private const int MostThreads = 40;
+
+    private const int NameLength = 16;
+
+    private const int ShortestCommand = 8;
+
+    /// <summary>A part of a thread's wall time below this is not worth words.</summary>
+    private const double Notable = 0.05;
+
+    /// <summary>The whole report: a heading, and a line for each thread.</summary>
+    /// <param name="item">A report.</param>
+    /// <param name="host">The host whose window's width is looked up.</param>
+    /// <returns>Lines of text.</returns>
+    public static string Whole(PSObject item, PSHost? host)
+    {
+        PyTimeReport report = item.BaseObject as PyTimeReport
+            ?? (PyTimeReport)RecordReader.Read(item, typeof(PyTimeReport));
+        int width = WidthOf(host);
+        StringBuilder text = new();
+        text.Append("   ").Append(Heading(report, width - 3)).Append('\n');
+        IReadOnlyList<PyTimeThread> shown = Shown(report.Threads);
+        WriteThreads(text, shown, width);
+        if (report.Threads.Count - shown.Count is int hidden and > 0)
+        {
+            text.Append(Format($"\n   … and {hidden} threads that did less; .Threads has all of them"));
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>A time of one thread in one state.</summary>
+    /// <param name="seconds">Seconds; null where that is not known.</param>
+    /// <returns>The time such as 4.9s, a point for none, nothing where it is not known.</returns>
+    public static string Seconds(object? seconds)
+    {
+        double? value = seconds is PSObject wrapped ? wrapped.BaseObject as double? : seconds as double?;
+        return value switch
+        {
+            null => "",
+            < 0.0005 => ".",
+            < 0.0995 => Format($"{value * 1000:0}ms"),
+            < 99.95 => Format($"{value:0.0}s"),
+            < 1000 => Format($"{value:0}s"),
+            < 36_000 => Format($"{value / 60:0}m"),
+            _ => Format($"{value / 3600:0}h"),
+        };
+    }
+
+    /// <summary>A thread's hottest line and where it waits.</summary>
+    /// <param name="item">A thread of a report.</param>
+    /// <returns>One line.</returns>
+    public static string Where(PSObject item)
+        => Where(item.BaseObject as PyTimeThread ?? (PyTimeThread)RecordReader.Read(item, typeof(PyTimeThread)));
+
+    /// <summary>The stack of a part of a report on one line.</summary>
+    /// <param name="item">A wait or a CPU time of a report.</param>
+    /// <returns>One line.</returns>
+    public static string Stack(PSObject item)
+    {
+        IReadOnlyList<StackFrame> frames = item.BaseObject switch
+        {
+            PyTimeWait wait => wait.Frames,
+            PyTimeCpu cpu => cpu.Frames,
+            _ => ((PyTimeWait)RecordReader.Read(item, typeof(PyTimeWait))).Frames,
+        };
+        return frames.Count == 0 ? "(no frames)" : FrameText.Joined(frames);
+    }
+
+    private static string Heading(PyTimeReport report, int width)
+    {
+        string start = SafeText.Line($"{report.Namespace}/{report.PodName}/{report.ContainerName}")
+            + Format($"  process {report.ProcessId}");
+        string held = report.HeldMicroseconds switch
+        {
+            null => "nothing was held",
+            double time and < 1000 => Format($"threads held for {time:0} us at most"),
+            double time => Format($"threads held for {time / 1000:0.0} ms at most"),
+        };
+        string rate = report.Method == TimeText.Kernel || report.SampleRate is not double hertz
+            ? ""
+            : Format($" at {hertz:0.#} Hz");
+        string end = $"  {TimeText.Window(report)}  {TimeText.Sampler(report)}{rate}, {held}";
+        string command = SafeText.Line(report.CommandLine);
+        int room = width - start.Length - end.Length - 2;
+        string middle = command.Length == 0 || room < ShortestCommand ? "" : $"  {TextTable.Cut(command, room)}";
+        return TextTable.Cut(start + middle + end, width);
+    }
+
+    /// <summary>The threads that did most where there are too many for a screen, in the order of their ids.</summary>
+    private static IReadOnlyList<PyTimeThread> Shown(IReadOnlyList<PyTimeThread> threads)
+        => threads.Count <= MostThreads
+            ? threads
+            :
+            [
+                .. threads
+                    .OrderByDescending(t => t.CpuSeconds + t.GilSeconds + t.FaultSeconds + (t.RunnableSeconds ?? 0))
+                    .ThenByDescending(t => t.WallSeconds - t.SleepSeconds - t.PollSeconds)
+                    .Take(MostThreads)
+                    .OrderBy(t => t.ThreadId),
+            ];
+
+    private static void WriteThreads(StringBuilder text, IReadOnlyList<PyTimeThread> threads, int width)
+    {
+        if (threads.Count == 0)
+        {
+            text.Append("\nNo thread was seen.");
+            return;
+        }
+
+        (string Label, Func<PyTimeThread, double?> Value)[] values =
+        [
+            ("CPU", t => t.CpuSeconds),
+            ("GIL", t => t.GilSeconds),
+            ("Lock", t => t.LockSeconds),
+            ("Sleep", t => t.SleepSeconds),
+            ("I/O", t => t.IoSeconds + t.PollSeconds),
+            ("Runnable", t => t.RunnableSeconds),
+            .. Rare(threads, "Fault", t => t.FaultSeconds),
+            .. Rare(threads, "Other", t => t.OtherSeconds),
+            .. Rare(threads, "Unproven", t => t.UnprovenSeconds),
+        ];
+        TextTable table = new(
+        [
+            ("Thread", true), ("Name", false), .. values.Select(v => (v.Label, true)),
+            ("Hottest line, and where it waits", false),
+        ]);
+        foreach (PyTimeThread thread in threads)
+        {
+            table.Add(
+            [
+                Format($"{thread.ThreadId}"), TextTable.Cut(SafeText.Line(thread.Name), NameLength),
+                .. values.Select(v => Seconds(v.Value(thread))), Where(thread),
+            ]);
+        }
+
+        table.Write(text, width);
+    }
+
+    /// <summary>A column that is shown where some thread has something in it.</summary>
+    private static IEnumerable<(string Label, Func<PyTimeThread, double?> Value)> Rare(
+        IReadOnlyList<PyTimeThread> threads,
+        string label,
+        Func<PyTimeThread, double?> value)
+        => threads.Any(t => value(t) >= 0.01 && value(t) >= 0.002 * t.WallSeconds) ? [(label, value)] : [];
+
+    private static string Where(PyTimeThread thread)
+    {
+        double least = Notable * thread.WallSeconds;
+        bool ran = thread.Hottest is not null && (thread.CpuSeconds >= least || thread.WaitsAt is null);
+        bool waits = thread.WaitsAt is not null && (thread.WaitsSeconds >= least || !ran);
+        List<string> parts = [];
+        if (ran)
+        {
+            parts.Add(Format($"{SafeText.Line(thread.Hottest)} {thread.HottestPercent:0} %"));
+        }
+
+        if (waits)
+        {
+            string at = SafeText.Line(thread.WaitsAt);
+            string place = ran && thread.WaitsAt == thread.Hottest ? "there" : $"at {at}";
+            string reason = SafeText.Line(thread.WaitsFor);
+            parts.Add(reason switch
+            {
+                "GIL" => $"waits for GIL {place}",
+                "lock" => ran ? $"waits for lock {place}" : at,
+                "sleep" => ran ? $"sleeps {place}" : at,
+                _ => ran && place == "there" ? reason : $"{at}: {reason}",
+            });
+        }
+
+        return parts.Count == 0 ? "(no Python frames)" : string.Join("; ", parts);
+    }
+
+    private static int WidthOf(PSHost? host)
+    {
+        try
+        {
+            // What is written to a file or captured has no window.
+            int width = Console.IsOutputRedirected ? 0 : host?.UI?.RawUI?.BufferSize.Width ?? 0;
+            return width <= 0 ? Widest : Math.Clamp(width - 1, Narrowest, Widest);
+        }
+        catch (Exception e) when (e is HostException or NotImplementedException or NotSupportedException)
+        {
+            return Widest;
+        }
+    }
+
+    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

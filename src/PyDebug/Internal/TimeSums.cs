@@ -1,0 +1,79 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+
+namespace PyDebug.Internal;
+
+/// <summary>Adds a report's entries up by thread.</summary>
+internal static class TimeSums
+{
+    /// <summary>The threads with their parts, in the order of their ids.</summary>
+    public static IReadOnlyList<PyTimeThread> Threads(
+        IEnumerable<PyTimeThread> threads,
+        IReadOnlyList<PyTimeCpu> cpu,
+        IReadOnlyList<PyTimeWait> waits)
+    {
+        ILookup<long, PyTimeCpu> ran = cpu.ToLookup(c => c.ThreadId);
+        ILookup<long, PyTimeWait> waited = waits.ToLookup(w => w.ThreadId);
+        return [.. threads.Select(t => Whole(t, ran[t.ThreadId], waited[t.ThreadId])).OrderBy(t => t.ThreadId)];
+    }
+
+    /// <summary>The standard error of a sampled share of a time: that of a binomial count.</summary>
+    public static double? StandardError(long samples, long of, double seconds)
+    {
+        if (samples <= 0 || of <= 0)
+        {
+            return null;
+        }
+
+        double share = Math.Min(1, (double)samples / of);
+        return seconds * Math.Sqrt(share * (1 - share) / of);
+    }
+
+    private static PyTimeThread Whole(PyTimeThread thread, IEnumerable<PyTimeCpu> cpu, IEnumerable<PyTimeWait> waits)
+    {
+        PyTimeWait[] waited = [.. waits];
+        double Of(params string[] reasons) => waited.Where(w => reasons.Contains(w.Reason)).Sum(w => w.Seconds);
+        bool knowsRunnable = thread.RunnableSeconds is not null
+            || waited.Any(w => w.Reason is TimeText.Runnable or TimeText.Preempted);
+        (string Where, double Seconds)? hottest = Most(
+            cpu.Where(c => c.Frames.Count > 0).Select(c => (c.Frames, c.Seconds)));
+        double ran = cpu.Sum(c => c.Seconds);
+        IGrouping<string, PyTimeWait>? reason = waited
+            .Where(w => w.Frames.Count > 0 && w.Reason is not (TimeText.Runnable or TimeText.Preempted))
+            .GroupBy(w => TimeText.Label(w.Reason, w.Call))
+            .MaxBy(g => g.Sum(w => w.Seconds));
+        (string Where, double Seconds)? longest =
+            reason is null ? null : Most(reason.Select(w => (w.Frames, w.Seconds)));
+        return thread with
+        {
+            CpuSeconds = ran,
+            GilSeconds = Of(TimeText.Gil),
+            LockSeconds = Of(TimeText.Lock),
+            SleepSeconds = Of(TimeText.Sleep),
+            PollSeconds = Of(TimeText.Poll),
+            IoSeconds = Of(TimeText.Io),
+            FaultSeconds = Of(TimeText.Fault),
+            RunnableSeconds = knowsRunnable ? Of(TimeText.Runnable, TimeText.Preempted) : null,
+            OtherSeconds = Of(TimeText.Stopped, TimeText.Other),
+            UnprovenSeconds = Of(TimeText.Unproven),
+            Hottest = hottest?.Where,
+            HottestPercent = hottest is (_, double most) && ran > 0 ? Math.Round(100 * most / ran, 1) : null,
+            WaitsAt = longest?.Where,
+            WaitsFor = reason?.Key,
+            WaitsSeconds = longest?.Seconds,
+        };
+    }
+
+    /// <summary>The line with the highest sum, written with the largest stack that leads there.</summary>
+    private static (string Where, double Seconds)? Most(
+        IEnumerable<(IReadOnlyList<StackFrame> Frames, double Seconds)> stacks)
+    {
+        IGrouping<StackFrame, (IReadOnlyList<StackFrame> Frames, double Seconds)>? line = stacks
+            .GroupBy(s => s.Frames[0])
+            .MaxBy(g => g.Sum(s => s.Seconds));
+        return line is null
+            ? null
+            : (FrameText.Innermost(line.MaxBy(s => s.Seconds).Frames), line.Sum(s => s.Seconds));
+    }
+}

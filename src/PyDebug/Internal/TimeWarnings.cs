@@ -1,0 +1,80 @@
+using System.Collections.Generic;
+using System.Globalization;
+using System.Linq;
+
+namespace PyDebug.Internal;
+
+/// <summary>What reduces a report's worth, in words.</summary>
+internal static class TimeWarnings
+{
+    /// <summary>Above this share something is said.</summary>
+    private const double Notable = 0.01;
+
+    private const double Much = 0.1;
+
+    /// <summary>The parts of a thread's time must add up to it within this share.</summary>
+    private const double Tolerance = 0.02;
+
+    private const double ShortestWall = 0.05;
+
+    /// <summary>The warnings of a report.</summary>
+    public static IReadOnlyList<string> Of(PyTimeReport report)
+    {
+        List<string> warnings = [];
+        string process = Format($"process {report.ProcessId}");
+        if (report.Ended)
+        {
+            warnings.Add(Format($"Process {report.ProcessId} ended, or started another program, ")
+                + Format($"after {report.DurationSeconds:0.0} s: the report is what was seen until then."));
+        }
+
+        if (report.SampleCount == 0)
+        {
+            warnings.Add(
+                $"No sample of {process} could be taken: the times are the kernel's, and nothing tells their lines.");
+        }
+
+        double wall = report.Threads.Sum(t => t.WallSeconds);
+        if (report.UnprovenSeconds > Much * wall)
+        {
+            warnings.Add(Format($"{100 * report.UnprovenSeconds / wall:0} % of the time of {process} went into waits ")
+                + "too short to be read for certain: it is shown as unproven.");
+        }
+
+        Add(warnings, report.MissCount, report.SampleCount, $"samples of {process} failed and are missing.");
+        Add(warnings, report.LostCount, report.SampleCount, $"events of {process} were lost in the kernel.");
+        Add(
+            warnings,
+            report.TruncatedCount,
+            report.SampleCount,
+            $"stacks of {process} were cut: they have more frames than -Depth.");
+        Add(warnings, report.UnresolvedCount, report.SampleCount, $"frames of {process} have no name.");
+        if (report.Threads.Count(IsOff) is int off and > 0)
+        {
+            string threads = off == 1 ? "a thread" : Format($"{off} threads");
+            warnings.Add(Format(
+                $"The parts of {threads} of {process} do not add up to the time within {100 * Tolerance:0} %."));
+        }
+
+        return warnings;
+    }
+
+    private static void Add(List<string> warnings, long count, long samples, string text)
+    {
+        if (count > 0 && count > Notable * samples)
+        {
+            warnings.Add(Format($"{count:#,0} {text}"));
+        }
+    }
+
+    private static bool IsOff(PyTimeThread thread)
+    {
+        double sum = thread.CpuSeconds + thread.GilSeconds + thread.LockSeconds + thread.SleepSeconds
+            + thread.PollSeconds + thread.IoSeconds + thread.FaultSeconds + (thread.RunnableSeconds ?? 0)
+            + thread.OtherSeconds + thread.UnprovenSeconds;
+        return thread.WallSeconds > ShortestWall
+            && System.Math.Abs(sum - thread.WallSeconds) > Tolerance * thread.WallSeconds;
+    }
+
+    private static string Format(System.FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
