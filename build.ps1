@@ -97,6 +97,13 @@ function Install-Missing {
         ForEach-Object { $Packages[$_] })
 }
 
+function Install-ForSandbox {
+    # What the sandbox and its images need; gives the names of what is missing. Without buildah, docker or podman the tools
+    # image alone is missing, and its tests are skipped.
+    Install-Missing @{ buildah = 'buildah' } | Out-Null
+    return Install-Missing $script:SandboxPackages
+}
+
 function Update-Maml {
     # The MAML is kept in the repository; where PlatyPS is found it is made anew from the pages.
     $pages = Join-Path $PSScriptRoot 'en-US'
@@ -189,7 +196,7 @@ function Invoke-AgentTest {
         $total.Skipped++
         return $total
     }
-    if ((id -u) -eq '0' -and -not (Install-Missing $script:SandboxPackages)) {
+    if ((id -u) -eq '0' -and -not (Install-ForSandbox)) {
         # The reader is held to the Pythons in the test images.
         $null = New-TestImage
     }
@@ -216,12 +223,10 @@ function Invoke-PesterTest {
     $total = New-Total
     $missing = @()
     if (-not $env:PYDEBUG_TEST_KUBECONFIG) {
-        $missing = Install-Missing $script:SandboxPackages
+        $missing = Install-ForSandbox
         if ((id -u) -ne '0') {
             $missing += 'root'
         }
-        # For the tools image; where neither it nor docker nor podman is there, the tests of that image are skipped.
-        Install-Missing @{ buildah = 'buildah' } | Out-Null
     }
     if ($missing) {
         Write-Warning "The Pester tests are skipped. Missing: $($missing -join ', ')."
@@ -309,7 +314,7 @@ function Invoke-Test {
 
 function Invoke-Demo {
     Invoke-Build
-    $missing = @(Install-Missing $script:SandboxPackages)
+    $missing = @(Install-ForSandbox)
     if ($missing) {
         throw "Missing Debian packages: $($missing -join ', '). As root they are installed by this task."
     }
