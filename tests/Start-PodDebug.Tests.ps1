@@ -187,6 +187,12 @@ Describe 'Start-PodDebug' {
             Get-EphemeralContainer $script:bank $script:locked | Should -BeNullOrEmpty
         }
 
+        It 'advises what to name in place of -For, which goes with no profile' {
+            $result = Get-Failure { Start-PodDebug $script:locked -Namespace $script:bank -For Time }
+            Get-ErrorId $result.First | Should -Be 'AdmissionDenied'
+            "$($result.First.ErrorDetails.RecommendedAction)" | Should -Match '-SecurityProfile Restricted in place of -For Time passes it'
+        }
+
         It 'uses Restricted where none was named, says so, and reads stacks there' {
             $session = Start-PodDebug $script:locked -Namespace $script:bank -WarningVariable warnings -WarningAction SilentlyContinue
             $session.Profile | Should -Be 'Restricted'

@@ -189,6 +189,11 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
         catch (EngineException e) when (e.Cause == Causes.AdmissionDenied)
         {
             Dictionary<string, string> detail = new(e.Detail) { ["profile"] = profile };
+            if (For is not null)
+            {
+                detail["for"] = For;
+            }
+
             if (profile != SecurityProfiles.Restricted && !detail.ContainsKey(Advice.PassingProfile))
             {
                 detail["restricted"] = await PassesAsync(gateway, pod, container, ct).ConfigureAwait(false)

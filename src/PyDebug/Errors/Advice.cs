@@ -15,17 +15,18 @@ internal static class Advice
     /// <summary>What to do where admission refuses a debug container.</summary>
     public static string ForAdmission(FailureFacts facts)
     {
+        string inPlace = facts.Detail("for") is string question ? $" in place of -For {question}" : "";
         if (facts.Detail(PassingProfile) is string passing)
         {
-            return $"-SecurityProfile {passing} passes it (tried as a dry run). Nothing was changed.";
+            return $"-SecurityProfile {passing}{inPlace} passes it (tried as a dry run). Nothing was changed.";
         }
 
         string next = facts.Detail("restricted") switch
         {
-            Passes => "-SecurityProfile Restricted passes it (tried as a dry run).",
+            Passes => $"-SecurityProfile Restricted{inPlace} passes it (tried as a dry run).",
             Refused => "Profile Restricted is refused as well: the policy must admit a debug container.",
             _ when facts.Detail("profile") == "Restricted" => "The policy must admit a debug container.",
-            _ => "-SecurityProfile Restricted asks for the least.",
+            _ => $"-SecurityProfile Restricted{inPlace} asks for the least.",
         };
         return next + " Nothing was changed.";
     }
