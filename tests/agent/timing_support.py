@@ -12,7 +12,7 @@ from pydebug_agent.errors import AgentError
 from pydebug_agent.proc import Proc
 from pydebug_agent.reader.target import Target
 from pydebug_agent.timing.kernel import KernelSampler
-from pydebug_agent.timing.recording import Recording, ThreadTimes
+from pydebug_agent.timing.recording import Recording, Stack, ThreadTimes
 
 
 def sampled(python: Python) -> bool:
@@ -72,11 +72,16 @@ def shares(recording: Recording, times: ThreadTimes) -> "Dict[str, float]":
     return result
 
 
-def lines(recording: Recording, times: ThreadTimes, reason: str) -> "List[str]":
-    """Return where a thread was for a reason, most often first: innermost function and line."""
-    found: Dict[str, int] = {}
+def stacks(recording: Recording, times: ThreadTimes, reason: str) -> "Dict[Stack, int]":
+    """Return how often a thread was found in each stack for a reason."""
+    found: Dict[Stack, int] = {}
     for key, count in recording.counts.items():
         if key.tid == times.tid and key.reason == reason:
-            place = "%s:%d" % (key.stack[0].name, key.stack[0].line) if key.stack else ""
-            found[place] = found.get(place, 0) + count.samples
-    return sorted(found, key=lambda place: -found[place])
+            found[key.stack] = found.get(key.stack, 0) + count.samples
+    return found
+
+
+def lines(recording: Recording, times: ThreadTimes, reason: str) -> "List[str]":
+    """Return where a thread was for a reason, most often first: innermost function and line."""
+    found = stacks(recording, times, reason)
+    return ["%s:%d" % stack[0][::2] if stack else "" for stack in sorted(found, key=lambda stack: -found[stack])]

@@ -34,6 +34,7 @@ _CALIBRATIONS = 8
 _LARGEST_SHARE = 0.03  # of a processor, for looking at threads
 _LONGEST_INTERVAL = 1.0
 _HOUSEKEEPING_SECONDS = 1.0
+_LOOKS_A_CHECK = 5
 _FREEING_SECONDS = 0.1
 
 
@@ -181,7 +182,8 @@ class KernelSampler:
     def _look(self, process: _Process) -> None:
         assert self._attachment is not None
         self._attachment.look(process.link)
-        process.ended = self._attachment.target(process.tgid).ended
+        if not self._looks % _LOOKS_A_CHECK:
+            process.ended = self._attachment.target(process.tgid).ended
 
     def _keep_house(self) -> None:
         assert self._attachment is not None
@@ -223,8 +225,7 @@ class KernelSampler:
                 if tgid not in begun:
                     begun.add(tgid)
                     process.tally.begin_naming()
-                key, frames = records.stack_record(record)
-                process.tally.stack(key[3], frames)
+                process.tally.stack(record)
 
     def _harvest(self) -> None:
         """Take the counts out of the kernel: the map stays small, and addresses may change their meaning."""

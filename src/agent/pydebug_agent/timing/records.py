@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Dict, List, NamedTuple, Tuple
 
+_U64 = struct.Struct("<Q").unpack_from
+
 # Keys. The key of a thread is the beginning of the key of a stack.
 THREAD_KEY = struct.Struct("<IIQ")
 STACK_KEY = struct.Struct("<IIQQII")
@@ -72,11 +74,16 @@ def thread_entry(data: bytes, offset: int = 0) -> ThreadEntry:
     return ThreadEntry(*fields[:-1], comm=fields[-1].split(b"\0")[0].decode("utf-8", "backslashreplace"))
 
 
-def stack_record(record: bytes) -> Tuple[Tuple[int, ...], List[Tuple[int, int]]]:
-    """Read a stack's record: its key, and (code and kind, instruction) of each frame."""
+def stack_hash(record: bytes) -> int:
+    """Return the hash of a stack's record."""
+    return int(_U64(record, RECORD_KEY + KEY_HASH)[0])
+
+
+def stack_frames(record: bytes) -> List[Tuple[int, int]]:
+    """Return (code and kind, instruction) of each frame of a stack's record."""
     depth = struct.unpack_from("<I", record, RECORD_DEPTH)[0]
     words = struct.unpack_from("<%dQ" % (2 * depth), record, STACK_FRAMES)
-    return STACK_KEY.unpack_from(record, RECORD_KEY), list(zip(words[::2], words[1::2]))
+    return list(zip(words[::2], words[1::2]))
 
 
 def scratch_bytes(depth: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, Optional, Tuple
+from typing import Dict, Tuple
 
 from ..reader.target import Target
 from ..reader.waits import system_calls
@@ -69,8 +69,13 @@ class Tally:
         """The next stacks are of now."""
         self._names.begin()
 
-    def stack(self, hash_: int, frames: Iterable[Tuple[int, int]]) -> None:
+    def stack(self, record: bytes) -> None:
         """Name a stack that came through the ring."""
+        hash_ = records.stack_hash(record)
+        if hash_ in self._stacks:
+            # Another thread's, or for another reason.
+            return
+        frames = records.stack_frames(record)
         stack, unresolved = self._names.name(frames)
         # Equal stacks become one object: they are compared often.
         self._stacks[hash_] = (self._one.setdefault(stack, stack), unresolved)
