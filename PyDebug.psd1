@@ -19,6 +19,7 @@
         'Get-PyTask'
         'Import-StackProfile'
         'Invoke-PySpy'
+        'Measure-PyTime'
         'Start-PodDebug'
         'Stop-PodDebug'
     )

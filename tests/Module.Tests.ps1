@@ -102,7 +102,7 @@ Get-PodDebug -Namespace default | Out-Null
         $attribute.ConfirmImpact | Should -BeLessThan ([System.Management.Automation.ConfirmImpact]::High)
     }
 
-    It 'has a view for <_>' -ForEach 'PyDebug.PodDebugSession', 'PyDebug.PyProcess', 'PyDebug.PyThreadStack' {
+    It 'has a view for <_>' -ForEach 'PyDebug.PodDebugSession', 'PyDebug.PyProcess', 'PyDebug.PyThreadStack', 'PyDebug.PyTimeReport' {
         Get-FormatData -TypeName $_ -PowerShellVersion 7.0 | Should -Not -BeNullOrEmpty
     }
 }

@@ -94,6 +94,19 @@ while time.monotonic() < end:
         Request-Trouble $script:ns $pod '/work?ms=10' | Should -Match 'worked'
     }
 
+    It 'ends a measurement of time by <_>, and leaves nothing stopped' -ForEach 'Kernel', 'Memory' {
+        $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'hot', 'locks' -ReadyLog 'listens'
+        $json = Start-PodDebug $pod -Namespace $script:ns -For Time | ConvertTo-Json -Depth 5 -Compress
+        $measure = "'$json' | ConvertFrom-Json | Measure-PyTime -Method $_ -DurationSeconds 300"
+        $began = [DateTime]::UtcNow
+        $seconds = Invoke-Stopped $measure { (Get-AgentProcess $script:ns $pod) -and ([DateTime]::UtcNow - $began).TotalSeconds -gt 3 }
+        $seconds | Should -BeLessThan 5
+        Wait-Until -What 'the agent to end' -Seconds 10 { -not (Get-AgentProcess $script:ns $pod) } | Should -BeTrue
+        Get-PodProcessTable $script:ns $pod | Where-Object State -in 'Z', 'T', 't' | Should -BeNullOrEmpty
+        Request-Trouble $script:ns $pod '/work?ms=5' | Should -Match 'worked'
+        Remove-TestPod $script:ns $pod
+    }
+
     It 'ends with Select-Object -First' {
         $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'sleepers', 'hot' -ReadyLog 'listens'
         $session = Start-PodDebug $pod -Namespace $script:ns

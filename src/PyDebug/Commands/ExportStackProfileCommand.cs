@@ -49,7 +49,7 @@ public sealed class ExportStackProfileCommand : PSCmdlet
     [ValidateSet("Svg", "Speedscope", "Collapsed")]
     public string? Format { get; set; }
 
-    /// <summary>Takes the profiles of this metric alone: Cpu, Wall, Gil, Bytes.</summary>
+    /// <summary>Takes the profiles of this metric alone: Cpu, Wall, Wait, Gil, Bytes.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? Metric { get; set; }

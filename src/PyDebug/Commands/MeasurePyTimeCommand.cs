@@ -16,7 +16,7 @@ namespace PyDebug.Commands;
 [OutputType(typeof(PyTimeReport))]
 public sealed class MeasurePyTimeCommand : ProcessCommandBase
 {
-    private const int DeepestStack = 1024;
+    private const int DeepestStack = 2000;
 
     /// <summary>How long to measure, in seconds by the clock.</summary>
     [Parameter]

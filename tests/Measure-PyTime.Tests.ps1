@@ -1,0 +1,323 @@
+BeforeAll {
+    . (Join-Path $PSScriptRoot 'common.ps1')
+    $script:ns = New-TestNamespace
+
+    # What may stand against the kernel sampler on some node, whatever the profile.
+    $script:nodeCauses = 'NoBtf', 'Lockdown', 'Seccomp', 'Kernel'
+
+    function Get-PartSum([psobject] $Thread) {
+        $names = 'Cpu', 'Gil', 'Lock', 'Sleep', 'Poll', 'Io', 'Fault', 'Runnable', 'Other', 'Unproven'
+        ($names | ForEach-Object { $Thread."${_}Seconds" } | Measure-Object -Sum).Sum
+    }
+
+    function Assert-WholeTime([psobject] $Report) {
+        # Every second of every thread is accounted for.
+        foreach ($thread in $Report.Threads) {
+            Get-PartSum $thread | Should -BeGreaterOrEqual ($thread.WallSeconds * 0.98 - 0.001) -Because "of $thread"
+            Get-PartSum $thread | Should -BeLessOrEqual ($thread.WallSeconds * 1.02 + 0.001) -Because "of $thread"
+        }
+        $entries = (@($Report.Cpu) + @($Report.Waits) | Measure-Object Seconds -Sum).Sum
+        $walls = ($Report.Threads.WallSeconds | Measure-Object -Sum).Sum
+        [Math]::Abs($entries - $walls) | Should -BeLessThan ($walls * 0.02)
+    }
+
+    function Assert-Troubles([psobject] $Report) {
+        # The reasons and lines that examples/badapp was built with.
+        $threads = @{}
+        $Report.Threads | ForEach-Object { $threads[$_.Name] = $_ }
+        foreach ($waiter in $Report.Threads | Where-Object Name -like 'lock-waiter*') {
+            $waiter.LockSeconds | Should -BeGreaterThan (0.97 * $waiter.WallSeconds)
+            $waiter.WaitsAt | Should -Match '^waits_for_lock \(troubles\.py:\d+\)$'
+        }
+        $threads['reader'].IoSeconds | Should -BeGreaterThan (0.9 * $threads['reader'].WallSeconds)
+        $threads['reader'].WaitsFor | Should -Be 'recvfrom'
+        $threads['reader'].WaitsAt | Should -Match '^fetch \('
+        $threads['upstream'].SleepSeconds | Should -BeGreaterThan (0.9 * $threads['upstream'].WallSeconds)
+        $threads['MainThread'].PollSeconds | Should -BeGreaterThan (0.9 * $threads['MainThread'].WallSeconds)
+        $threads['MainThread'].WaitsAt | Should -Match 'selectors\.py.*main \(app\.py:\d+\)'
+        $hot = $threads['cpu worker']
+        $hot.Hottest | Should -Match '^hot_loop \(troubles\.py:2[5-6]\)$'
+        $hot.CpuSeconds + $hot.GilSeconds + $hot.RunnableSeconds + $hot.UnprovenSeconds |
+            Should -BeGreaterThan (0.95 * $hot.WallSeconds)
+        $threads['zlib'].Hottest | Should -Match '^compress_forever \('
+    }
+}
+
+AfterAll {
+    Remove-TestNamespace $script:ns
+}
+
+Describe 'Measure-PyTime' {
+    Context 'a service in trouble' {
+        BeforeAll {
+            $arguments = 'hot', 'zlib', 'locks', 'slow'
+            $script:pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments $arguments -ReadyLog 'listens'
+            $script:session = Start-PodDebug $script:pod -Namespace $script:ns -For Time
+            $script:t = $script:session | Get-PyProcess |
+                Measure-PyTime -DurationSeconds 4 -WarningVariable warnings -WarningAction SilentlyContinue
+            $script:warnings = @($warnings)
+            $script:byKernel = $script:t.Method -eq 'Kernel'
+            if (-not $script:byKernel) {
+                $script:t.WhyNotKernelCause | Should -BeIn $script:nodeCauses -Because $script:t.WhyNotKernel
+                Write-Warning "The kernel sampler cannot be had on this node: $($script:t.WhyNotKernel)"
+            }
+        }
+
+        AfterAll {
+            Remove-TestPod $script:ns $script:pod
+        }
+
+        It 'writes one report that says of what, when and how' {
+            @($script:t).Count | Should -Be 1
+            $script:t | Should -BeOfType PyDebug.PyTimeReport
+            $script:t.PodName | Should -Be $script:pod
+            $script:t.ProcessId | Should -Be 1
+            $script:t.CommandLine | Should -Match '^python3 /srv/app\.py'
+            $script:t.PythonVersion | Should -Match '^3\.13\.'
+            $script:t.DurationSeconds | Should -BeGreaterThan 3.9
+            $script:t.DurationSeconds | Should -BeLessThan 6
+            [Math]::Abs(($script:t.Timestamp - $script:t.Started).TotalSeconds) | Should -BeLessThan 60
+            $script:t.SampleCount | Should -BeGreaterThan 100
+            $script:t.Threads.Count | Should -Be 9
+        }
+
+        It 'takes the kernel sampler, which holds nothing, and warns of nothing' {
+            if (-not $script:byKernel) {
+                Set-ItResult -Skipped -Because $script:t.WhyNotKernel
+            }
+            $script:t.HeldMicroseconds | Should -BeNullOrEmpty
+            $script:t.WhyNotKernel | Should -BeNullOrEmpty
+            $script:t.SampleRate | Should -Be 99
+            $script:t.ProgramRuns | Should -BeGreaterThan 10
+            $script:warnings | Should -BeNullOrEmpty
+        }
+
+        It 'accounts for every second of every thread' {
+            Assert-WholeTime $script:t
+        }
+
+        It 'says every reason and line as they were built' {
+            Assert-Troubles $script:t
+        }
+
+        It 'lists single waits by reason, the longest first' {
+            $script:t.Waits[0] | Should -BeOfType PyDebug.PyTimeWait
+            $fetch = $script:t.Waits | Where-Object Call -eq recvfrom | Select-Object -First 1
+            $fetch.Reason | Should -Be 'Io'
+            $fetch.Frames[0].Name | Should -Be 'fetch'
+            $fetch.Frames[-1].Name | Should -Match '_bootstrap$'
+            $fetch.SampleCount | Should -BeGreaterThan 10
+            $gil = $script:t.Waits | Where-Object Reason -eq Gil | Sort-Object Seconds -Descending | Select-Object -First 5
+            $gil | Should -Not -BeNullOrEmpty -Because 'two threads fight for it'
+            $script:t.Waits.Seconds | Should -Be ($script:t.Waits.Seconds | Sort-Object -Descending)
+        }
+
+        It 'measures the threads of a name alone' {
+            $some = $script:session | Measure-PyTime -DurationSeconds 1 -ThreadName 'LOCK-w*'
+            ($some.Threads.Name | Sort-Object) -join ',' | Should -Be 'lock-waiter 2,lock-waiter 3,lock-waiter 4'
+            $some.Waits.Thread | Sort-Object -Unique | Should -Be 'lock-waiter 2', 'lock-waiter 3', 'lock-waiter 4'
+        }
+
+        It 'cuts stacks at -Depth, and says so' {
+            $shallow = $script:session | Measure-PyTime -DurationSeconds 1 -Depth 3 -WarningAction SilentlyContinue
+            ($shallow.Cpu + $shallow.Waits | ForEach-Object { $_.Frames.Count } | Measure-Object -Maximum).Maximum | Should -Be 3
+            $shallow.TruncatedCount | Should -BeGreaterThan 0
+            $shallow.Warnings | Should -Match 'more frames than -Depth'
+        }
+
+        It 'draws the wall picture with every reason, and the halves of it' {
+            $svg = $script:t | Export-StackProfile -Path (Join-Path $TestDrive 'wall.svg') -PassThru
+            [xml]$picture = Get-Content -Raw -LiteralPath $svg
+            $picture.svg.title.'#text' | Should -Match "$script:pod/web process 1"
+            $text = Get-Content -Raw -LiteralPath $svg
+            $text | Should -Match 'class="f rio"[^>]*><title>recvfrom'
+            $text | Should -Match 'class="f rlock"'
+            $text | Should -Match 'wall-clock time'
+            $cpu = Get-Content -Raw ($script:t | Export-StackProfile -Path (Join-Path $TestDrive 'cpu.svg') -Metric Cpu -PassThru)
+            $cpu | Should -Not -Match 'class="f r'
+            $cpu | Should -Not -Match 'waits_for_lock'
+            $wait = Get-Content -Raw ($script:t | Export-StackProfile -Path (Join-Path $TestDrive 'wait.svg') -Metric wait -PassThru)
+            $wait | Should -Not -Match 'class="f rcpu"'
+        }
+
+        It 'keeps the reasons in a file for speedscope' {
+            $json = $script:t | Export-StackProfile -Path (Join-Path $TestDrive 'wall.json') -PassThru
+            $again = Import-StackProfile -LiteralPath $json.FullName
+            $again.Metric | Should -Be 'Wall'
+            ($again.Samples | Where-Object Call -eq recvfrom).Frames[0].Name | Should -Be 'fetch'
+            $sum = ($again.Samples | Measure-Object Value -Sum).Sum
+            [Math]::Abs($sum - ($script:t.Threads | Measure-Object WallSeconds -Sum).Sum) | Should -BeLessThan 0.1
+        }
+
+        It 'says which metrics there are where one is asked for that there is not' {
+            $result = Get-Failure { $script:t | Export-StackProfile -Path (Join-Path $TestDrive 'none.svg') -Metric Bytes }
+            Get-ErrorId $result.First | Should -Be 'ParameterInvalid'
+            $result.First.Exception.Message | Should -Match 'It has Wall, Cpu, Wait\.'
+            Join-Path $TestDrive 'none.svg' | Should -Not -Exist
+        }
+
+        It 'survives JSON and CLIXML with nothing lost' {
+            $draw = { param($object, $name) Get-Content -Raw ($object | Export-StackProfile -Path (Join-Path $TestDrive $name) -PassThru) }
+            $live = & $draw $script:t 'live.svg'
+            $file = Join-Path $TestDrive 'time.xml'
+            $script:t | Export-Clixml -LiteralPath $file
+            & $draw (Import-Clixml -LiteralPath $file) 'clixml.svg' | Should -Be $live
+            $json = $script:t | ConvertTo-Json -Depth 5 -WarningAction Stop
+            & $draw ($json | ConvertFrom-Json) 'json.svg' | Should -Be $live
+            $again = $json | ConvertFrom-Json
+            $again.Started | Should -Be $script:t.Started
+            $again.Waits[0].Frames[0].Line | Should -Be $script:t.Waits[0].Frames[0].Line
+        }
+
+        It 'shows a line a thread, and tables of the rest, in 120 columns' {
+            foreach ($what in $script:t, $script:t.Threads, $script:t.Waits, $script:t.Cpu) {
+                $lines = @($what | Out-String -Width 120 -Stream)
+                $lines | ForEach-Object { $_.Length | Should -BeLessOrEqual 120 }
+            }
+            $lines = @($script:t | Out-String -Width 120 -Stream)
+            $lines -join "`n" | Should -Match "$script:pod/web  process 1  .* s of 9 threads  (kernel|memory) sampler"
+            @($lines | Where-Object { $_ -match 'lock-waiter \d' }).Count | Should -Be 3
+            $script:t | Format-List | Out-String | Should -Match 'AgentCpuSeconds'
+        }
+
+        It 'says the same of a service by reading its memory' {
+            $memory = $script:session |
+                Measure-PyTime -Method Memory -DurationSeconds 6 -WarningVariable warned -WarningAction SilentlyContinue
+            $memory.Method | Should -Be 'Memory'
+            $memory.WhyNotKernel | Should -BeNullOrEmpty -Because 'it was asked for'
+            "$warned" | Should -Not -Match '-For Time'
+            $memory.SampleRate | Should -BeLessThan 30
+            $memory.ProgramRuns | Should -BeNullOrEmpty
+            Assert-WholeTime $memory
+            Assert-Troubles $memory
+            $memory | Out-String -Width 120 | Should -Match 'memory sampler at [\d.]+ Hz, '
+        }
+
+        It 'leaves the service at work, nothing of ours behind, and nothing stopped' {
+            Request-Trouble $script:ns $script:pod '/work?ms=5' | Should -Match 'worked'
+            Wait-Until -What 'the agents to end' -Seconds 5 { -not (Get-AgentProcess $script:ns $script:pod) } | Should -BeTrue
+            Get-PodProcessTable $script:ns $script:pod | Where-Object State -in 'Z', 'T', 't' | Should -BeNullOrEmpty
+        }
+    }
+
+    Context 'a restricted pod' {
+        BeforeAll {
+            $script:pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'locks' -ReadyLog 'listens' -Security @{
+                runAsUser = 10001; runAsNonRoot = $true; allowPrivilegeEscalation = $false; capabilities = @{ drop = @('ALL') } }
+            $script:session = Start-PodDebug $script:pod -Namespace $script:ns -SecurityProfile Restricted
+        }
+
+        AfterAll {
+            Remove-TestPod $script:ns $script:pod
+        }
+
+        It 'is measured without any capability, and the report says so' {
+            $report = $script:session |
+                Measure-PyTime -DurationSeconds 2 -WarningVariable warnings -WarningAction SilentlyContinue
+            $report.Method | Should -Be 'Memory'
+            $report.WhyNotKernelCause | Should -Be 'NoCapability'
+            $report.WhyNotKernel | Should -Match 'CAP_BPF'
+            $report.Advice | Should -Match "Start-PodDebug $script:pod .*-For Time"
+            @($warnings | Where-Object { "$_" -match 'memory sampler was used\. .*-For Time' }).Count | Should -Be 1
+            Assert-WholeTime $report
+            $waiters = @($report.Threads | Where-Object Name -like 'lock-waiter*')
+            $waiters.Count | Should -Be 3
+            $waiters | ForEach-Object { $_.LockSeconds | Should -BeGreaterThan (0.97 * $_.WallSeconds) }
+        }
+
+        It 'is refused to the kernel sampler by name, with the profile that has it' {
+            $result = Get-Failure { $script:session | Measure-PyTime -Method Kernel -DurationSeconds 2 }
+            $result.Output | Should -BeNullOrEmpty
+            Get-ErrorId $result.First | Should -Be 'NoCapability'
+            $result.First.CategoryInfo.Category | Should -Be 'PermissionDenied'
+            "$($result.First.ErrorDetails.RecommendedAction)" | Should -Match "Start-PodDebug $script:pod .*-For Time has it"
+            $result.First.TargetObject.PodName | Should -Be $script:pod
+        }
+    }
+
+    Context 'processes' {
+        It 'measures the workers of a server over the same seconds, and draws them side by side' {
+            $pod = New-TestPod $script:ns -Image gunicorn -ReadyLog 'Booting worker with pid: \d+[\s\S]*Booting worker'
+            $session = Start-PodDebug $pod -Namespace $script:ns
+            $workers = @(Wait-Until -What 'two workers' {
+                    $found = @($session | Get-PyProcess | Where-Object Role -eq Worker)
+                    $found.Count -ge 2 ? $found : $null
+                })
+            $clock = [System.Diagnostics.Stopwatch]::StartNew()
+            $reports = @($session | Measure-PyTime -DurationSeconds 3 -WarningVariable warnings -WarningAction SilentlyContinue)
+            $clock.Elapsed.TotalSeconds | Should -BeLessThan 5.9 -Because 'they are measured side by side'
+            ($reports.ProcessId | Sort-Object) -join ',' | Should -Be (($workers.ProcessId | Sort-Object) -join ',')
+            @($warnings | Where-Object { "$_" -match '-For Time' }).Count | Should -Be 1 -Because 'one reason is said once'
+            $reports | ForEach-Object { Assert-WholeTime $_ }
+            $svg = $reports | Export-StackProfile -Path (Join-Path $TestDrive 'workers.svg') -PassThru
+            @([regex]::Matches((Get-Content -Raw $svg), '<title>process \d+: ')).Count | Should -Be 2
+            Remove-TestPod $script:ns $pod
+        }
+
+        It 'reads a Python that the kernel sampler is too new for from memory' {
+            $pod = New-TestPod $script:ns -Image py39 -Command 'python3', '/srv/frames.py' -ReadyLog 'frames \{'
+            $report = Start-PodDebug $pod -Namespace $script:ns -For Time |
+                Measure-PyTime -DurationSeconds 2 -WarningVariable warnings -WarningAction SilentlyContinue
+            $report.Method | Should -Be 'Memory'
+            $report.WhyNotKernelCause | Should -BeIn (@('OldPython') + $script:nodeCauses)
+            "$warnings" | Should -Match 'memory sampler was used'
+            Assert-WholeTime $report
+            Remove-TestPod $script:ns $pod
+        }
+
+        It 'keeps what was seen of a process that ends meanwhile, and says so: by <_>' -ForEach 'Auto', 'Memory' {
+            $pod = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'python3 -c "import time; time.sleep(600)"; exec sleep 3600'
+            $session = Start-PodDebug $pod -Namespace $script:ns -For Time
+            $process = Wait-Until -What 'the process' { $session | Get-PyProcess }
+            $end = "import subprocess; subprocess.Popen(['sh', '-c', 'sleep 2.5; kill -9 $($process.ProcessId)'], stdin=-3, stdout=-3, stderr=-3)"
+            Invoke-PodPython $script:ns $pod $end | Out-Null
+            $clock = [System.Diagnostics.Stopwatch]::StartNew()
+            $report = $process |
+                Measure-PyTime -Method $_ -DurationSeconds 30 -WarningVariable warnings -WarningAction SilentlyContinue
+            $clock.Elapsed.TotalSeconds | Should -BeLessThan 12
+            $report.Ended | Should -BeTrue
+            $report.DurationSeconds | Should -BeLessThan 8
+            "$warnings" | Should -Match 'ended, or started another program'
+            $report.Threads[0].SleepSeconds | Should -BeGreaterThan 0.5
+            Remove-TestPod $script:ns $pod
+        }
+    }
+
+    Context 'bad input' {
+        BeforeAll {
+            $script:idle = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'sleep 3600 & exec python3 -c "import time; time.sleep(3600)"'
+            $script:session = Start-PodDebug $script:idle -Namespace $script:ns -For Time
+        }
+
+        It 'is refused before anything is asked: <Name>' -ForEach @(
+            @{ Name = 'no duration'; Arguments = @{ DurationSeconds = 0 } }
+            @{ Name = 'a negative rate'; Arguments = @{ SampleRate = -1 } }
+            @{ Name = 'a depth of none'; Arguments = @{ Depth = 0 } }
+            @{ Name = 'another method'; Arguments = @{ Method = 'Magic' } }
+            @{ Name = 'no thread name'; Arguments = @{ ThreadName = '' } }
+            @{ Name = 'a negative wait'; Arguments = @{ MinimumWaitMicroseconds = -1 } }
+        ) {
+            { $script:session | Measure-PyTime @Arguments } | Should -Throw -ErrorId 'ParameterArgumentValidationError*'
+        }
+
+        It 'a process that is gone' {
+            $result = Get-Failure { $script:session | Measure-PyTime -ProcessId 4000 -DurationSeconds 1 }
+            $result.Output | Should -BeNullOrEmpty
+            Get-ErrorId $result.First | Should -Be 'ProcessGone'
+        }
+
+        It 'a process that is no Python, beside one that is' {
+            $sleep = (Get-PodProcessTable $script:ns $script:idle | Where-Object Command -match '^sleep').Pid
+            $result = Get-Failure { $script:session | Measure-PyTime -ProcessId 1, $sleep -DurationSeconds 1 }
+            Get-ErrorId $result.First | Should -Be 'NoPython'
+            $result.Output.ProcessId | Should -Be 1
+        }
+
+        It 'a thread name that no thread has' {
+            $report = $script:session | Measure-PyTime -ThreadName 'nobody*' -DurationSeconds 1 -WarningAction SilentlyContinue
+            $report.Threads | Should -BeNullOrEmpty
+            $report.Notes | Should -Match 'No thread has a name'
+            $report | Out-String -Width 120 | Should -Match 'No thread was seen'
+        }
+    }
+}
