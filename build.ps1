@@ -200,15 +200,28 @@ function Invoke-AgentTest {
         # The reader is held to the Pythons in the test images.
         $null = New-TestImage
     }
+    # The second: what the one-node cluster is made with.
+    foreach ($run in @('tests/agent', '-t', 'tests'), @('tests/cluster')) {
+        $part = Invoke-Unittest (@('discover', '-s') + $run)
+        foreach ($name in 'Passed', 'Failed', 'Skipped') {
+            $total.$name += $part.$name
+        }
+    }
+    return $total
+}
+
+function Invoke-Unittest {
+    # Runs Python's unittest and counts by its closing lines.
+    param([string[]] $Arguments)
     Push-Location $PSScriptRoot
     try {
-        $lines = @(& python3 -B -m unittest discover -s tests/agent -t tests 2>&1 |
-                ForEach-Object { Write-Host $_; "$_" })
+        $lines = @(& python3 -B -m unittest @Arguments 2>&1 | ForEach-Object { Write-Host $_; "$_" })
         $code = $LASTEXITCODE
     }
     finally {
         Pop-Location
     }
+    $total = New-Total
     $text = $lines -join "`n"
     $ran = $text -match '(?m)^Ran (\d+) tests? in' ? [int]$Matches[1] : 0
     foreach ($word in 'failures', 'errors', 'unexpected successes') {
