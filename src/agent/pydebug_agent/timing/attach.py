@@ -45,8 +45,8 @@ class TargetEntry(NamedTuple):
 class Attachment:
     """All that the sampler has in the kernel. Nothing of it outlives ``close``, or this process."""
 
-    def __init__(self, threads: int, depth: int) -> None:
-        self.machine = Machine()
+    def __init__(self, machine: Machine, threads: int, depth: int) -> None:
+        self.machine = machine
         self.stacks_size = _power(8 * threads, _LEAST_STACKS, _MOST_STACKS)
         self._threads_size = _power(4 * threads, _LEAST_THREADS, _MOST_THREADS)
         self._depth = depth

@@ -8,6 +8,7 @@ ran, wanted to, and waited; the ends of threads are seen as they happen, so that
 from __future__ import annotations
 
 import random
+import struct
 import time
 from typing import Dict, List, Optional
 
@@ -20,6 +21,7 @@ from ..reader.target import Target, check_ctypes, gone
 from . import records
 from .attach import Attachment
 from .bpf import KernelRefusal
+from .machine import Machine
 from .recording import KERNEL, Recording
 from .refusals import no_types, refused, too_old
 from .tally import Reasons, Tally
@@ -100,19 +102,21 @@ class KernelSampler:
 
     def _start(self, proc: Proc) -> None:
         try:
-            self._attach()
+            machine = Machine()
+        except OSError as error:
+            raise no_types("%s: %s" % (error.filename, error.strerror)) from error
+        except (ValueError, struct.error) as error:
+            raise no_types(str(error)) from error
+        if machine.missing or not machine.supported:
+            raise too_old(machine.missing or ["programs for this processor"])
+        try:
+            self._attach(machine)
         except KernelRefusal as refusal:
             raise refused(refusal, proc) from refusal
-        except FileNotFoundError as error:
-            raise no_types("no %s" % error.filename) from error
-        except PermissionError as error:
-            raise no_types("%s: %s" % (error.filename, error.strerror)) from error
 
-    def _attach(self) -> None:
+    def _attach(self, machine: Machine) -> None:
         threads = sum(len(process.target.tids) for process in self._processes)
-        self._attachment = attachment = Attachment(threads, self._depth)
-        if attachment.machine.missing or not attachment.machine.supported:
-            raise too_old(attachment.machine.missing or ["program for this processor"])
+        self._attachment = attachment = Attachment(machine, threads, self._depth)
         attachment.load()
         reasons = Reasons()
         for process in list(self._processes):
