@@ -13,6 +13,7 @@ from . import bpf, records
 from .bpf import Kernel, KernelRefusal
 from .iterator import IteratorProgram
 from .machine import EXEC, EXIT, FREE, ITERATOR, Machine
+from .names import identity_offset
 from .programs import CpuProgram, ExecProgram, ExitProgram, FreeProgram, ProbeProgram
 from .ring import Ring
 from .walk import Maps
@@ -68,7 +69,8 @@ class Attachment:
             ),
             stacks=kernel.map(bpf.MAP_HASH, records.STACK_KEY.size, 8, self.stacks_size, "pydebug_stacks"),
             ring=kernel.map(bpf.MAP_RINGBUF, 0, 0, ring, "pydebug_ring"),
-            scratch=kernel.map(bpf.MAP_PERCPU_ARRAY, 4, scratch, 1, "pydebug_scratch"),
+            # One for each processor, but not by the map for that: what that one holds is at most 32 KiB.
+            scratch=kernel.map(bpf.MAP_ARRAY, 4, scratch, max(bpf.cpus("possible")) + 1, "pydebug_scratch"),
             iterator_scratch=kernel.map(bpf.MAP_ARRAY, 4, scratch, 1, "pydebug_area"),
         )
         self._ring = Ring(self.maps.ring, ring)
@@ -132,6 +134,7 @@ class Attachment:
             "instruction": layout.frame_instruction - low,
             "previous": layout.frame_previous - low,
             "owner": layout.frame_owner - low,
+            "identity": identity_offset(layout),
             "interpreter": layout.thread_interpreter,
             "fixed_gil": fixed_gil,
             "gil": layout.interpreter_gil if layout.interpreter_gil >= 0 else 0,
@@ -157,7 +160,7 @@ class Attachment:
 
     def start_clocks(self, period: int) -> None:
         """Sample what runs on each processor each ``period`` nanoseconds."""
-        for cpu in bpf.online_cpus():
+        for cpu in bpf.cpus("online"):
             try:
                 self._events.append(self._kernel.clock_event(cpu, period, self._cpu))
             except KernelRefusal as refusal:

@@ -10,7 +10,7 @@ from typing import Any, Iterator, List, Optional, Tuple
 # By machine: bpf, perf_event_open.
 _NUMBERS = {"x86_64": (321, 298), "aarch64": (280, 241)}
 
-MAP_HASH, MAP_ARRAY, MAP_PERCPU_ARRAY, MAP_RINGBUF = 1, 2, 6, 27
+MAP_HASH, MAP_ARRAY, MAP_RINGBUF = 1, 2, 27
 PROGRAM_PERF_EVENT, PROGRAM_TRACING = 7, 26
 ATTACH_RAW_TRACEPOINT, ATTACH_ITERATOR = 23, 28
 SLEEPABLE = 1 << 4
@@ -208,9 +208,9 @@ class Kernel:
         return int(self._ctypes.get_errno()) if result < 0 else 0
 
 
-def online_cpus() -> List[int]:
-    """Return the processors that run."""
-    with open("/sys/devices/system/cpu/online", encoding="ascii") as file:
+def cpus(which: str) -> List[int]:
+    """Return the processors that are "online" or "possible"."""
+    with open("/sys/devices/system/cpu/" + which, encoding="ascii") as file:
         text = file.read().strip()
     result: List[int] = []
     for part in text.split(","):

@@ -8,6 +8,8 @@ from .records import (
     FLAG_FIRST_ZERO,
     FLAG_SECOND_ZERO,
     KEY_CALL,
+    KEY_HASH,
+    KEY_REASON,
     REASON_CALL,
     REASON_FAULT,
     REASON_GIL,
@@ -45,6 +47,7 @@ class IteratorProgram(Program):
         self.leave_if_ended("out")
         self.load(R1, R6, task["exit_state"], 4)
         self.jump_if(R1, "!=", 0, "out")
+        self.set(R0, 0)
         self.scratch(self.maps.iterator_scratch, "out")
         self.make_entry(R7, RECORD_KEY, "full")
         self.set(R8, Reg(R0))
@@ -59,11 +62,14 @@ class IteratorProgram(Program):
         self.jump_if(R1, "!=", 0, "running")
         self.load(R1, R6, task["__state"], 4)
         self.store(R10, RUN_STATE, Reg(R1))
+        self._same_as_before()
+        self.label("look")
         self.walk()
         self._reason()
         self.load(R1, R10, TURNS)
         self.load(R2, R6, self.machine.turns)
         self.jump_if(R1, "!=", Reg(R2), "moved")
+        self._remember()
         self.add_sample("out")
         self.label("running")
         self._look("on_cpu")
@@ -76,6 +82,30 @@ class IteratorProgram(Program):
         self.label("out")
         self.end()
         return self.code()
+
+    def _same_as_before(self) -> None:
+        """A thread that has not run since it was last proven is where it was. R8 is its entry."""
+        self.jump_if(R1, "==", 0, "look")
+        self.load(R1, R10, TURNS)
+        self.load(R2, R8, THREAD["proven_turns"])
+        self.jump_if(R1, "!=", Reg(R2), "look")
+        self.copy(R7, RECORD_KEY + KEY_HASH, R8, THREAD["proven_hash"])
+        self.copy(R7, RECORD_KEY + KEY_REASON, R8, THREAD["proven_reason"])
+        self.lookup(self.maps.stacks, R7, RECORD_KEY)
+        # Its counts were taken meanwhile: the stack has to come anew.
+        self.jump_if(R0, "==", 0, "look")
+        self.set(R1, 1)
+        self.atomic_add(R0, 0, R1)
+        self.jump("out")
+
+    def _remember(self) -> None:
+        gone = self.fresh("gone")
+        self.lookup(self.maps.threads, R7, RECORD_KEY)
+        self.jump_if(R0, "==", 0, gone)
+        self.copy(R0, THREAD["proven_turns"], R10, TURNS)
+        self.copy(R0, THREAD["proven_hash"], R7, RECORD_KEY + KEY_HASH)
+        self.copy(R0, THREAD["proven_reason"], R7, RECORD_KEY + KEY_REASON)
+        self.label(gone)
 
     def _look(self, name: str) -> None:
         # Looked up each time: the walk may sleep, and the thread end and its entry be another's meanwhile.

@@ -3,74 +3,105 @@
 from __future__ import annotations
 
 import struct
-from typing import Dict, Iterable, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from ..reader.codeobj import CodeReader, Place, is_shim
 from ..reader.frames import Frame
+from ..reader.layouts import Layout
 from ..reader.memory import Fault, Pages
 from ..reader.target import Target
 from .recording import UNRESOLVED, Stack
+from .records import IDENTITY_BYTES, mixed
 
-_U64 = struct.Struct("<Q").unpack_from
 _OWNER = 7
-_COUNT_MASK, _POINTER_MASK = 0xFFFFFFFF, 0xFFFF00000000
+_MOST_PLACES = 200_000
+_U64 = struct.Struct("<Q").unpack_from
+_IDENTITY = struct.Struct("<%dQ" % (IDENTITY_BYTES // 8)).unpack_from
+_COUNT, _POINTER = 0xFFFFFFFF, 0xFFFF << 32
+
+_Code = Tuple[int, int]  # address and identity
+
+
+def identity_offset(layout: Layout) -> int:
+    """Return where the bytes of a code object begin that tell it from others.
+
+    They hold the first line, the addresses of file, name and table of lines, and from 3.12 on a number that no other
+    code object has.
+    """
+    fields = (layout.code_first_line, layout.code_file, layout.code_qualname, layout.code_lines)
+    first = min(fields) & ~7
+    if max(fields) + 8 - first > IDENTITY_BYTES:
+        raise Fault("the fields of a code object lie %d bytes apart" % (max(fields) - first))
+    return first
 
 
 class StackNames:
-    """Names the stacks of one target."""
+    """Names the stacks of one target.
+
+    Each frame comes with the identity that its code object had when the stack was taken. A code object that was freed
+    since, or whose memory is another's, has another one, and the frame gets no name. Only 3.11 has no number of its own
+    for each code object: there what is known is not kept, and two that follow one another at the same addresses, with
+    the same first line, within a moment, are taken for one.
+    """
 
     def __init__(self, target: Target) -> None:
-        self._layout = layout = target.layout
+        self._layout = target.layout
         self._memory = target.memory
         self._pages = Pages(target.memory)
-        self._reader = CodeReader(self._pages, layout, target.code_type)
-        self._identity = (layout.code_file, layout.code_qualname, layout.code_lines, layout.code_first_line & ~7)
-        self._known: Dict[int, Tuple[int, ...]] = {}
-        self._checked: Dict[int, bool] = {}
+        self._reader = CodeReader(self._pages, target.layout, target.code_type)
+        self._offset = identity_offset(target.layout)
+        self._places: Dict[_Code, Dict[int, Optional[Place]]] = {}
+        self._count = 0
+        self._numbered = target.layout.minor > 11
 
     def begin(self) -> None:
-        """What is named from now on is looked at anew: an address may have become another code object's."""
-        self._pages.forget()
-        self._checked = {}
+        """What is named from now on came since the last time."""
+        if not self._numbered:
+            self._places.clear()
 
-    def name(self, frames: Iterable[Tuple[int, int]]) -> Tuple[Stack, int]:
-        """Return the places of (code and kind, instruction) pairs, and how many have no name."""
-        places = []
+    def name(self, frames: Iterable[Tuple[int, int, int]]) -> Tuple[Stack, int]:
+        """Return the places of (code and kind, instruction, identity), and how many have no name."""
+        places: List[Place] = []
         unresolved = 0
-        for word, instruction in frames:
-            frame = Frame(0, word & ~_OWNER, instruction, word & _OWNER, 0, True)
-            if is_shim(self._layout, frame):
-                continue
-            place = self._place(frame)
+        for word, instruction, identity in frames:
+            known = self._places.get((word & ~_OWNER, identity))
+            place = known.get(instruction) if known else None
             if place is None:
-                place = UNRESOLVED
-                unresolved += 1
+                frame = Frame(0, word & ~_OWNER, instruction, word & _OWNER, 0, True)
+                if is_shim(self._layout, frame):
+                    continue
+                place = self._read(frame, identity)
+                if place is None:
+                    place = UNRESOLVED
+                    unresolved += 1
             places.append(place)
         return tuple(places), unresolved
 
-    def _place(self, frame: Frame) -> Optional[Place]:
-        alive = self._checked.get(frame.code)
-        if alive is None:
-            alive = self._checked[frame.code] = self._check(frame.code)
-        if not alive:
-            return None
+    def _read(self, frame: Frame, identity: int) -> Optional[Place]:
+        """Read a place; it counts only if the code object is the same before and after."""
         try:
-            return self._reader.place(frame)
+            if self._identity(frame.code) != identity:
+                return None
+            self._pages.forget()
+            self._reader.forget(frame.code)
+            place = self._reader.place(frame)
+            if place is None or self._identity(frame.code) != identity:
+                return None
         except (Fault, struct.error):
             return None
+        if self._count >= _MOST_PLACES:
+            # A target that makes code without end.
+            self._places.clear()
+            self._count = 0
+        self._count += 1
+        self._places.setdefault((frame.code, identity), {})[frame.instruction] = place
+        return place
 
-    def _check(self, code: int) -> bool:
-        """Say whether a code object lives there; drop what is known where it is not the one that was."""
-        try:
-            data = self._memory.read(code, self._layout.code_start)
-        except Fault:
-            return False
-        # The allocator links free blocks by their first word, where a count of references should be.
-        first = _U64(data)[0]
-        if not first & _COUNT_MASK or first & _POINTER_MASK:
-            return False
-        identity = tuple([_U64(data, offset)[0] for offset in self._identity])
-        if self._known.get(code) != identity:
-            self._reader.forget(code)
-            self._known[code] = identity
-        return True
+    def _identity(self, code: int) -> int:
+        """Return the identity of what lies there, 0 for a code object that was freed."""
+        data = self._memory.read(code, self._offset + IDENTITY_BYTES)
+        # Where the references are counted, allocators link what is free.
+        references = _U64(data)[0]
+        if not references & _COUNT or references & _POINTER:
+            return 0
+        return mixed(_IDENTITY(data, self._offset))

@@ -27,6 +27,7 @@ from .walk import (
     GIL,
     KEY_AREA,
     NOW,
+    PROCESSOR,
     RING_OUTPUT,
     RING_RESERVE,
     RING_SUBMIT,
@@ -53,6 +54,7 @@ class CpuProgram(Program):
         self.leave_if_ended("out")
         self.call(NOW)
         self.store(R10, BEGAN, Reg(R0))
+        self.call(PROCESSOR)
         self.scratch(self.maps.scratch, "out")
         self.walk()
         self._reason()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Tuple
 
 _U64 = struct.Struct("<Q").unpack_from
 
@@ -14,7 +14,7 @@ KEY_TGID, KEY_TID, KEY_START, KEY_HASH, KEY_REASON, KEY_CALL = 0, 4, 8, 16, 24, 
 
 # Of a process: what its threads' stacks look like, and what was counted of it.
 _TARGET_FIELDS = (
-    "thread_pointer frame_pointer inner_frame frame_low frame_size code instruction previous owner "
+    "thread_pointer frame_pointer inner_frame frame_low frame_size code instruction previous owner identity "
     "interpreter fixed_gil gil begun ended lost runs nanoseconds"
 ).split()
 TARGET: Dict[str, int] = {name: 8 * index for index, name in enumerate(_TARGET_FIELDS)}
@@ -23,7 +23,8 @@ NO_INNER_FRAME = -1
 
 # Of a thread: the counters at its beginning and now, and what the looks at it found.
 _THREAD_FIELDS = (
-    "first_time first_cpu first_delay first_switches time cpu delay switches exited reads on_cpu moved visible"
+    "first_time first_cpu first_delay first_switches time cpu delay switches exited reads on_cpu moved visible "
+    "proven_turns proven_hash proven_reason"
 ).split()
 THREAD: Dict[str, int] = {name: 8 * index for index, name in enumerate(_THREAD_FIELDS)}
 THREAD["comm"] = 8 * len(_THREAD_FIELDS)
@@ -37,8 +38,11 @@ STACK_FRAMES = RECORD_KEY + STACK_KEY.size
 ENDED_THREAD = RECORD_KEY + THREAD_KEY.size
 ENDED_BYTES = ENDED_THREAD + THREAD_BYTES
 PROBE = struct.Struct("<IIIIQQ")  # kind, level, tgid, tid as it is seen here, start, thread pointer
-FRAME_BYTES = 16
+# Of each frame: code and kind, instruction, and a hash of the bytes that tell this code object from another.
+FRAME_BYTES = 24
 LARGEST_FRAME = 128  # how much of a frame can be copied, at most less one
+IDENTITY_BYTES = 80
+MIX = 0x9E3779B97F4A7C15
 
 REASON_CPU, REASON_CPU_GIL, REASON_CALL, REASON_GIL, REASON_FAULT = 1, 2, 3, 4, 5
 REASON_RUNNABLE, REASON_PREEMPTED, REASON_STOPPED = 6, 7, 8
@@ -62,6 +66,9 @@ class ThreadEntry(NamedTuple):
     on_cpu: int
     moved: int
     visible: int
+    proven_turns: int
+    proven_hash: int
+    proven_reason: int
     comm: str
 
 
@@ -79,18 +86,27 @@ def stack_hash(record: bytes) -> int:
     return int(_U64(record, RECORD_KEY + KEY_HASH)[0])
 
 
-def stack_frames(record: bytes) -> List[Tuple[int, int]]:
-    """Return (code and kind, instruction) of each frame of a stack's record."""
+def stack_frames(record: bytes) -> "List[Tuple[int, int, int]]":
+    """Return (code and kind, instruction, identity) of each frame of a stack's record."""
     depth = struct.unpack_from("<I", record, RECORD_DEPTH)[0]
-    words = struct.unpack_from("<%dQ" % (2 * depth), record, STACK_FRAMES)
-    return list(zip(words[::2], words[1::2]))
+    words = struct.unpack_from("<%dQ" % (3 * depth), record, STACK_FRAMES)
+    return list(zip(words[::3], words[1::3], words[2::3]))
+
+
+def mixed(words: Iterable[int]) -> int:
+    """Return the hash that the programs make of some words."""
+    value = MIX
+    for word in words:
+        value = (value ^ word) * MIX & (1 << 64) - 1
+        value ^= value >> 32
+    return value
+
+
+# In the area in which a stack is put together, before the record: a frame, and the telling bytes of a code object.
+AREA_HEAD = LARGEST_FRAME + IDENTITY_BYTES
+FRAME_AREA, IDENTITY_AREA = -AREA_HEAD, -IDENTITY_BYTES
 
 
 def scratch_bytes(depth: int) -> int:
-    """Return the size of the area in which a stack is put together."""
-    return frame_area(depth) + LARGEST_FRAME
-
-
-def frame_area(depth: int) -> int:
-    """Return where in that area a frame is copied to."""
-    return STACK_FRAMES + FRAME_BYTES * depth
+    """Return the size of that area."""
+    return AREA_HEAD + STACK_FRAMES + FRAME_BYTES * depth

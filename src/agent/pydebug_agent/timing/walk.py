@@ -7,16 +7,21 @@ from typing import NamedTuple
 from .asm import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, Assembler, Reg
 from .machine import Machine
 from .records import (
+    AREA_HEAD,
     COMM_BYTES,
     FLAG_BROKEN,
     FLAG_TRUNCATED,
+    FRAME_AREA,
     FRAME_BYTES,
+    IDENTITY_AREA,
     KEY_HASH,
     KEY_REASON,
     KEY_START,
     KEY_TGID,
     KEY_TID,
+    IDENTITY_BYTES,
     LARGEST_FRAME,
+    MIX,
     RECORD_DEPTH,
     RECORD_KEY,
     RECORD_KIND,
@@ -25,19 +30,18 @@ from .records import (
     TARGET,
     THREAD,
     THREAD_BYTES,
-    frame_area,
 )
 
 LOOKUP, UPDATE, DELETE, NOW = 1, 2, 3, 5
 READ_USER, READ_KERNEL, RING_OUTPUT = 112, 113, 130
 RING_RESERVE, RING_SUBMIT = 131, 132
-CURRENT_TASK, TASK_REGISTERS, READ_TASKS_USER = 158, 175, 191
+PROCESSOR, CURRENT_TASK, TASK_REGISTERS, READ_TASKS_USER = 8, 158, 175, 191
 
 # Slots of the program's stack.
 WORD, INDEX, TARGET_SLOT, STATE, HASH, FLAGS, GIL, BEGAN, TURNS, RUN_STATE = range(-8, -88, -8)
-AREA, KEY_AREA = -512, -384  # for what is put together: an entry, and behind it a key
+AREA = -512  # for what is put together: a thread's entry, and behind it its key
+KEY_AREA = AREA + THREAD_BYTES
 
-_GOLDEN = 0x9E3779B97F4A7C15
 _KERNEL_WORKERS = 0x10 | 0x4000 | 0x200000  # PF_IO_WORKER, PF_USER_WORKER, PF_KTHREAD
 _NO_WAKEUP = 1
 
@@ -178,11 +182,12 @@ class Program(Assembler):
         self.label(found)
 
     def scratch(self, map_: int, none: str) -> None:
-        """R7 = the area in which the stack is put together, with the task's key in it."""
-        self.store(R10, INDEX, 0, 4)
+        """R7 = the area in which the stack is put together, with the task's key in it; R0 is the area's number."""
+        self.store(R10, INDEX, Reg(R0), 4)
         self.lookup(map_, R10, INDEX)
         self.jump_if(R0, "==", 0, none)
         self.set(R7, Reg(R0))
+        self.do("+", R7, AREA_HEAD)
         self.store(R7, RECORD_KIND, RECORD_STACK, 4)
         self.store(R7, RECORD_DEPTH, 0, 4)
         self.thread_key(R7, RECORD_KEY)
@@ -208,10 +213,9 @@ class Program(Assembler):
 
     def walk(self) -> None:
         """Put the frames of the thread into the scratch area, innermost first, and their hash into the key."""
-        area = frame_area(self.depth)
         self.store(R10, STATE, 0)
         self.store(R10, FLAGS, 0)
-        self.set(R1, _GOLDEN)
+        self.set(R1, MIX)
         self.store(R10, HASH, Reg(R1))
         self.set(R9, 0)
         # A worker of the kernel's has the thread pointer of the thread that asked for it, but no stack of its own.
@@ -229,7 +233,7 @@ class Program(Assembler):
         self.jump_if(R8, "==", 0, "walk.done")
         self.jump_if(R9, ">=", self.depth, "walk.truncated")
         self.set(R1, Reg(R7))
-        self.do("+", R1, area)
+        self.do("+", R1, FRAME_AREA)
         self.field(R2, "frame_size")
         self.do("&", R2, LARGEST_FRAME - 1)
         self.field(R3, "frame_low")
@@ -244,20 +248,16 @@ class Program(Assembler):
         self.do("&", R5, 7)
         self.do("|", R4, Reg(R5))
         self._frame_field(R5, "instruction")
-        self.set(R1, Reg(R9))
-        self.do("<<", R1, FRAME_BYTES.bit_length() - 1)
-        self.set(R2, Reg(R7))
-        self.do("+", R2, Reg(R1))
+        self._frame_place(R2)
         self.store(R2, STACK_FRAMES, Reg(R4))
         self.store(R2, STACK_FRAMES + 8, Reg(R5))
+        self._identify()
+        self._frame_place(R2)
         self.load(R3, R10, HASH)
-        self.set(R1, _GOLDEN)
-        for word in (R4, R5):
-            self.do("^", R3, Reg(word))
-            self.do("*", R3, Reg(R1))
-            self.set(R2, Reg(R3))
-            self.do(">>", R2, 32)
-            self.do("^", R3, Reg(R2))
+        self.set(R5, MIX)
+        for offset in range(0, FRAME_BYTES, 8):
+            self.load(R4, R2, STACK_FRAMES + offset)
+            self._mix(R3, R4, R5, R1)
         self.store(R10, HASH, Reg(R3))
         self.do("+", R9, 1)
         self.jump("walk.frame")
@@ -273,12 +273,47 @@ class Program(Assembler):
         self.store(R7, RECORD_DEPTH, Reg(R9), 4)
         self.copy(R7, RECORD_KEY + KEY_HASH, R10, HASH)
 
+    def _identify(self) -> None:
+        """Hash what tells the frame's code object (R4) from another that lies at its address later.
+
+        Without a branch: the verifier follows each path of each turn of the loop to its end. What cannot be read is
+        zeros, and its hash no code object's.
+        """
+        self.do("&", R4, -8)
+        self.set(R1, Reg(R7))
+        self.do("+", R1, IDENTITY_AREA)
+        self.set(R2, IDENTITY_BYTES)
+        self.field(R3, "identity")
+        self.do("+", R3, Reg(R4))
+        self.read_user()
+        self.set(R3, MIX)
+        self.set(R5, MIX)
+        for offset in range(0, IDENTITY_BYTES, 8):
+            self.load(R4, R7, IDENTITY_AREA + offset)
+            self._mix(R3, R4, R5, R1)
+        self._frame_place(R2)
+        self.store(R2, STACK_FRAMES + 16, Reg(R3))
+
+    def _frame_place(self, to: int) -> None:
+        """``to`` = where the frame of R9 goes, less the beginning of the frames. R1 is used."""
+        self.set(R1, Reg(R9))
+        self.do("*", R1, FRAME_BYTES)
+        self.set(to, Reg(R7))
+        self.do("+", to, Reg(R1))
+
+    def _mix(self, value: int, word: int, factor: int, by: int) -> None:
+        self.do("^", value, Reg(word))
+        self.do("*", value, Reg(factor))
+        self.set(by, Reg(value))
+        self.do(">>", by, 32)
+        self.do("^", value, Reg(by))
+
     def _frame_field(self, to: int, name: str, size: int = 8) -> None:
         self.field(R1, name)
         self.do("&", R1, LARGEST_FRAME - 1 if size == 1 else LARGEST_FRAME - 8)
         self.set(R2, Reg(R7))
         self.do("+", R2, Reg(R1))
-        self.load(to, R2, frame_area(self.depth), size)
+        self.load(to, R2, FRAME_AREA, size)
 
     def find_gil(self, none: str) -> None:
         """Keep the address of the lock of the thread's interpreter; its thread state is in a slot."""
@@ -307,7 +342,7 @@ class Program(Assembler):
         self.jump_if(R0, "!=", 0, hit)
         self.load(R3, R7, RECORD_DEPTH, 4)
         self.jump_if(R3, ">", self.depth, lost)
-        self.do("<<", R3, FRAME_BYTES.bit_length() - 1)
+        self.do("*", R3, FRAME_BYTES)
         self.do("+", R3, STACK_FRAMES)
         self.map(R1, self.maps.ring)
         self.set(R2, Reg(R7))
