@@ -29,7 +29,7 @@ function Show-Step {
         if ($_ -is [System.Management.Automation.ErrorRecord]) {
             $errors++
         }
-        $_
+        $_ -is [System.Management.Automation.WarningRecord] ? "WARNING: $_" : $_
     } | Out-String -Width 120 -Stream | ForEach-Object { Write-Host $_.TrimEnd() }
     if ($Fails -ne ($errors -gt 0)) {
         $script:failures++
@@ -39,10 +39,11 @@ function Show-Step {
 }
 
 Write-Host 'Making the pods of examples/badapp'
-foreach ($name in 'bad-app', 'namespace-shop', 'backend', 'async') {
+foreach ($name in 'bad-app', 'bad-app-restricted', 'namespace-shop', 'backend', 'async') {
     New-ManifestObject (Join-Path $PSScriptRoot "badapp/$name.yaml")
 }
 Wait-TestPod default bad-app
+Wait-TestPod default bad-app-restricted
 Wait-TestPod shop backend-689b8cc9-9572s
 Wait-TestPod default async-app
 
@@ -78,12 +79,26 @@ try {
             Start-PodDebug async-app | Get-PyTask
         }
     }
+    $null = New-Item -ItemType Directory -Force (Join-Path $PSScriptRoot '../out')
+    Push-Location (Join-Path $PSScriptRoot '../out')
+    . Show-Step 'Where all of the time goes, with nothing stopped' {
+        Start-PodDebug bad-app -For Time | Get-PyProcess | Measure-PyTime -DurationSeconds 10 | Tee-Object -Variable t
+    }
+    . Show-Step 'Which lines wait for the GIL' {
+        $t.Waits | Where-Object Reason -eq Gil | Sort-Object Seconds -Descending | Select-Object -First 3
+    }
+    . Show-Step 'The same as a picture, coloured by reason' {
+        $t | Export-StackProfile -Path wall.svg -Force -PassThru | Select-Object Name, Length
+    }
+    . Show-Step 'Without any privilege: the memory sampler, which says so' {
+        Start-PodDebug bad-app-restricted -SecurityProfile Restricted | Measure-PyTime -DurationSeconds 5
+    }
+    Pop-Location
     $pySpy = Get-ChildItem -Path (Join-Path $Module 'bin/payload') -Recurse -File -Filter 'py-spy'
     if ($pySpy) {
         . Show-Step 'The stacks as py-spy sees them' {
             Start-PodDebug bad-app | Invoke-PySpy
         }
-        $null = New-Item -ItemType Directory -Force (Join-Path $PSScriptRoot '../out')
         Push-Location (Join-Path $PSScriptRoot '../out')
         . Show-Step 'Where the workers spend their time, as a picture' {
             Start-PodDebug -Namespace shop -PodName backend-689b8cc9-9572s -ContainerName uwsgi |
@@ -107,6 +122,7 @@ try {
 }
 finally {
     Remove-TestPod default bad-app
+    Remove-TestPod default bad-app-restricted
     Remove-TestPod default async-app
     Remove-TestNamespace shop
 }

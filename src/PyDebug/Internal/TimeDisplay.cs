@@ -92,12 +92,12 @@ public static class TimeDisplay
         string held = report.HeldMicroseconds switch
         {
             null => "nothing was held",
-            double time and < 1000 => Format($"threads held for {time:0} us at most"),
-            double time => Format($"threads held for {time / 1000:0.0} ms at most"),
+            double time and < 1000 => Format($"threads held up to {time:0} us"),
+            double time => Format($"threads held up to {time / 1000:0.0} ms"),
         };
         string rate = report.Method == TimeText.Kernel || report.SampleRate is not double hertz
             ? ""
-            : Format($" at {hertz:0.#} Hz");
+            : Format($" at {hertz:0} Hz");
         string end = $"  {TimeText.Window(report)}  {TimeText.Sampler(report)}{rate}, {held}";
         string command = SafeText.Line(report.CommandLine);
         int room = width - start.Length - end.Length - 2;
@@ -176,15 +176,10 @@ public static class TimeDisplay
         if (waits)
         {
             string at = SafeText.Line(thread.WaitsAt);
-            string place = ran && thread.WaitsAt == thread.Hottest ? "there" : $"at {at}";
             string reason = SafeText.Line(thread.WaitsFor);
-            parts.Add(reason switch
-            {
-                "GIL" => $"waits for GIL {place}",
-                "lock" => ran ? $"waits for lock {place}" : at,
-                "sleep" => ran ? $"sleeps {place}" : at,
-                _ => ran && place == "there" ? reason : $"{at}: {reason}",
-            });
+            parts.Add(ran
+                ? $"{reason} {(thread.WaitsAt == thread.Hottest ? "there" : $"at {at}")}"
+                : reason is "lock" or "sleep" ? at : $"{at}: {reason}");
         }
 
         return parts.Count == 0 ? "(no Python frames)" : string.Join("; ", parts);

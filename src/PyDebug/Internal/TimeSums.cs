@@ -7,6 +7,9 @@ namespace PyDebug.Internal;
 /// <summary>Adds a report's entries up by thread.</summary>
 internal static class TimeSums
 {
+    /// <summary>Takes away what adding up binary fractions leaves behind.</summary>
+    private const int Digits = 9;
+
     /// <summary>The threads with their parts, in the order of their ids.</summary>
     public static IReadOnlyList<PyTimeThread> Threads(
         IEnumerable<PyTimeThread> threads,
@@ -27,18 +30,22 @@ internal static class TimeSums
         }
 
         double share = Math.Min(1, (double)samples / of);
-        return seconds * Math.Sqrt(share * (1 - share) / of);
+        return Rounded(seconds * Math.Sqrt(share * (1 - share) / of));
     }
+
+    /// <summary>An error to the microsecond: no more of it is known.</summary>
+    public static double? Rounded(double? seconds) => seconds is double value ? Math.Round(value, 6) : null;
 
     private static PyTimeThread Whole(PyTimeThread thread, IEnumerable<PyTimeCpu> cpu, IEnumerable<PyTimeWait> waits)
     {
         PyTimeWait[] waited = [.. waits];
-        double Of(params string[] reasons) => waited.Where(w => reasons.Contains(w.Reason)).Sum(w => w.Seconds);
+        double Of(params string[] reasons)
+            => Math.Round(waited.Where(w => reasons.Contains(w.Reason)).Sum(w => w.Seconds), Digits);
         bool knowsRunnable = thread.RunnableSeconds is not null
             || waited.Any(w => w.Reason is TimeText.Runnable or TimeText.Preempted);
         (string Where, double Seconds)? hottest = Most(
             cpu.Where(c => c.Frames.Count > 0).Select(c => (c.Frames, c.Seconds)));
-        double ran = cpu.Sum(c => c.Seconds);
+        double ran = Math.Round(cpu.Sum(c => c.Seconds), Digits);
         IGrouping<string, PyTimeWait>? reason = waited
             .Where(w => w.Frames.Count > 0 && w.Reason is not (TimeText.Runnable or TimeText.Preempted))
             .GroupBy(w => TimeText.Label(w.Reason, w.Call))
@@ -61,7 +68,7 @@ internal static class TimeSums
             HottestPercent = hottest is (_, double most) && ran > 0 ? Math.Round(100 * most / ran, 1) : null,
             WaitsAt = longest?.Where,
             WaitsFor = reason?.Key,
-            WaitsSeconds = longest?.Seconds,
+            WaitsSeconds = longest is (_, double sum) ? Math.Round(sum, Digits) : null,
         };
     }
 

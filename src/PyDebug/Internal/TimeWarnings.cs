@@ -41,7 +41,7 @@ internal static class TimeWarnings
                 + "too short to be read for certain: it is shown as unproven.");
         }
 
-        Add(warnings, report.MissCount, report.SampleCount, $"samples of {process} failed and are missing.");
+        Add(warnings, report.MissCount, report.SampleCount, $"samples of {process} gave no stack and are left out.");
         Add(warnings, report.LostCount, report.SampleCount, $"events of {process} were lost in the kernel.");
         Add(
             warnings,

@@ -63,6 +63,28 @@ public sealed class TimeParserTests
             report.Threads.Sum(t => t.WallSeconds), report.Cpu.Sum(c => c.Seconds) + report.Waits.Sum(w => w.Seconds), 0.0001);
     }
 
+    [Theory]
+    [InlineData("kernel-cpython3.11.2", "Kernel", 0)]
+    [InlineData("memory-cpython3.11.2", "Memory", 1)]
+    public void What_the_agent_recorded_of_a_service_is_read_whole(string name, string method, int warnings)
+    {
+        PyTimeReport report = Parse(File.ReadAllText(Fixture.PathOf($"time/{name}.json")))!;
+        Assert.Equal(method, report.Method);
+        Assert.Equal(warnings, report.Warnings.Count);
+        Assert.Equal(9, report.Threads.Count);
+        double parts = report.Cpu.Sum(c => c.Seconds) + report.Waits.Sum(w => w.Seconds);
+        Assert.Equal(report.Threads.Sum(t => t.WallSeconds), parts, 0.001);
+        PyTimeThread Thread(string thread) => report.Threads.Single(t => t.Name == thread);
+        Assert.StartsWith("hot_loop (troubles.py:2", Thread("cpu worker").Hottest, StringComparison.Ordinal);
+        Assert.StartsWith("compress_forever (troubles.py:", Thread("zlib").Hottest, StringComparison.Ordinal);
+        Assert.InRange(Thread("zlib").GilSeconds, 0.1, 5);
+        Assert.StartsWith("waits_for_lock (troubles.py:", Thread("lock-waiter 2").WaitsAt, StringComparison.Ordinal);
+        Assert.Equal(Thread("lock-waiter 2").WallSeconds, Thread("lock-waiter 2").LockSeconds, 0.01);
+        Assert.Equal("recvfrom", Thread("reader").WaitsFor);
+        Assert.Equal(Thread("upstream").WallSeconds, Thread("upstream").SleepSeconds, 0.3);
+        Assert.All(Shown(report).Split('\n'), l => Assert.InRange(l.Length, 0, 119));
+    }
+
     [Fact]
     public void A_thread_says_its_hottest_line_and_where_it_waits()
     {
@@ -156,7 +178,7 @@ public sealed class TimeParserTests
         Assert.Equal("CAP_BPF is missing.", report.WhyNotKernel);
         Assert.Equal("Start-PodDebug bad-app -Namespace default -ContainerName web -For Time has it (profile Trace).", report.Advice);
         Assert.Contains(
-            "default/bad-app/web  process 1  10.0 s of 1 thread  memory sampler at 20 Hz, threads held for 23 us at most",
+            "default/bad-app/web  process 1  10.0 s of 1 thread  memory sampler at 20 Hz, threads held up to 23 us",
             Shown(report),
             StringComparison.Ordinal);
     }
@@ -164,7 +186,7 @@ public sealed class TimeParserTests
     [Theory]
     [InlineData("\"ended\":true,\"truth\":{\"samples\":499}", "Process 1 ended, or started another program, after 10.0 s")]
     [InlineData("\"truth\":{\"samples\":0}", "No sample of process 1 could be taken")]
-    [InlineData("\"truth\":{\"samples\":499,\"misses\":20}", "20 samples of process 1 failed")]
+    [InlineData("\"truth\":{\"samples\":499,\"misses\":20}", "20 samples of process 1 gave no stack")]
     [InlineData("\"truth\":{\"samples\":499,\"lost\":20}", "20 events of process 1 were lost")]
     [InlineData("\"truth\":{\"samples\":499,\"truncated\":20}", "20 stacks of process 1 were cut")]
     [InlineData("\"truth\":{\"samples\":499,\"unresolved\":2000}", "2,000 frames of process 1 have no name")]
@@ -200,7 +222,7 @@ public sealed class TimeParserTests
         Assert.All(lines, l => Assert.InRange(l.Length, 0, 119));
         Assert.StartsWith("Thread Name ", lines[2], StringComparison.Ordinal);
         Assert.Equal(9, lines.Length - 4);
-        Assert.Contains("hot_loop (troubles.py:26) 76 %; waits for GIL there", lines[5], StringComparison.Ordinal);
+        Assert.Contains("hot_loop (troubles.py:26) 76 %; GIL there", lines[5], StringComparison.Ordinal);
         Assert.Contains(lines, l => l.Contains("fetch (troubles.py:74): recvfrom", StringComparison.Ordinal));
     }
 
@@ -258,7 +280,7 @@ public sealed class TimeParserTests
     [InlineData(7200.0, "120m")]
     public void Times_are_short(double seconds, string text) => Assert.Equal(text, TimeDisplay.Seconds(seconds));
 
-    internal static PyTimeReport Recorded() => Parse(File.ReadAllText(Fixture.PathOf("time/kernel.json")))!;
+    internal static PyTimeReport Recorded() => Parse(File.ReadAllText(Fixture.PathOf("cases/time-kernel.json")))!;
 
     private static string Shown(PyTimeReport report) => TimeDisplay.Whole(new(report), host: null);
 
