@@ -10,7 +10,8 @@ from __future__ import annotations
 import random
 import struct
 import time
-from typing import Dict, List, Optional
+from contextlib import contextmanager
+from typing import Dict, Iterator, List, Optional
 
 from .. import errors
 from ..proc import Proc
@@ -33,7 +34,8 @@ WAIT_RATE = 49.0
 
 _OLDEST_MINOR = 11
 _CALIBRATIONS = 8
-_LARGEST_SHARE = 0.03  # of a processor, for looking at threads
+_LARGEST_SHARE = 0.015  # of a processor, for looking at threads
+_LOOKS_REMEMBERED = 8
 _LONGEST_INTERVAL = 1.0
 _HOUSEKEEPING_SECONDS = 1.0
 _LOOKS_A_CHECK = 5
@@ -59,17 +61,20 @@ class KernelSampler:
         self.failures: Dict[int, errors.AgentError] = {}
         self._rate = rate
         self._depth = max(1, min(depth, MOST_DEPTH))
-        self._mean = self._least = 1 / wait_rate
+        self._least = 1 / wait_rate
+        self._looking = 0.0
+        self._proc = Proc()
         self._processes: List[_Process] = []
         self._by_tgid: Dict[int, _Process] = {}
         self._attachment: Optional[Attachment] = None
         self._looks = 0
+        self._stacks = 0
         self._housekeeping = 0.0
-        self._stopped = 0.0
 
     def add(self, target: Target) -> None:
         """Take a process in; an AgentError says why this one cannot be sampled so. Before ``start``."""
         check_ctypes(target.pid)
+        self._proc = target.proc
         version, layout, pid = target.version, target.layout, target.pid
         if layout.free_threaded:
             raise errors.AgentError(
@@ -93,14 +98,13 @@ class KernelSampler:
 
     def start(self) -> None:
         """Load, attach, and take the first readings. What fails for one process alone is in ``failures``."""
-        proc = self._processes[0].target.proc if self._processes else Proc()
         try:
-            self._start(proc)
+            self._start()
         except BaseException:
             self.close()
             raise
 
-    def _start(self, proc: Proc) -> None:
+    def _start(self) -> None:
         try:
             machine = Machine()
         except OSError as error:
@@ -109,10 +113,8 @@ class KernelSampler:
             raise no_types(str(error)) from error
         if machine.missing or not machine.supported:
             raise too_old(machine.missing or ["programs for this processor"])
-        try:
+        with self._refusals():
             self._attach(machine)
-        except KernelRefusal as refusal:
-            raise refused(refusal, proc) from refusal
 
     def _attach(self, machine: Machine) -> None:
         threads = sum(len(process.target.tids) for process in self._processes)
@@ -168,20 +170,29 @@ class KernelSampler:
 
     def tick(self) -> None:
         """Look at all threads, and name what was found; to be called about every ``interval`` seconds."""
-        began = time.monotonic()
-        for process in self._processes:
-            if not process.ended:
-                self._look(process)
-        self._looks += 1
-        looked = time.monotonic() - began
-        self._drain()
-        if began >= self._housekeeping:
-            self._housekeeping = began + _HOUSEKEEPING_SECONDS
-            self._harvest()
-            self._keep_house()
-        self._mean = min(max(self._least, looked / _LARGEST_SHARE), _LONGEST_INTERVAL)
+        with self._refusals():
+            used = time.thread_time()
+            for process in self._processes:
+                if not process.ended:
+                    self._look(process)
+            self._looks += 1
+            self._drain()
+            used = time.thread_time() - used
+            self._looking = used if self._looks == 1 else self._looking + (used - self._looking) / _LOOKS_REMEMBERED
+            now = time.monotonic()
+            if now >= self._housekeeping:
+                self._housekeeping = now + _HOUSEKEEPING_SECONDS
+                self._keep_house()
+        mean = min(max(self._least, self._looking / _LARGEST_SHARE), _LONGEST_INTERVAL)
         # A target with a beat of its own would be seen at the same place of it each time.
-        self.interval = self._mean * random.uniform(0.5, 1.5)
+        self.interval = mean * random.uniform(0.5, 1.5)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except KernelRefusal as refusal:
+            raise refused(refusal, self._proc) from refusal
 
     def _look(self, process: _Process) -> None:
         assert self._attachment is not None
@@ -191,6 +202,8 @@ class KernelSampler:
 
     def _keep_house(self) -> None:
         assert self._attachment is not None
+        if self._stacks > self._attachment.stacks_size // 2:
+            self._harvest()
         period = 1e9 / self._rate
         self._attachment.change_clocks(iter(lambda: int(period * random.uniform(0.8, 1.25)), 0))
         for process in self._processes:
@@ -226,14 +239,16 @@ class KernelSampler:
             if kind == records.RECORD_ENDED:
                 process.tally.thread(tid, start, records.thread_entry(record, records.ENDED_THREAD))
             elif kind == records.RECORD_STACK:
+                self._stacks += 1
                 if tgid not in begun:
                     begun.add(tgid)
                     process.tally.begin_naming()
                 process.tally.stack(record)
 
     def _harvest(self) -> None:
-        """Take the counts out of the kernel: the map stays small, and addresses may change their meaning."""
+        """Take the counts out of the kernel, where the map has room again."""
         assert self._attachment is not None
+        self._stacks = 0
         taken = self._attachment.take_stacks()
         self._drain()
         for key, samples in taken:
@@ -247,6 +262,10 @@ class KernelSampler:
 
     def finish(self) -> Dict[int, Recording]:
         """Take the last readings; return what was seen by process."""
+        with self._refusals():
+            return self._finish()
+
+    def _finish(self) -> Dict[int, Recording]:
         attachment = self._attachment
         assert attachment is not None
         attachment.stop_clocks()

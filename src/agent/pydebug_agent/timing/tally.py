@@ -19,7 +19,12 @@ _REASONS = {
     records.REASON_STOPPED: recording.STOPPED,
 }
 
+# More threads than these that began and ended are counted together: a server may make one for each request.
+_MOST_ENDED = 2000
+_MOST_SUMS = 500_000
+
 ThreadId = Tuple[int, int]  # the kernel's number, and when it began
+_TOGETHER: ThreadId = (0, 0)
 _Seen = Tuple[int, int]  # reason with flags, call
 _Named = Tuple[Stack, int]
 
@@ -62,6 +67,9 @@ class Tally:
         self._one: Dict[Stack, Stack] = {}
         self._sums: Dict[ThreadId, Dict[Tuple[_Seen, _Named], int]] = {}
         self._threads: Dict[ThreadId, ThreadEntry] = {}
+        self._together = ThreadTimes(0)
+        self._folded: "set[ThreadId]" = set()
+        self._folds = self._size = 0
         self.thread_names: Dict[int, str] = {}
         self.lost = 0
 
@@ -82,7 +90,17 @@ class Tally:
 
     def thread(self, tid: int, start: int, entry: ThreadEntry) -> None:
         """Keep a thread's entry: the last one counts."""
-        self._threads[tid, start] = entry
+        thread = (tid, start)
+        whole = entry.exited and entry.first_time == start
+        if not whole or len(self._threads) < _MOST_ENDED or thread in self._threads:
+            self._threads[thread] = entry
+            return
+        self._folds += 1
+        self._folded.add(thread)
+        _add_times(self._together, entry, start)
+        for what, samples in self._sums.pop(thread, {}).items():
+            self._size -= 1
+            self._count(_TOGETHER, what, samples)
 
     def add(self, tid: int, start: int, hash_: int, seen: _Seen, samples: int) -> None:
         """Count samples of a stack."""
@@ -90,12 +108,24 @@ class Tally:
         if named is None:
             self.lost += samples
             return
-        sums = self._sums.setdefault((tid, start), {})
-        sums[seen, named] = sums.get((seen, named), 0) + samples
+        thread = (tid, start)
+        self._count(_TOGETHER if thread in self._folded else thread, (seen, named), samples)
+
+    def _count(self, thread: ThreadId, what: Tuple[_Seen, _Named], samples: int) -> None:
+        sums = self._sums.setdefault(thread, {})
+        if what in sums:
+            sums[what] += samples
+        elif self._size < _MOST_SUMS:
+            self._size += 1
+            sums[what] = samples
+        else:
+            self.lost += samples
 
     def turn(self) -> None:
         """The counts of the stacks so far were taken: the same hash may be another stack's soon."""
         self._before, self._stacks = self._stacks, {}
+        # Nothing more is counted of those that ended before.
+        self._folded.clear()
 
     def build(self, result: Recording) -> None:
         """Put threads and counts into a recording."""
@@ -107,6 +137,11 @@ class Tally:
             if times is None:
                 times = result.threads[tid] = ThreadTimes(tid, self.thread_names.get(tid) or entry.comm)
             _add_times(times, entry, thread[1])
+        if self._folds:
+            visible[_TOGETHER] = 0
+            self._together.name = "%d more threads" % self._folds
+            result.threads[0] = self._together
+            result.notes.append("Of the threads that began and ended, %d are counted together." % self._folds)
         for thread, sums in self._sums.items():
             if thread not in visible:
                 self.lost += sum(sums.values())
