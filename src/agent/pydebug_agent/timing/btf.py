@@ -8,13 +8,12 @@ from typing import Dict, Iterable, Tuple
 PATH = "/sys/kernel/btf/vmlinux"
 STRUCT, TYPEDEF, FUNCTION = 4, 8, 12
 
-_UNION = 5
 _MAGIC = 0xEB9F
 _HEADER = struct.Struct("<HBBIIIII")
 _TYPE = struct.Struct("<III").unpack_from
-# By kind: bytes after the head, for each of its n members or in all.
-_EACH = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}
-_FIXED = {1: 4, 3: 12, 14: 4, 17: 4}
+# By kind: bytes after the head, for each of its n members and in all.
+_EACH = [{4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}.get(kind, 0) for kind in range(32)]
+_FIXED = [{1: 4, 3: 12, 14: 4, 17: 4}.get(kind, 0) for kind in range(32)]
 
 Member = Tuple[str, str]
 TypeName = Tuple[str, int]
@@ -26,6 +25,8 @@ class Btf:
     def __init__(self, members: Iterable[Member], types: Iterable[TypeName], path: str = PATH) -> None:
         with open(path, "rb") as file:
             self._data = file.read()
+        if len(self._data) < _HEADER.size:
+            raise ValueError("%s is cut short" % path)
         magic, _, _, head, types_at, types_length, strings_at, strings_length = _HEADER.unpack_from(self._data)
         if magic != _MAGIC:
             raise ValueError("%s is no BTF" % path)
@@ -42,18 +43,23 @@ class Btf:
     def _read(self, members: "set[Member]", types: "set[TypeName]") -> None:
         structs = {self._place(name): name for name, _ in members}
         named = {(self._place(name), kind): name for name, kind in types}
-        wanted = {kind for _, kind in types} | {STRUCT}
-        data, place, number = self._data, self._first, 0
-        while place < self._end:
+        wanted = set(structs) | {place for place, _ in named}
+        # Some hundred thousand types: what is done for each is little.
+        words = memoryview(self._data[self._first : self._end]).cast("I")
+        each, fixed = [size // 4 for size in _EACH], [size // 4 for size in _FIXED]
+        place, number, end = 0, 0, len(words)
+        while place < end:
             number += 1
-            name, information, _ = _TYPE(data, place)
-            kind, count = information >> 24 & 31, information & 0xFFFF
-            if kind in wanted:
+            information = words[place + 1]
+            kind = information >> 24 & 31
+            if words[place] in wanted:
+                name = words[place]
                 if kind == STRUCT and name in structs:
-                    self._members(structs[name], place + 12, count, information >> 31, members)
+                    at = self._first + 4 * place + 12
+                    self._members(structs[name], at, information & 0xFFFF, information >> 31, members)
                 if (name, kind) in named:
                     self.types.setdefault((named[name, kind], kind), number)
-            place += 12 + (_EACH[kind] * count if kind in _EACH else _FIXED.get(kind, 0))
+            place += 3 + fixed[kind] + each[kind] * (information & 0xFFFF)
 
     def _members(self, name: str, place: int, count: int, bits: int, members: "set[Member]") -> None:
         for index in range(count):
