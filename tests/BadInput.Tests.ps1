@@ -200,6 +200,19 @@ Describe 'Bad input' {
             $script:session | Get-PyProcess | Out-String -Width 120 | Should -Not -Match $bad
         }
 
+        It 'are as harmless in a report of time and its pictures' {
+            $report = $script:session | Measure-PyTime -DurationSeconds 2 -WarningAction SilentlyContinue
+            $bad = '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]'
+            $shown = $report, $report.Waits, $report.Threads | Out-String -Width 120
+            $shown | Should -Not -Match $bad
+            $report | ConvertTo-Json -Depth 5 | Should -Not -Match $bad
+            $names = $report.Waits.Frames.Name + $report.Cpu.Frames.Name
+            'render; part 2', 'say "hi"\path', 'обработать' | ForEach-Object { $names | Should -Contain $_ }
+            $svg = $report | Export-StackProfile -Path (Join-Path $TestDrive 'names.svg') -PassThru
+            [xml]$picture = Get-Content -Raw -LiteralPath $svg
+            $picture.OuterXml | Should -Not -Match $bad
+        }
+
         It 'stay apart from each other' {
             @($script:stacks | Where-Object Name -like 'odd*' | ForEach-Object { $_.Frames.Name -join '|' } | Sort-Object -Unique).Count | Should -Be 8
         }

@@ -23,6 +23,9 @@ public static class TimeDisplay
 
     private const int ShortestCommand = 8;
 
+    /// <summary>A part of the window from which on a quota is worth a line.</summary>
+    private const double ThrottledShare = 0.01;
+
     /// <summary>A part of a thread's wall time below this is not worth words.</summary>
     private const double Notable = 0.05;
 
@@ -42,6 +45,12 @@ public static class TimeDisplay
         if (report.Threads.Count - shown.Count is int hidden and > 0)
         {
             text.Append(Format($"\n   … and {hidden} threads that did less; .Threads has all of them"));
+        }
+
+        if (report.ThrottledSeconds >= ThrottledShare * report.DurationSeconds)
+        {
+            text.Append("\n\n   The container's CPU quota kept it from running for ")
+                .Append(Format($"{report.ThrottledSeconds:0.0} s."));
         }
 
         return text.ToString();

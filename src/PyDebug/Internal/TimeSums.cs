@@ -64,6 +64,7 @@ internal static class TimeSums
             RunnableSeconds = knowsRunnable ? Of(TimeText.Runnable, TimeText.Preempted) : null,
             OtherSeconds = Of(TimeText.Stopped, TimeText.Other),
             UnprovenSeconds = Of(TimeText.Unproven),
+            AccountedSeconds = Math.Round(ran + waited.Sum(w => w.Seconds), Digits),
             Hottest = hottest?.Where,
             HottestPercent = hottest is (_, double most) && ran > 0 ? Math.Round(100 * most / ran, 1) : null,
             WaitsAt = longest?.Where,

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
@@ -68,13 +69,8 @@ internal static class TimeWarnings
     }
 
     private static bool IsOff(PyTimeThread thread)
-    {
-        double sum = thread.CpuSeconds + thread.GilSeconds + thread.LockSeconds + thread.SleepSeconds
-            + thread.PollSeconds + thread.IoSeconds + thread.FaultSeconds + (thread.RunnableSeconds ?? 0)
-            + thread.OtherSeconds + thread.UnprovenSeconds;
-        return thread.WallSeconds > ShortestWall
-            && System.Math.Abs(sum - thread.WallSeconds) > Tolerance * thread.WallSeconds;
-    }
+        => thread.WallSeconds > ShortestWall
+            && Math.Abs(thread.AccountedSeconds - thread.WallSeconds) > Tolerance * thread.WallSeconds;
 
-    private static string Format(System.FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -57,6 +57,9 @@ public sealed record PyTimeThread
     /// <summary>Seconds of waits that were too short to be read for certain.</summary>
     public double UnprovenSeconds { get; internal init; }
 
+    /// <summary>The sum of the parts above, in seconds; it is <see cref="WallSeconds"/> but for rounding.</summary>
+    public double AccountedSeconds { get; internal init; }
+
     /// <summary>How often it left the CPU; null where that is not known.</summary>
     public long? SwitchCount { get; internal init; }
 

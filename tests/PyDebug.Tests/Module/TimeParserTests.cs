@@ -58,6 +58,7 @@ public sealed class TimeParserTests
             double parts = t.CpuSeconds + t.GilSeconds + t.LockSeconds + t.SleepSeconds + t.PollSeconds + t.IoSeconds
                 + t.FaultSeconds + t.RunnableSeconds!.Value + t.OtherSeconds + t.UnprovenSeconds;
             Assert.Equal(t.WallSeconds, parts, 0.0001);
+            Assert.Equal(t.AccountedSeconds, parts, 1e-6);
         });
         Assert.Equal(
             report.Threads.Sum(t => t.WallSeconds), report.Cpu.Sum(c => c.Seconds) + report.Waits.Sum(w => w.Seconds), 0.0001);
@@ -224,6 +225,15 @@ public sealed class TimeParserTests
         Assert.Equal(9, lines.Length - 4);
         Assert.Contains("hot_loop (troubles.py:26) 76 %; GIL there", lines[5], StringComparison.Ordinal);
         Assert.Contains(lines, l => l.Contains("fetch (troubles.py:74): recvfrom", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_quota_that_held_the_container_up_is_said()
+    {
+        Assert.DoesNotContain("quota", Shown(Parse(Least)!), StringComparison.Ordinal);
+        string json = Least.Replace("\"pid\":1,", "\"pid\":1,\"throttled\":2.13,", StringComparison.Ordinal);
+        Assert.EndsWith(
+            "\n\n   The container's CPU quota kept it from running for 2.1 s.", Shown(Parse(json)!), StringComparison.Ordinal);
     }
 
     [Fact]
