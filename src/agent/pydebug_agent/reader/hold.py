@@ -19,7 +19,7 @@ from .memory import Gone
 
 _DETACH, _SEIZE, _INTERRUPT = 17, 0x4206, 0x4207
 _WALL = 0x40000000
-_SPIN_SECONDS = 0.0005
+_SPIN_SECONDS = 0.0002
 
 Result = TypeVar("Result")
 

@@ -43,6 +43,11 @@ class Calls:
             return None
         return self.by_name(name or "system call %d" % words[0], words[1:], gil)
 
+    def may_wait(self, line: bytes) -> bool:
+        """Say whether a thread whose ``syscall`` this is may have waited there."""
+        words = called(line)
+        return words is None or words[0] in self._names
+
     @staticmethod
     def by_name(name: str, arguments: List[int], gil: int) -> Why:
         """Tell from a system call and its arguments."""

@@ -114,6 +114,11 @@ def counters_of(schedstat: Optional[bytes]) -> Optional[Counters]:
     return Counters(int(words[0]) / 1e9, int(words[1]) / 1e9, int(words[2]))
 
 
+def turns_of(schedstat: Optional[bytes]) -> bytes:
+    """Return the count of turns in a line of ``schedstat``, as it stands there."""
+    return (schedstat or b"").rstrip().rpartition(b" ")[2]
+
+
 def _raised() -> int:
     """Raise the limit of open files to what is allowed; return it."""
     try:

@@ -17,7 +17,7 @@ from ..reader.memory import Copy, Fault, Gone, Memory, Miss, Source
 from ..reader.reread import Rereader
 from ..reader.target import Target
 from .calls import Calls, Why
-from .kernel_thread import SCHEDSTAT, SYSCALL, WCHAN, Hidden, KernelThread
+from .kernel_thread import SCHEDSTAT, SYSCALL, WCHAN, Hidden, KernelThread, turns_of
 from .namer import Namer
 from .recording import CPU, FAULT, GIL, OTHER, STOPPED, Stack
 
@@ -268,7 +268,7 @@ class Looker:
             if not memory.fire():
                 raise Fault("the stack moved")
             after = kernel.read(SCHEDSTAT, 96)
-            line = kernel.read_if_shown(SYSCALL) if after != turns else None
+            line = kernel.read_if_shown(SYSCALL) if turns_of(after) != turns_of(turns) else None
             if not within:
                 return after, line, None, None
             # Some of its frames lie where no plan finds them: they are looked for while it stands.
@@ -277,7 +277,7 @@ class Looker:
 
         (after, line, copy, frames), lasted = self._holder.run(thread.tid, act)
         self.longest = max(self.longest or 0.0, lasted)
-        if after != turns and not (line or b"").startswith(b"-1"):
+        if turns_of(after) != turns_of(turns) and (line is None or self._calls.may_wait(line)):
             return PASSED
         if frames is None:
             copy = plan.copy(memory.take(plan.batch))
