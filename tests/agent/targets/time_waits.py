@@ -12,15 +12,21 @@ import threading
 import time
 
 totals = {}
+within = {}
 lock = threading.Lock()
 held = threading.Event()
 
 
 def timed(function, *arguments):
-    began = time.perf_counter()
+    name = threading.current_thread().name
+    within[name] = [function.__name__, time.perf_counter()]
     function(*arguments)
-    mine = totals[threading.current_thread().name]
-    mine[function.__name__] = mine.get(function.__name__, 0.0) + time.perf_counter() - began
+    count(name, within.pop(name))
+
+
+def count(name, part):
+    totals[name][part[0]] = totals[name].get(part[0], 0.0) + time.perf_counter() - part[1]
+    part[1] = time.perf_counter()
 
 
 def forever(*functions):
@@ -111,6 +117,8 @@ start("polls", forever, (poll_socket, 0.2), (receive, 0.2))
 start("never", never, 0)
 print(json.dumps({"pid": os.getpid()}), flush=True)
 for _ in sys.stdin:
+    for name, part in list(within.items()):
+        count(name, part)
     print(json.dumps(totals), flush=True)
     for mine in list(totals.values()):
         mine.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import struct
+import time
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ..reader.frames import Frame, FrameReader, Plan, Thread
@@ -17,22 +18,36 @@ from ..reader.memory import Copy, Fault, Gone, Memory, Miss, Source
 from ..reader.reread import Rereader
 from ..reader.target import Target
 from .calls import Calls, Why
-from .kernel_thread import SCHEDSTAT, SYSCALL, WCHAN, Hidden, KernelThread, turns_of
-from .namer import Namer
+from .kernel_thread import SCHEDSTAT, SYSCALL, WCHAN, Hidden, KernelThread, counters_of, turns_of
+from .namer import Heads, Namer
 from .recording import CPU, FAULT, GIL, OTHER, STOPPED, Stack
 
 # Read above the stack's top too: where a thread goes deeper, the plan still holds.
 _MARGIN = 8192
 _MOST_MISSED = 2
 _LOOKS_WITHIN = 200
+_RUN_SECONDS = 0.002
+_LATEST_SECONDS = 1.0
+
+
+class Later(NamedTuple):
+    """Frames that can be named only when their code has lived on while the thread ran: it alone would have freed it."""
+
+    watched: "Watched"
+    frames: List[Frame]
+    cut: bool
+    heads: Heads
+    ran: float
+    until: float
 
 
 class Look(NamedTuple):
-    """What a look found. Without ``why`` the thread moved on; without ``stack`` that could not be had."""
+    """What a look found. Without ``why`` the thread moved on; without ``stack`` that comes ``later`` or never."""
 
     running: bool
     why: Optional[Why]
     stack: Optional[Stack]
+    later: Optional[Later] = None
 
 
 MOVED = Look(False, None, None)
@@ -44,6 +59,7 @@ class Watched:
 
     __slots__ = (
         "kernel", "python", "seen", "proven", "last", "plan", "data", "frames", "cut", "taken", "within",
+        "volatile",
     )  # fmt: skip
 
     def __init__(self, kernel: KernelThread) -> None:
@@ -52,7 +68,9 @@ class Watched:
         self.seen: Optional[bytes] = None
         self.proven: Optional[bytes] = None
         self.last: Optional[Look] = None
+        # For so many more looks its frames, and their names, are looked for while it stands.
         self.within = 0
+        self.volatile = 0
         self.forget()
 
     def forget(self) -> None:
@@ -166,6 +184,8 @@ class Looker:
         stack: Optional[Stack] = () if watched.python is None else None
         if frames is not None:
             stack = self._namer.stack(frames, cut, lambda: kernel.read(SCHEDSTAT, 96) == turns)
+            if stack is None:
+                return Look(False, why, None, self._later(watched, frames, cut, turns))
         watched.proven = turns
         watched.last = Look(False, why, stack)
         return watched.last
@@ -234,7 +254,9 @@ class Looker:
             return Look(True, Why(CPU, None), ())
         if not self._hold:
             frames = self._reread(thread)
-            return PASSED if frames is None else self._named(frames, False, None)
+            if frames is None:
+                return PASSED
+            return self._ran(watched, frames, False, None, turns)
         try:
             return self._held(watched, thread, turns)
         except (Fault, Miss):
@@ -259,7 +281,7 @@ class Looker:
             watched.plan = self._frames.plan(thread, self._gil(thread), _MARGIN, self._namer.most)
             watched.data = b""
         plan, memory, kernel, most = watched.plan, self._memory, watched.kernel, self._namer.most
-        within = watched.within > 0 or self._layout.heap_frames
+        within = watched.within > 0 or watched.volatile > 0 or self._layout.heap_frames
         memory.load(plan.batch)
         # Rehearsed: the first read of a range takes longer than the next, and the thread should not pay for it.
         memory.fire()
@@ -270,12 +292,14 @@ class Looker:
             after = kernel.read(SCHEDSTAT, 96)
             line = kernel.read_if_shown(SYSCALL) if turns_of(after) != turns_of(turns) else None
             if not within:
-                return after, line, None, None
-            # Some of its frames lie where no plan finds them: they are looked for while it stands.
+                return after, line, None, None, None
+            # Some of its frames lie where no plan finds them, or their code does not live long.
             copy = plan.copy(memory.take(plan.batch))
-            return after, line, copy, self._frames.chain(_Reaching(copy, memory), thread, most=most)
+            frames = self._frames.chain(_Reaching(copy, memory), thread, most=most)
+            stack = self._namer.stack(frames, len(frames) >= most, _yes) if watched.volatile > 0 else None
+            return after, line, copy, frames, stack
 
-        (after, line, copy, frames), lasted = self._holder.run(thread.tid, act)
+        (after, line, copy, frames, stack), lasted = self._holder.run(thread.tid, act)
         self.longest = max(self.longest or 0.0, lasted)
         if turns_of(after) != turns_of(turns) and (line is None or self._calls.may_wait(line)):
             return PASSED
@@ -284,8 +308,40 @@ class Looker:
             frames = self._frames.chain(copy, thread, most=most)
         else:
             watched.within -= 1
+            watched.volatile -= 1
         holds, _ = self._gil_of(thread, copy)
-        return self._named(frames, len(frames) >= most, holds)
+        return self._ran(watched, frames, len(frames) >= most, holds, after, stack)
+
+    def _ran(
+        self,
+        watched: Watched,
+        frames: List[Frame],
+        cut: bool,
+        holds: Optional[bool],
+        turns: Optional[bytes],
+        stack: Optional[Stack] = None,
+    ) -> Look:
+        if stack is None:
+            stack = self._namer.stack(frames, cut, _no)
+        later = self._later(watched, frames, cut, turns) if stack is None else None
+        return Look(True, Why(CPU, GIL if holds else None), stack, later)
+
+    def _later(self, watched: Watched, frames: List[Frame], cut: bool, schedstat: Optional[bytes]) -> Later:
+        heads = self._namer.heads(frames)
+        return Later(watched, frames, cut, heads, _cpu(schedstat) + _RUN_SECONDS, time.monotonic() + _LATEST_SECONDS)
+
+    @staticmethod
+    def has_run(later: Later) -> bool:
+        """Say whether the frames of an earlier look can be named by now."""
+        return time.monotonic() >= later.until or _cpu(later.watched.kernel.read(SCHEDSTAT, 96)) >= later.ran
+
+    def name(self, later: Later) -> Stack:
+        """Name frames of an earlier look."""
+        doubts = self._namer.doubts
+        stack = self._namer.stack(later.frames, later.cut, _no, later.heads)
+        if self._namer.doubts != doubts:
+            later.watched.volatile = _LOOKS_WITHIN
+        return stack or ()
 
     def _reread(self, thread: Thread) -> Optional[List[Frame]]:
         try:
@@ -293,9 +349,6 @@ class Looker:
         except (Fault, Miss):
             self.stale = True
             return None
-
-    def _named(self, frames: List[Frame], cut: bool, holds: Optional[bool]) -> Look:
-        return Look(True, Why(CPU, GIL if holds else None), self._namer.stack(frames, cut, _no))
 
     # The GIL
 
@@ -314,5 +367,14 @@ class Looker:
         return bool(holder == thread.address and locked > 0), bool(locked > 0)
 
 
+def _cpu(schedstat: Optional[bytes]) -> float:
+    counters = counters_of(schedstat)
+    return counters.cpu if counters is not None else 0.0
+
+
 def _no() -> bool:
     return False
+
+
+def _yes() -> bool:
+    return True

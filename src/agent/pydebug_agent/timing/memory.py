@@ -10,8 +10,9 @@ from .. import errors
 from ..reader.failures import explained
 from ..reader.memory import Denied, Fault, Gone
 from ..reader.target import Target
+from .calls import Why
 from .kernel_thread import SCHEDSTAT, Counters, Descriptors, KernelThread
-from .looks import Look, Looker, Watched
+from .looks import Later, Look, Looker, Watched
 from .namer import Namer
 from .recording import MEMORY, Count, Key, Recording, Sampler, ThreadTimes
 
@@ -67,6 +68,7 @@ class MemorySampler(Sampler):
         self._descriptors = Descriptors()
         self._looker: Optional[Looker] = None
         self._ended = False
+        self._unnamed: List[Tuple[int, Why, Later]] = []
         self._ticks = 0
         self._cost = 0.0
         self._links = -1
@@ -113,6 +115,10 @@ class MemorySampler(Sampler):
     def finish(self) -> Recording:
         recording = self._recording
         now = time.perf_counter()
+        try:
+            self._name_unnamed(last=True)
+        except (Gone, Denied):
+            pass
         if not self._ended:
             try:
                 self._last_readings()
@@ -146,6 +152,7 @@ class MemorySampler(Sampler):
     def _tick(self) -> None:
         looker = self._looker
         assert looker is not None
+        self._name_unnamed()
         now = time.perf_counter()
         if now - self._second >= _EACH_SECOND:
             self._second = now
@@ -189,12 +196,33 @@ class MemorySampler(Sampler):
             else:
                 times.moved += 1
             return
+        if look.later is not None:
+            self._unnamed.append((times.tid, look.why, look.later))
+            return
         if look.stack is None:
             recording.misses += 1
         key = Key(times.tid, look.why.reason, look.why.call, look.stack or ())
         recording.add(key)
         if not look.running:
             thread.look, thread.count = look, recording.counts[key]
+
+    def _name_unnamed(self, last: bool = False) -> None:
+        """Name the frames of earlier looks whose code was seen for the first time, and has lived on since."""
+        looker = self._looker
+        assert looker is not None
+        left, self._unnamed = self._unnamed, []
+        while left:
+            tid, why, later = left.pop()
+            try:
+                if last or looker.has_run(later):
+                    self._recording.add(Key(tid, why.reason, why.call, looker.name(later)))
+                else:
+                    self._unnamed.append((tid, why, later))
+            except (Gone, Denied):
+                # Too late for these.
+                self._recording.misses += len(left) + 1 + len(self._unnamed)
+                self._unnamed = []
+                raise
 
     def _adapt(self, cost: float) -> None:
         self._cost = cost if self._ticks <= 1 else 0.8 * self._cost + 0.2 * cost

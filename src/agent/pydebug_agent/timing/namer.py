@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
-from ..reader.codeobj import CodeReader, is_shim
+from ..reader.codeobj import CodeReader, Place, is_shim
 from ..reader.frames import Frame
 from ..reader.layouts import Layout
-from ..reader.memory import Batch, Fault, Memory, Pages
+from ..reader.memory import Batch, Fault, Memory, Pages, Range
 from .recording import UNRESOLVED, Stack
 
 _MOST_CHECKS = 4096
 _MOST_CODES = 50000
 _MOST_HEAD = 512
+_MOST_PART = 64
+# The minor from which each code object has a number, among the bytes that are compared.
+_NUMBERED = 12
+_U64 = struct.Struct("<Q").unpack_from
+
+Heads = Dict[int, Optional[bytes]]
 
 
 class Namer:
     """Names frames. What is known of a code object is compared with its bytes at each use, all of a stack in one read.
 
-    ``unresolved`` counts the frames that got no name, ``truncated`` the stacks that were cut at ``depth``.
+    ``unresolved`` counts the frames that got no name, ``doubts`` the stacks of which some could not be trusted, and
+    ``truncated`` those that were cut at ``depth``.
     """
 
     def __init__(self, memory: Memory, layout: Layout, code_type: int, depth: int) -> None:
@@ -28,7 +36,7 @@ class Namer:
         self._pages = Pages(memory)
         self._reader = CodeReader(self._pages, layout, code_type)
         self._heads: Dict[int, bytes] = {}
-        self._changed: Set[int] = set()
+        self._more: Dict[int, List[Range]] = {}
         self._checks: Dict[Tuple[int, ...], Tuple[Batch, bytes]] = {}
         # From the line's start to the table of lines: with the names in between it tells one code from another.
         fields = (layout.code_first_line, layout.code_file, layout.code_qualname, layout.code_lines)
@@ -37,6 +45,7 @@ class Namer:
         if not 0 < self._size <= _MOST_HEAD:
             raise Fault("the fields of a code object lie %d bytes apart" % self._size)
         self.unresolved = 0
+        self.doubts = 0
         self.truncated = 0
 
     @property
@@ -44,62 +53,90 @@ class Namer:
         """How many frames a stack must be read for: those that the interpreter lays in between are not shown."""
         return 2 * self._depth + 8
 
-    def stack(self, frames: List[Frame], cut: bool, stands: Callable[[], bool]) -> Stack:
+    def stack(
+        self, frames: List[Frame], cut: bool, stands: Callable[[], bool], before: Optional[Heads] = None
+    ) -> Optional[Stack]:
         """Return where the frames are, the innermost ``depth`` of them.
 
         ``cut`` says that there are more frames than these. ``stands`` tells whether the thread has not gone on since
-        they were read: then their code must still be alive.
+        they were read: then their code must still be alive. Otherwise code that is seen for the first time could be
+        another's by now; then the answer is None, and to be asked for again some time later, with what ``heads`` was
+        ``before``: what has lived on since was there when the frames were read.
         """
         layout = self._layout
         real = [frame for frame in frames if not is_shim(layout, frame)]
-        if cut or len(real) > self._depth:
-            self.truncated += 1
+        cut = cut or len(real) > self._depth
+        if cut:
             real = real[: self._depth]
-        if not real:
-            return ()
-        fresh = self._checked(tuple([frame.code for frame in real]))
-        self._pages.forget()
-        places = [self._reader.place(frame) for frame in real]
-        # What lies there by now may not have been there when the stack was read.
-        doubted = fresh if fresh and not stands() else ()
+        fresh: Set[int] = set()
+        places: List[Optional[Place]] = []
+        if real:
+            fresh = self._checked(tuple([frame.code for frame in real]))
+            self._pages.forget()
+            places = [self._reader.place(frame) for frame in real]
+            if before is not None:
+                fresh = {
+                    frame.code
+                    for frame in real
+                    if before.get(frame.code) is None or before[frame.code] != self._heads.get(frame.code)
+                }
+            elif fresh and stands():
+                fresh = set()
+            elif fresh:
+                return None
+        self.truncated += cut
+        self.doubts += bool(fresh)
         for index, frame in enumerate(real):
-            if places[index] is None or frame.code in doubted:
+            if places[index] is None or frame.code in fresh:
                 self.unresolved += 1
                 self._reader.forget(frame.code)
                 places[index] = UNRESOLVED
         return tuple([place or UNRESOLVED for place in places])
 
+    def heads(self, frames: List[Frame]) -> Heads:
+        """Return what was read last of the code of frames."""
+        return {frame.code: self._heads.get(frame.code) for frame in frames if not is_shim(self._layout, frame)}
+
     def _checked(self, codes: Tuple[int, ...]) -> Set[int]:
-        """Compare what is known of the codes with what lies there; return those that have changed by now."""
+        """Compare what is known of the codes with what lies there; return those that are not known to be the same."""
         check = self._checks.get(codes)
         if check is not None and self._memory.read_batch(check[0]) == check[1]:
             return set()
         fresh: Set[int] = set()
-        known = True
         distinct = list(dict.fromkeys(codes))
         for code in distinct:
             head = self._head(code)
-            before = self._heads.get(code)
-            if head is None or head != before:
+            if head is None or head != self._heads.get(code):
                 self._reader.forget(code)
-                if before is not None or code in self._changed:
-                    self._changed.add(code)
-                    fresh.add(code)
-            if head is None:
                 self._heads.pop(code, None)
                 fresh.add(code)
-                known = False
-            else:
+            if head is not None:
                 self._heads[code] = head
-        if known:
+        if all(code in self._heads for code in distinct):
             self._remember(codes, distinct)
         return fresh
 
     def _head(self, code: int) -> Optional[bytes]:
+        """The bytes that tell a code object from another one at its address."""
+        layout, memory = self._layout, self._memory
         try:
-            return self._memory.read(code + self._first, self._size)
+            head = memory.read(code + self._first, self._size)
+            if layout.minor >= _NUMBERED:
+                return head
+            # Without a number of its own, its parts may come to lie where those of the last one lay.
+            more: List[Range] = []
+            for field, start in ((layout.code_file, layout.str_ascii), (layout.code_qualname, layout.str_ascii),
+                                 (layout.code_lines, layout.bytes_value)):  # fmt: skip
+                part = _U64(head, field - self._first)[0]
+                length = min(memory.u64(part + layout.header), _MOST_PART)
+                more.append((part + layout.header, start - layout.header + length))
+            data = memory.read_batch(Batch(more))
         except Fault:
             return None
+        if data is None:
+            return None
+        self._more[code] = more
+        return head + data
 
     def _remember(self, codes: Tuple[int, ...], distinct: List[int]) -> None:
         if len(self._checks) >= _MOST_CHECKS:
@@ -109,8 +146,12 @@ class Namer:
             for code in self._heads:
                 self._reader.forget(code)
             self._heads.clear()
+            self._more.clear()
             self._checks.clear()
-            self._changed.clear()
             return
-        batch = Batch([(code + self._first, self._size) for code in distinct])
+        ranges: List[Range] = []
+        for code in distinct:
+            ranges.append((code + self._first, self._size))
+            ranges += self._more.get(code, ())
+        batch = Batch(ranges)
         self._checks[codes] = (batch, b"".join([self._heads[code] for code in distinct]))
