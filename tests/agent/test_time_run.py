@@ -10,9 +10,9 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, List
 
-from .driver import AGENT, Agent, alive, failures, python_versions, results, wait_for
+from .driver import Agent, Frame, failures, python_versions, results, wait_for
 from .pod import IDLE, PodTest, as_user
 from .time_support import Times
 
@@ -26,10 +26,10 @@ DEBIAN = "/usr/bin/python3"
 
 
 class TimeTest(unittest.TestCase):
-    def target(self, source: str, *arguments: str, python: str = sys.executable, prefix: "tuple[str, ...]" = ()) -> int:
+    def target(self, source: str, *arguments: str, python: str = sys.executable) -> int:
         """Start a target and wait until it is ready."""
         process = subprocess.Popen(
-            [*prefix, python, "-u", "-c", source, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [python, "-u", "-c", source, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self.addCleanup(process.stdin.close)
         self.addCleanup(process.stdout.close)
@@ -38,7 +38,7 @@ class TimeTest(unittest.TestCase):
         self.assertTrue(process.stdout.readline())
         return process.pid
 
-    def ask(self, **parameters: Any) -> "List[Any]":
+    def ask(self, **parameters: Any) -> List[Frame]:
         with Agent() as agent:
             answer = agent.ask("time", **{"method": "memory", "seconds": 0.5, **parameters})
             self.assertEqual(agent.stderr, "")
@@ -66,8 +66,8 @@ class Answers(TimeTest):
         self.assertAlmostEqual(result["begun"], time.time(), delta=10)
         self.assertAlmostEqual(result["seconds"], 1.5, delta=0.3)
         self.assertGreater(result["waitRate"], 5)
-        self.assertEqual(result["truth"]["samples"], sum(
-            entry["samples"] for entry in result["entries"] if entry["reason"] != "unproven")))
+        proven = [entry["samples"] for entry in result["entries"] if entry["reason"] != "unproven"]
+        self.assertEqual(result["truth"]["samples"], sum(proven))
         self.assertGreater(result["cost"]["agentCpu"], 0)
         self.assertLess(result["cost"]["agentCpu"], 0.5)
         self.assertEqual(set(times.threads), {"MainThread", "sleeps", "holds", "locks", "reads", "writes", "answers",
@@ -77,7 +77,8 @@ class Answers(TimeTest):
             self.assertAlmostEqual(sum(parts), row["wall"], places=6)
 
     def test_an_old_python(self) -> None:
-        old = {version: path for version, path in python_versions().items() if version.startswith(("3.8", "3.9", "3.10"))}
+        found = python_versions()
+        old = {version: path for version, path in found.items() if version.startswith(("3.8", "3.9", "3.10"))}
         if not old:
             self.skipTest("no Python older than 3.11")
         for version, path in old.items():
@@ -89,6 +90,30 @@ class Answers(TimeTest):
                 self.assertIn("3.11", times.result["why"])
                 for name in ("one", "two"):
                     self.assertTrue(times.within(name, "burn", reason="cpu"), times.entries(name))
+
+    def test_the_kernels_sampler_where_it_can_be_had_and_memory_for_the_rest(self) -> None:
+        pid = self.target(WAITS)
+        answer = self.ask(pids=[pid], method="kernel", seconds=1.0)
+        if failures(answer):
+            self.skipTest("the kernel's sampler cannot be used here: " + failures(answer)[0]["message"])
+        old = next((path for version, path in python_versions().items() if version.startswith(("3.8", "3.9"))), None)
+        pids = [pid, self.target(CPU, "one", python=old)] if old else [pid]
+        answer = self.ask(pids=pids, method="auto", seconds=2.2)
+        self.assertEqual(failures(answer), [])
+        found = {result["pid"]: Times(result) for result in results(answer, "time")}
+        for number, method in zip(pids, ("kernel", "memory")):
+            times = found[number]
+            self.assertEqual((times.result["method"], times.result["why"] is None), (method, method == "kernel"))
+            for row in times.result["threads"]:
+                parts = [entry["seconds"] for entry in times.result["entries"] if entry["tid"] == row["tid"]]
+                self.assertAlmostEqual(sum(parts), row["wall"], places=6)
+        self.assertTrue(found[pid].within("reads", "read_slowly", reason="io", call="read"))
+        self.assertGreater(found[pid].result["cost"]["programRuns"], 0)
+        text = [frame.json["text"] for frame in answer if frame.kind == "P"][0]
+        self.assertIn("1 process from the kernel", text)
+        if old:
+            self.assertIn("1 process by reading its memory", text)
+            self.assertTrue(found[pids[1]].within("one", "burn", reason="cpu"))
 
     def test_several_processes_over_the_same_seconds(self) -> None:
         pids = [self.target(WAITS), self.target(CPU, "one"), self.target(SLEEPS % 60)]
@@ -142,7 +167,7 @@ class Refusals(TimeTest):
             ({"rate": 0}, "rate"),
             ({"depth": 0}, "depth"),
             ({"depth": 1e9}, "depth"),
-            ({"exact": True}, "kernel"),
+            ({"exact": True}, "every single one"),
             ({"exact": "yes"}, "exact"),
             ({"thread": 7}, "thread"),
             ({"minimumWait": -1}, "minimumWait"),

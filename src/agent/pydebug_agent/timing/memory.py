@@ -70,6 +70,7 @@ class MemorySampler(Sampler):
         self._ended = False
         self._unnamed: List[Tuple[int, Why, Later]] = []
         self._ticks = 0
+        self._slowed = 0
         self._cost = 0.0
         self._links = -1
         self._listed = 0.0
@@ -227,6 +228,7 @@ class MemorySampler(Sampler):
     def _adapt(self, cost: float) -> None:
         self._cost = cost if self._ticks <= 1 else 0.8 * self._cost + 0.2 * cost
         self.interval = min(max(self._usual, self._cost / self._share), max(_SLOWEST, self._usual))
+        self._slowed += self.interval > 1.05 * self._usual
 
     # Threads
 
@@ -258,7 +260,8 @@ class MemorySampler(Sampler):
             # All that it has used since it began is of this window.
             times.began = True
             begin = self._birth(tid, before, now - counters.cpu - (counters.runnable or 0.0))
-            counters = Counters(0.0, None if counters.runnable is None else 0.0, None if counters.switches is None else 0)
+            counted = counters.switches is not None
+            counters = Counters(0.0, 0.0 if counted else None, 0 if counted else None)
         else:
             begin = now
         thread = _Thread(kernel, times, counters, begin)
@@ -391,8 +394,11 @@ class MemorySampler(Sampler):
         if self._ended:
             notes.append("The process ended, or became another program, %.1f s into the window." % recording.seconds)
         elif recording.rate < 0.9 / self._usual:
-            notes.append("The threads were looked at %.1f times a second instead of %.0f, to use no more than %.0f %% of "
-                "a processor." % (recording.rate, 1 / self._usual, 100 * self._share))  # fmt: skip
+            reason = "the agent did not get its turns"
+            if 2 * self._slowed > self._ticks:
+                reason = "to use no more than %.0f %% of a processor" % (100 * self._share)
+            notes.append("The threads were looked at %.1f times a second instead of %.0f: %s." % (
+                recording.rate, 1 / self._usual, reason))  # fmt: skip
         if not looker.counted:
             notes.append("This kernel does not count the turns of a thread: no wait could be proven.")
         if looker.not_held:
@@ -401,7 +407,7 @@ class MemorySampler(Sampler):
                 text = "Running threads were not held (%s), and without that their stacks cannot be had in this Python"
             notes.append((text + ".") % looker.not_held)
         if looker.locks_unknown:
-            notes.append("A lock could not always be told from the GIL: the system calls of the threads may not be read.")
+            notes.append("Some locks could not be told from the GIL: the threads' system calls may not be read.")
         self._remark_unseen(now)
 
     def _remark_unseen(self, now: float) -> None:

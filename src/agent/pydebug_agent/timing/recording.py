@@ -32,7 +32,7 @@ Stack = Tuple[Place, ...]
 
 
 class Key(NamedTuple):
-    """What is counted together. ``stack`` is named, innermost first; for ``cpu``, ``call`` is "gil" with the GIL held."""
+    """What is counted together. ``stack`` is named, innermost first; ``call`` of ``cpu`` is "gil" with the GIL held."""
 
     tid: int
     reason: str

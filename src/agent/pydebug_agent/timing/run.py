@@ -47,7 +47,7 @@ class _Part:
         used = clock.thread_time()
         try:
             self.sampler.tick()
-        except AgentError as error:
+        except Exception as error:  # noqa: BLE001 - what goes wrong here must not end the others
             self.failure = error
         self.cpu += clock.thread_time() - used
         # A turn that was missed is not made up for. A beat of its own would meet that of a target again and again.
@@ -117,7 +117,7 @@ class _Run:
 
         def refuse(pid: int, error: BaseException) -> None:
             failure = self._request.explain(error, pid)
-            if failure.cause in _KERNEL_CAUSES and self._options.method == AUTO and not self._options.exact:
+            if failure.cause in _KERNEL_CAUSES and self._options.method == AUTO:
                 self._why[pid] = failure
                 left.append(pid)
             else:
@@ -236,9 +236,6 @@ class _Run:
 
 
 def _kernel_sampler(chosen: Options) -> Any:
-    try:
-        from .kernel import KernelSampler
-    except ImportError as error:
-        raise AgentError(errors.KERNEL, f"The kernel's sampler cannot be used: {error}.") from error
-    more = {"exact": True, "force": chosen.force} if chosen.exact else {}
-    return KernelSampler(rate=chosen.rate or _KERNEL_RATE, depth=chosen.depth, **more)
+    from .kernel import KernelSampler
+
+    return KernelSampler(rate=chosen.rate or _KERNEL_RATE, depth=chosen.depth)
