@@ -1,16 +1,21 @@
-# How long it takes from a pod's name to its Python stacks, against kubectl debug and py-spy in the same run.
+# How long it takes from a pod's name to its Python stacks, against kubectl debug and py-spy in the same run; and what
+# Measure-PyTime costs its target, against py-spy (time.ps1).
 # Started by build.ps1 -Task Bench, with the cluster in PYDEBUG_TEST_KUBECONFIG and its kind in PYDEBUG_TEST_KIND.
 # The peers are kubectl on PATH, and py-spy from PYDEBUG_PYSPY or PATH; what lacks its peer is skipped and says so.
 param(
     [Parameter(Mandatory)] [string] $Module,
     [Parameter(Mandatory)] [string] $Report,
     [int] $Runs = 7,
-    [int] $ColdRuns = 5
+    [int] $ColdRuns = 5,
+    [int] $TimeRuns = 8,
+    [int[]] $Switches = @(500, 5000, 50000, 150000),
+    [ValidateSet('Stacks', 'Time')] [string[]] $Only = @('Stacks', 'Time')
 )
 
 $env:PYDEBUG_MODULE = $Module
 . (Join-Path (Split-Path $PSScriptRoot) 'common.ps1')
 . (Join-Path $PSScriptRoot 'measure.ps1')
+. (Join-Path $PSScriptRoot 'time.ps1')
 
 $script:PeerImage = 'bench-pyspy'
 $script:ColdGoal = 1.5
@@ -158,7 +163,7 @@ function Measure-Cold {
 }
 
 $results = @()
-$pyspy = Find-Peer
+$pyspy = $Only -contains 'Stacks' ? (Find-Peer) : $null
 if ($pyspy) {
     $folder = New-PeerImage $pyspy
     $namespace = New-TestNamespace (New-TestName 'pydebug-bench')
@@ -175,6 +180,18 @@ if ($pyspy) {
     finally {
         Remove-TestNamespace $namespace
         Remove-Item -LiteralPath $folder -Recurse -Force
+    }
+}
+if ($Only -contains 'Time') {
+    $namespace = New-TestNamespace (New-TestName 'pydebug-bench')
+    try {
+        foreach ($rate in $Switches) {
+            $results += Measure-TimeCost $namespace $rate 8 $TimeRuns
+        }
+        $results += Measure-TimeCost $namespace 5000 98 $TimeRuns
+    }
+    finally {
+        Remove-TestNamespace $namespace
     }
 }
 ConvertTo-Json -InputObject @($results) -Depth 3 | Set-Content -LiteralPath $Report

@@ -19,15 +19,16 @@ function Get-Quantile {
 }
 
 function New-Result {
-    # One entry of the report: the median of the values, and the distance of their quartiles as the spread.
-    param([string] $Name, [double[]] $Values, [string] $Unit, [Nullable[double]] $Goal)
+    # One entry of the report: the median of the values, and the distance of their quartiles as the spread. A goal is the
+    # most that the value should be, -AtLeast the least.
+    param([string] $Name, [double[]] $Values, [string] $Unit, [Nullable[double]] $Goal, [switch] $AtLeast)
     $value = [Math]::Round((Get-Quantile $Values 0.5), 3)
     return [pscustomobject][ordered]@{
         Name   = $Name
         Value  = $value
         Unit   = $Unit
         Goal   = $Goal
-        Met    = $null -eq $Goal ? $null : $value -le $Goal
+        Met    = $null -eq $Goal ? $null : $AtLeast ? $value -ge $Goal : $value -le $Goal
         Runs   = $Values.Count
         Spread = [Math]::Round((Get-Quantile $Values 0.75) - (Get-Quantile $Values 0.25), 3)
     }

@@ -1,0 +1,92 @@
+"""A loop of requests that tells how it fares:  python3 request_loop.py SWITCHES [THREADS]
+
+Each request computes and is handed to another thread and back, which takes some context switches; how much it computes is
+chosen once so that the process switches about SWITCHES times a second (fewer where it cannot). THREADS more threads wait.
+A line of JSON each third of a second: from, to (seconds since 1970), requests, switches, and the slowest 3 % of the
+requests in microseconds, which is enough for the 99th percentile of any number of lines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import threading
+import time
+
+BLOCK = 0.35
+CALIBRATION = 1.0
+
+
+def compute(rounds: int) -> int:
+    total = 0
+    for number in range(rounds):
+        total += number & 7
+    return total
+
+
+def echo(source: int, sink: int) -> None:
+    while True:
+        os.write(sink, os.read(source, 1))
+
+
+def switches() -> int:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_nvcsw + usage.ru_nivcsw
+
+
+class Loop:
+    """One thread that asks and one that answers."""
+
+    def __init__(self) -> None:
+        there, self._ask = os.pipe()
+        self._answer, back = os.pipe()
+        self.rounds = 0
+        threading.Thread(target=echo, args=(there, back), name="echo", daemon=True).start()
+
+    def handle(self) -> None:
+        compute(self.rounds)
+        os.write(self._ask, b"x")
+        os.read(self._answer, 1)
+
+    def calibrate(self, wanted: float) -> None:
+        """Choose the rounds by what a request and a round take on their own."""
+        begun, before, count = time.perf_counter(), switches(), 0
+        while time.perf_counter() - begun < CALIBRATION:
+            self.handle()
+            count += 1
+        bare = (time.perf_counter() - begun) / count
+        each = (switches() - before) / count
+        begun = time.perf_counter()
+        compute(1_000_000)
+        one = (time.perf_counter() - begun) / 1_000_000
+        self.rounds = max(0, int((each / wanted - bare) / one))
+
+    def block(self) -> dict:
+        """Serve for a third of a second."""
+        slow, before = [], switches()
+        begun = since = time.perf_counter()
+        wall = time.time()
+        while since - begun < BLOCK:
+            self.handle()
+            now = time.perf_counter()
+            slow.append(now - since)
+            since = now
+        slow.sort(reverse=True)
+        kept = slow[: len(slow) * 3 // 100 + 1]
+        return {"from": wall, "to": time.time(), "requests": len(slow), "seconds": since - begun,
+                "switches": switches() - before, "slowest": [round(value * 1e6) for value in kept]}  # fmt: skip
+
+
+def main() -> None:
+    for _ in range(int(sys.argv[2]) if len(sys.argv) > 2 else 0):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    loop = Loop()
+    loop.calibrate(float(sys.argv[1]))
+    while True:
+        print(json.dumps(loop.block()), flush=True)
+
+
+if __name__ == "__main__":
+    main()
