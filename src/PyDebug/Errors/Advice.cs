@@ -68,4 +68,45 @@ internal static class Advice
         AgentCause.NoCtypes => "Start-PodDebug -Image names an image whose Python has the module _ctypes.",
         _ => "",
     };
+
+    /// <summary>What to do where too little is left under the pod's memory limit.</summary>
+    public static string ForMemory(FailureFacts facts)
+        => facts.Detail("needed") is null
+            ? "What PyDebug uses counts against the pod's memory limit: choose a pod with more room."
+            : "Nothing was changed. Raise the limit, or choose a pod with more room; without -Native and "
+                + "-PythonAllocators less is needed.";
+
+    /// <summary>What to do where a session has several processes and one must be named.</summary>
+    public static string ForProcesses(FailureFacts facts)
+        => facts.Detail("pids") is string pids
+            ? $"Name one with -ProcessId ({pids.Trim('[', ']')}), or choose from Get-PyProcess."
+            : "Name one with -ProcessId, or choose from Get-PyProcess.";
+
+    /// <summary>What to do where a debugger or a profiler is at work in the process already.</summary>
+    public static string ForTracer(FailureFacts facts)
+        => facts.Detail("what") == "profile"
+            ? "A profiler of its own is on in the process. Stop that first; nothing was changed."
+            : facts.Detail("tracer") is string tracer and not "0"
+                ? $"Process {tracer} traces it. End that first; nothing was changed."
+                : "Another debugger traces it. End that first; nothing was changed.";
+
+    /// <summary>What to do where no memray fits the process.</summary>
+    public static string ForPayload(FailureFacts facts) => facts.Detail("reason") switch
+    {
+        "version" => "memray is carried for the versions whose wheels were found when the module was built.",
+        "libc" => "memray's published wheels need glibc; an image with musl is not served.",
+        "freeThreaded" => "memray has no release for a Python without the GIL.",
+        "machine" => "Build the module where memray's wheels for that machine can be had.",
+        _ => "The process was not touched.",
+    };
+
+    /// <summary>What to do where no safe way into the process is known.</summary>
+    public static string ForInjection(FailureFacts facts) => facts.Detail("reason") switch
+    {
+        "stopped" => "It is stopped: let it continue, then try again. Nothing was changed.",
+        "remoteDebugOff" =>
+            "It was started with remote debugging off: PYTHON_DISABLE_REMOTE_DEBUG or -X disable-remote-debug.",
+        "noSafePoint" or "gil" => "Try again when it does other work. Nothing was changed.",
+        _ => "Nothing was changed. Get-PyStack and Measure-PyTime do not enter the process.",
+    };
 }

@@ -3,9 +3,11 @@ namespace PyDebug.Errors;
 /// <summary>The causes that the agent gives in its failure frames.</summary>
 internal static class AgentCause
 {
+    public const string AmbiguousProcess = "AmbiguousProcess";
     public const string AsyncioNotLoaded = "AsyncioNotLoaded";
     public const string BadRequest = "BadRequest";
     public const string Cancelled = "Cancelled";
+    public const string CaptureInvalid = "CaptureInvalid";
     public const string Deadline = "Deadline";
     public const string DiskFull = "DiskFull";
     public const string FileChanged = "FileChanged";
@@ -17,6 +19,13 @@ internal static class AgentCause
     public const string Kernel = "Kernel";
     public const string Lockdown = "Lockdown";
     public const string MemoryLow = "MemoryLow";
+    public const string MemrayBusy = "MemrayBusy";
+    public const string MemrayFailed = "MemrayFailed";
+    public const string MemrayNoAnswer = "MemrayNoAnswer";
+    public const string MemrayNoPayload = "MemrayNoPayload";
+    public const string MemrayNoPlace = "MemrayNoPlace";
+    public const string MemrayRehearsal = "MemrayRehearsal";
+    public const string MemrayUnsafe = "MemrayUnsafe";
     public const string NoBtf = "NoBtf";
     public const string NoCapability = "NoCapability";
     public const string NoCtypes = "NoCtypes";
@@ -24,6 +33,7 @@ internal static class AgentCause
     public const string NotCPython = "NotCPython";
     public const string OldPython = "OldPython";
     public const string ProcessGone = "ProcessGone";
+    public const string ProcessTraced = "ProcessTraced";
     public const string PtraceDenied = "PtraceDenied";
     public const string PythonStarting = "PythonStarting";
     public const string Seccomp = "Seccomp";

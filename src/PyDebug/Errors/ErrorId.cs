@@ -8,6 +8,8 @@ internal static class ErrorId
     public const string AsyncioNotLoaded = "AsyncioNotLoaded";
     public const string BadRequest = "BadRequest";
     public const string Cancelled = "Cancelled";
+    public const string CaptureInvalid = "CaptureInvalid";
+    public const string ConfirmationNeeded = "ConfirmationNeeded";
     public const string ConnectionFailed = "ConnectionFailed";
     public const string ContainerAmbiguous = "ContainerAmbiguous";
     public const string ContainerNotFound = "ContainerNotFound";
@@ -35,6 +37,13 @@ internal static class ErrorId
     public const string KubeconfigUnsupported = "KubeconfigUnsupported";
     public const string Lockdown = "Lockdown";
     public const string MemoryLow = "MemoryLow";
+    public const string MemrayBusy = "MemrayBusy";
+    public const string MemrayFailed = "MemrayFailed";
+    public const string MemrayNoAnswer = "MemrayNoAnswer";
+    public const string MemrayNoPayload = "MemrayNoPayload";
+    public const string MemrayNoPlace = "MemrayNoPlace";
+    public const string MemrayRehearsal = "MemrayRehearsal";
+    public const string MemrayUnsafe = "MemrayUnsafe";
     public const string NamespaceNotFound = "NamespaceNotFound";
     public const string NoBtf = "NoBtf";
     public const string NoCapability = "NoCapability";
@@ -51,7 +60,9 @@ internal static class ErrorId
     public const string PodNotFound = "PodNotFound";
     public const string PodNotRunning = "PodNotRunning";
     public const string PodReplaced = "PodReplaced";
+    public const string ProcessAmbiguous = "ProcessAmbiguous";
     public const string ProcessGone = "ProcessGone";
+    public const string ProcessTraced = "ProcessTraced";
     public const string ProtocolError = "ProtocolError";
     public const string PtraceDenied = "PtraceDenied";
     public const string PythonNotInImage = "PythonNotInImage";

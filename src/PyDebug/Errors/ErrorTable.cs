@@ -112,8 +112,7 @@ internal static class ErrorTable
             _ => "Try again in a moment."),
         [AgentCause.AsyncioNotLoaded] = new(ErrorId.AsyncioNotLoaded, ErrorCategory.ObjectNotFound,
             _ => "It has no tasks; Get-PyStack shows its threads."),
-        [AgentCause.MemoryLow] = new(ErrorId.MemoryLow, ErrorCategory.ResourceUnavailable,
-            _ => "What PyDebug uses counts against the pod's memory limit: choose a pod with more room."),
+        [AgentCause.MemoryLow] = new(ErrorId.MemoryLow, ErrorCategory.ResourceUnavailable, Advice.ForMemory),
         [AgentCause.BadRequest] = new(ErrorId.BadRequest, ErrorCategory.InvalidArgument,
             _ => "Check the parameters."),
         [AgentCause.Deadline] = new(ErrorId.OperationTimeout, ErrorCategory.OperationTimeout,
@@ -142,6 +141,30 @@ internal static class ErrorTable
             f => Advice.ForSampler(AgentCause.Kernel, f)),
         [AgentCause.TooManyThreads] = new(ErrorId.TooManyThreads, ErrorCategory.LimitsExceeded,
             _ => "-ThreadName takes those that matter."),
+
+        // memray within the process.
+        [AgentCause.AmbiguousProcess] = new(
+            ErrorId.ProcessAmbiguous, ErrorCategory.InvalidArgument, Advice.ForProcesses),
+        [AgentCause.ProcessTraced] = new(ErrorId.ProcessTraced, ErrorCategory.ResourceBusy, Advice.ForTracer),
+        [AgentCause.MemrayNoPayload] = new(ErrorId.MemrayNoPayload, ErrorCategory.NotImplemented, Advice.ForPayload),
+        [AgentCause.MemrayBusy] = new(ErrorId.MemrayBusy, ErrorCategory.ResourceBusy,
+            f => f.Detail("by") == "memray"
+                ? "The application tracks itself with memray; its own capture has what is asked for."
+                : "Another report runs there: wait for its end, then try again."),
+        [AgentCause.MemrayNoPlace] = new(ErrorId.MemrayNoPlace, ErrorCategory.ResourceUnavailable,
+            f => f.Start("-Force -Custom @{ securityContext = @{ readOnlyRootFilesystem = $false } }")
+                + " starts a debug container that may write."),
+        [AgentCause.MemrayRehearsal] = new(ErrorId.MemrayRehearsal, ErrorCategory.InvalidResult,
+            _ => "The process was not touched: what failed was a rehearsal beside it, and the message has its words."),
+        [AgentCause.MemrayUnsafe] = new(ErrorId.MemrayUnsafe, ErrorCategory.InvalidOperation, Advice.ForInjection),
+        [AgentCause.MemrayNoAnswer] = new(ErrorId.MemrayNoAnswer, ErrorCategory.OperationTimeout,
+            _ => "Nothing is left in the process. Its threads were in other work all the time: try again."),
+        [AgentCause.MemrayFailed] = new(ErrorId.MemrayFailed, ErrorCategory.InvalidResult,
+            _ => "The process runs on as before; the message has memray's own words."),
+        [AgentCause.CaptureInvalid] = new(ErrorId.CaptureInvalid, ErrorCategory.InvalidData,
+            _ => "A capture is read by the version of memray that wrote it, and only where it is whole."),
+        [LocalCause.ConfirmationNeeded] = new(ErrorId.ConfirmationNeeded, ErrorCategory.InvalidOperation,
+            _ => "-Confirm:$false does it without asking; -WhatIf says what would be done. Nothing was done."),
 
         // Tools and files.
         [AgentCause.ToolFailed] = new(ErrorId.ToolFailed, ErrorCategory.InvalidResult,

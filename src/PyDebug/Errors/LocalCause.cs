@@ -3,6 +3,7 @@ namespace PyDebug.Errors;
 /// <summary>The causes that the module itself finds, before or after it talks to a server.</summary>
 internal static class LocalCause
 {
+    public const string ConfirmationNeeded = "ConfirmationNeeded";
     public const string ContainerAmbiguous = "ContainerAmbiguous";
     public const string CustomInvalid = "CustomInvalid";
     public const string DestinationExists = "DestinationExists";
