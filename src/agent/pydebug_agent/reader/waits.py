@@ -51,6 +51,7 @@ _KERNEL_FUNCTIONS = (
     ("do_wait", "wait4"),
     ("sigtimedwait", "rt_sigtimedwait"),
     ("sigsuspend", "rt_sigsuspend"),
+    ("sys_pause", "pause"),
     ("signal_stop", "stopped"),
 )
 _GIL_BYTES = 216

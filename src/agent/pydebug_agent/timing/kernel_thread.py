@@ -25,11 +25,12 @@ class Counters(NamedTuple):
     switches: Optional[int]
 
 
-class Descriptors:
-    """How many files may be kept open, for all threads together."""
+class Shared:
+    """What all threads share: how many files may still be kept open, and whether the kernel counts turns."""
 
     def __init__(self) -> None:
         self.left = max(0, _raised() - _SPARE_DESCRIPTORS)
+        self.counts = False
 
 
 class Hidden(Exception):
@@ -39,13 +40,13 @@ class Hidden(Exception):
 class KernelThread:
     """Reads a thread's files. One that ended gives None."""
 
-    __slots__ = ("_proc", "_pid", "tid", "_descriptors", "_open")
+    __slots__ = ("_proc", "_pid", "tid", "_shared", "_open")
 
-    def __init__(self, proc: Proc, pid: int, tid: int, descriptors: Descriptors) -> None:
+    def __init__(self, proc: Proc, pid: int, tid: int, shared: Shared) -> None:
         self._proc = proc
         self._pid = pid
         self.tid = tid
-        self._descriptors = descriptors
+        self._shared = shared
         self._open: Dict[str, int] = {}
 
     def read(self, name: str, limit: int = 512) -> Optional[bytes]:
@@ -55,8 +56,8 @@ class KernelThread:
             if descriptor is not None:
                 return os.pread(descriptor, limit, 0)
             descriptor = os.open(self._proc.path(self._pid, "task", self.tid, name), os.O_RDONLY | os.O_CLOEXEC)
-            if self._descriptors.left > 0:
-                self._descriptors.left -= 1
+            if self._shared.left > 0:
+                self._shared.left -= 1
                 self._open[name] = descriptor
                 return os.pread(descriptor, limit, 0)
             try:
@@ -85,7 +86,11 @@ class KernelThread:
         """Return what ``schedstat`` says; where the kernel does not count there, what ``stat`` says."""
         counted = counters_of(schedstat)
         if counted is not None:
+            self._shared.counts = True
             return counted
+        if self._shared.counts:
+            # It has not had its first turn yet.
+            return Counters(0.0, 0.0, 0)
         try:
             return Counters(self._proc.stat(self._pid, "task", self.tid).cpu, None, None)
         except (OSError, ValueError):
@@ -101,14 +106,13 @@ class KernelThread:
         """Close the files."""
         for descriptor in self._open.values():
             os.close(descriptor)
-            self._descriptors.left += 1
+            self._shared.left += 1
         self._open.clear()
 
 
 def counters_of(schedstat: Optional[bytes]) -> Optional[Counters]:
-    """Return the counters in a line of ``schedstat``, None from a kernel that does not count."""
+    """Return the counters in a line of ``schedstat``; None without a turn, or from a kernel that does not count."""
     words = (schedstat or b"").split()
-    # A thread that was never on the processor is not seen; three zeros mean that nothing is counted.
     if len(words) < 3 or words[2] == b"0":
         return None
     return Counters(int(words[0]) / 1e9, int(words[1]) / 1e9, int(words[2]))

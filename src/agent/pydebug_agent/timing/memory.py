@@ -11,7 +11,7 @@ from ..reader.failures import explained
 from ..reader.memory import Denied, Fault, Gone
 from ..reader.target import Target
 from .calls import Why
-from .kernel_thread import SCHEDSTAT, Counters, Descriptors, KernelThread
+from .kernel_thread import SCHEDSTAT, Counters, Shared, KernelThread
 from .looks import Later, Look, Looker, Watched
 from .namer import Namer
 from .recording import MEMORY, Count, Key, Recording, Sampler, ThreadTimes
@@ -19,7 +19,7 @@ from .recording import MEMORY, Count, Key, Recording, Sampler, ThreadTimes
 RATE = 20.0
 # The part of a processor that is ours at the usual rate; it grows with the rate that was asked for.
 _SHARE = 0.03
-_MOST_SHARE = 0.15
+MOST_SHARE = 0.15
 _SLOWEST = 2.0
 # What is looked up now and then may take this part on top.
 _SELDOM_SHARE = 0.005
@@ -45,7 +45,10 @@ class _Thread:
 
 
 class MemorySampler(Sampler):
-    """Samples one process by reading its memory. ``wanted`` picks threads by name; the others are left alone."""
+    """Samples one process by reading its memory.
+
+    ``wanted`` picks threads by name; the others are left alone. ``share`` is the most of a processor that it uses.
+    """
 
     def __init__(
         self,
@@ -54,18 +57,19 @@ class MemorySampler(Sampler):
         depth: int = 128,
         hold: bool = True,
         wanted: Callable[[str], bool] = lambda name: True,
+        share: float = MOST_SHARE,
     ) -> None:
         self._target = target
         self._pid = pid = target.pid
         self._proc = target.proc
         self._usual = self.interval = 1.0 / rate
-        self._share = min(_SHARE * max(1.0, rate / RATE), _MOST_SHARE)
+        self._share = min(_SHARE * max(1.0, rate / RATE), share)
         self._depth = depth
         self._hold = hold
         self._wanted = wanted
         self._recording = Recording(pid, MEMORY)
         self._threads: Dict[int, _Thread] = {}
-        self._descriptors = Descriptors()
+        self._shared = Shared()
         self._looker: Optional[Looker] = None
         self._ended = False
         self._unnamed: List[Tuple[int, Why, Later]] = []
@@ -226,7 +230,10 @@ class MemorySampler(Sampler):
                 raise
 
     def _adapt(self, cost: float) -> None:
-        self._cost = cost if self._ticks <= 1 else 0.8 * self._cost + 0.2 * cost
+        if self._ticks < 2:
+            # The first look at each thread finds out where its frames lie: the next ones cost less.
+            return
+        self._cost = cost if self._ticks == 2 else 0.8 * self._cost + 0.2 * cost
         self.interval = min(max(self._usual, self._cost / self._share), max(_SLOWEST, self._usual))
         self._slowed += self.interval > 1.05 * self._usual
 
@@ -240,7 +247,8 @@ class MemorySampler(Sampler):
         tids = {int(name) for name in os.listdir(path)}
         for tid in [tid for tid in self._threads if tid not in tids]:
             self._close_thread(self._threads.pop(tid), ended=True)
-        for tid in tids:
+        # The first one has run in any case: by it is known whether turns are counted.
+        for tid in sorted(tids):
             if tid not in self._threads:
                 self._begin(tid, None if first else before)
         self._links = links
@@ -248,7 +256,7 @@ class MemorySampler(Sampler):
             raise Gone("no thread is left")
 
     def _begin(self, tid: int, before: Optional[float]) -> None:
-        kernel = KernelThread(self._proc, self._pid, tid, self._descriptors)
+        kernel = KernelThread(self._proc, self._pid, tid, self._shared)
         schedstat = kernel.read(SCHEDSTAT, 96)
         counters = kernel.counters(schedstat)
         now = time.perf_counter()
@@ -331,6 +339,8 @@ class MemorySampler(Sampler):
                     looker.gils[interpreter] = target.gil(interpreter)
             found = {python.tid: python for python in target.threads()}
         except (Fault, errors.AgentError):
+            if not self._ticks:
+                raise
             # It changed while it was read, or the process is another by now: the next tick tells.
             found = None
             looker.stale = True
@@ -396,7 +406,7 @@ class MemorySampler(Sampler):
         elif recording.rate < 0.9 / self._usual:
             reason = "the agent did not get its turns"
             if 2 * self._slowed > self._ticks:
-                reason = "to use no more than %.0f %% of a processor" % (100 * self._share)
+                reason = "to use no more than %.2g %% of a processor" % (100 * self._share)
             notes.append("The threads were looked at %.1f times a second instead of %.0f: %s." % (
                 recording.rate, 1 / self._usual, reason))  # fmt: skip
         if not looker.counted:

@@ -109,7 +109,7 @@ class _Run:
         for pid in left:
             self._request.channel.check()
             with self._request.guarded(pid):
-                self._start_memory(pid)
+                self._start_memory(pid, len(left))
 
     def _start_kernel(self, pids: List[int]) -> List[int]:
         """Sample from the kernel what can be; return the processes that are left for the other method."""
@@ -151,12 +151,14 @@ class _Run:
         part.cpu = clock.thread_time() - used
         return left
 
-    def _start_memory(self, pid: int) -> None:
-        from .memory import RATE, MemorySampler
+    def _start_memory(self, pid: int, together: int) -> None:
+        from .memory import MOST_SHARE, RATE, MemorySampler
 
         chosen = self._options
         used = clock.thread_time()
-        sampler = MemorySampler(self._targets[pid], chosen.rate or RATE, chosen.depth, wanted=chosen.wants)
+        sampler = MemorySampler(
+            self._targets[pid], chosen.rate or RATE, chosen.depth, wanted=chosen.wants, share=MOST_SHARE / together
+        )
         part = _Part(MEMORY, sampler, [pid], lambda: {pid: sampler.finish()})
         self._parts.append(part)
         try:
@@ -205,12 +207,16 @@ class _Run:
                     self._request.fail(self._request.explain(part.failure, pid), pid)
                 continue
             used = clock.thread_time()
-            with self._request.guarded(part.pids[0] if len(part.pids) == 1 else None):
+            try:
                 taken = part.finish()
-                part.cpu += clock.thread_time() - used
-                for recording in taken.values():
-                    recording.own_cpu = part.cpu / max(1, len(taken))
-                recordings.update(taken)
+            except Exception as error:  # noqa: BLE001 - what goes wrong here must not end the others
+                for pid in part.pids:
+                    self._request.fail(self._request.explain(error, pid), pid)
+                continue
+            part.cpu += clock.thread_time() - used
+            for recording in taken.values():
+                recording.own_cpu = part.cpu / max(1, len(taken))
+            recordings.update(taken)
         for pid in self._targets:
             recording = recordings.get(pid)
             if recording is not None:
