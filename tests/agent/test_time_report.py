@@ -13,7 +13,9 @@ AGENT = Path(__file__).resolve().parents[2] / "src" / "agent"
 sys.path.insert(0, str(AGENT)) if str(AGENT) not in sys.path else None
 
 from pydebug_agent.reader.codeobj import Place
+from pydebug_agent.reader.waits import system_calls
 from pydebug_agent.timing import report
+from pydebug_agent.timing.calls import Calls
 from pydebug_agent.timing.recording import KERNEL, MEMORY, Count, Key, Recording, ThreadTimes
 
 BURN = (Place("burn", "/app/a.py", 3), Place("main", "/app/a.py", 9))
@@ -206,6 +208,46 @@ class Shown(unittest.TestCase):
         self.assertEqual(len(cut), 1)
         self.assertEqual(len(kept), 1500)
         self.assertGreater(min(kept), 10.0 * 300 / sum(range(1, 1801)))
+
+
+class Reasons(unittest.TestCase):
+    def test_a_system_call_and_its_arguments_tell_the_reason(self) -> None:
+        numbers = {name: number for number, name in system_calls().items()}
+        gil = 0x555500001000
+        for name, arguments, reason in (
+            ("futex", [gil + 40, 0x189], "gil"),
+            ("futex", [gil + 4096, 0x189], "lock"),
+            ("clock_nanosleep", [1, 1], "sleep"),
+            ("pselect6", [0, 0, 0, 0, 0x7FFC0000], "sleep"),
+            ("pselect6", [5, 0x7FFC0000], "poll"),
+            ("ppoll", [0x7FFC0000, 0], "sleep"),
+            ("ppoll", [0x7FFC0000, 2], "poll"),
+            ("epoll_pwait", [3, 0x7FFC0000], "poll"),
+            ("recvfrom", [7], "io"),
+            ("wait4", [0xFFFFFFFF], "io"),
+        ):
+            words = [str(numbers[name]), *map(hex, arguments), "0x7ffc00001000", "0x7f0000000000"]
+            why = Calls().by_line(" ".join(words).encode(), gil)
+            self.assertEqual(why, (reason, name))
+
+    def test_calls_that_are_not_known_have_their_number(self) -> None:
+        self.assertEqual(Calls().by_line(b"999 0x0 0x0 0x0 0x0 0x0 0x0 0x7ffc 0x7f00", 0), ("io", "system call 999"))
+
+    def test_outside_of_a_call_it_is_a_fault(self) -> None:
+        self.assertEqual(Calls().by_line(b"-1 0x7ffc00001000 0x7f0000000000", 0), ("fault", None))
+        # An interrupt leaves its own number there.
+        self.assertEqual(Calls().by_line(b"-252 0x7ffc00001000 0x7f0000000000", 0), ("fault", None))
+
+    def test_an_interrupted_call_is_told_by_the_kernels_function(self) -> None:
+        number = next(number for number, name in system_calls().items() if name == "restart_syscall")
+        self.assertIsNone(Calls().by_line(b"%d 0x0 0x0 0x0 0x0 0x0 0x0 0x7ffc 0x7f00" % number, 0))
+        self.assertEqual(Calls.by_function("hrtimer_nanosleep", None), ("sleep", "clock_nanosleep"))
+        self.assertEqual(Calls.by_function("do_poll.constprop.0", None), ("poll", "poll"))
+        self.assertEqual(Calls.by_function("some_driver_wait", None), ("other", None))
+
+    def test_a_lock_without_an_address_is_the_gil_or_not_only_where_the_gil_is_free(self) -> None:
+        self.assertEqual(Calls.by_function("futex_wait_queue", False), ("lock", "futex"))
+        self.assertEqual(Calls.by_function("futex_wait_queue", True), ("other", "futex"))
 
 
 if __name__ == "__main__":

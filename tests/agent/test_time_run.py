@@ -251,6 +251,26 @@ class Restricted(PodTest):
             self.assertGreater(row["samples"], 0)
             self.assertTrue(times.within(name, "burn", reason="gil", call="futex"))
 
+    def test_where_system_calls_are_hidden_the_kernels_functions_tell(self) -> None:
+        # Another user's files that only their owner may open: root without the right to pass over that.
+        alone = ["setpriv", "--inh-caps=-all", "--bounding-set=-all,+sys_ptrace"]
+        pod = self.pod(*as_user(10001), DEBIAN, "-c", WAITS + IDLE)
+        keeper = pod.kept(wrap=alone)
+        wait_for(lambda: len(os.listdir(f"/proc/{pod.host_pid}/task")) == 9)
+        with pod.agent(beside=keeper, wrap=alone) as agent:
+            answer = agent.ask("time", seconds=1.5, method="memory", pids=[1])
+            self.assertEqual(agent.stderr, "")
+        self.assertEqual(failures(answer), [])
+        times = Times(results(answer, "time")[0])
+        for thread, function, reason, call in (
+            ("MainThread", "<module>", "sleep", "pause"),
+            ("sleeps", "sleep_long", "sleep", "clock_nanosleep"),
+            ("reads", "read_slowly", "io", "read"),
+            ("locks", "want", "lock", "futex"),
+            ("polls", "poll_socket", "poll", "poll"),
+        ):
+            self.assertTrue(times.within(thread, function, reason=reason, call=call), times.entries(thread))
+
     def test_another_user_is_refused_with_the_reason(self) -> None:
         pod = self.pod(*as_user(10002), DEBIAN, "-c", CPU + IDLE, "one")
         user = as_user(10001)
