@@ -1,11 +1,11 @@
 #requires -Version 7.4
 <#
 .SYNOPSIS
-    Takes py-spy out of its published wheels into the module's payload folder.
+    Takes py-spy and lean payloads of memray out of their published wheels into the module's payload folder.
 .DESCRIPTION
     A wheel comes from a folder in PIP_FIND_LINKS, from ../shared/wheelhouse beside the checkout, or from the index that
-    this machine's pip is configured for, and must have the SHA-256 of py-spy.psd1. Where no wheel is to be had there
-    is a warning and no payload: Invoke-PySpy then says so.
+    this machine's pip is configured for, and must have the SHA-256 of its recipe. Where no wheel is to be had there
+    is a warning and no payload: the cmdlet that needs it then says so.
 #>
 [CmdletBinding()]
 param(
@@ -17,93 +17,132 @@ Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 $PSNativeCommandUseErrorActionPreference = $false
 
-$root = Split-Path (Split-Path $PSScriptRoot)
-$recipe = Import-PowerShellDataFile -LiteralPath (Join-Path $PSScriptRoot 'py-spy.psd1')
-$cache = Join-Path $root 'out/wheels'
+. (Join-Path $PSScriptRoot 'sources.ps1')
 
-function Get-WheelFolder {
-    foreach ($link in "$env:PIP_FIND_LINKS" -split '\s+' -ne '') {
-        $link -replace '^file://', ''
-    }
-    Join-Path (Split-Path $root) 'shared/wheelhouse'
-    $cache
-}
-
-function Test-Wheel([string] $Path, [string] $Sha256) {
-    if (-not (Test-Path -LiteralPath $Path -PathType Leaf)) {
-        return $false
-    }
-    if ((Get-FileHash -LiteralPath $Path -Algorithm SHA256).Hash -eq $Sha256) {
-        return $true
-    }
-    Write-Warning "'$Path' has another hash than the recipe asks for; it is not used."
-    return $false
-}
-
-function Get-Pip {
-    foreach ($candidate in @(, @('pip3')), @(, @('pip')), @(, @('python3', '-m', 'pip'))) {
-        $command = @($candidate[0])
-        if (Get-Command $command[0] -CommandType Application -ErrorAction Ignore) {
-            $arguments = @($command | Select-Object -Skip 1) + '--version'
-            & $command[0] @arguments *> $null
-            if ($LASTEXITCODE -eq 0) {
-                return , $command
-            }
+function New-PySpyPayload {
+    $recipe = Import-PowerShellDataFile -LiteralPath (Join-Path $PSScriptRoot 'py-spy.psd1')
+    $target = Join-Path $Destination $recipe.Name
+    $hashes = [ordered]@{}
+    foreach ($machine in $recipe.Wheels.Keys | Sort-Object) {
+        $wheel = $recipe.Wheels[$machine]
+        $path = Find-Source $wheel.File $wheel.Sha256 {
+            Receive-Wheel $recipe.Name $recipe.Version ($wheel.Platform | ForEach-Object { '--platform', $_ })
         }
+        if (-not $path) {
+            Write-Warning "No wheel of $($recipe.Name) $($recipe.Version) for $machine was found: Invoke-PySpy will not run there."
+            continue
+        }
+        $folder = New-Item -ItemType Directory -Force (Join-Path $target $machine)
+        $binary = Join-Path $folder $recipe.Name
+        $zip = [IO.Compression.ZipFile]::OpenRead($path)
+        try {
+            [IO.Compression.ZipFileExtensions]::ExtractToFile($zip.GetEntry($recipe.Member), $binary, $true)
+        }
+        finally {
+            $zip.Dispose()
+        }
+        $hashes[$machine] = (Get-FileHash -LiteralPath $binary -Algorithm SHA256).Hash.ToLowerInvariant()
+    }
+    if ($hashes.Count -gt 0) {
+        [ordered]@{ version = $recipe.Version; license = $recipe.License; sha256 = $hashes } |
+            ConvertTo-Json | Set-Content -LiteralPath (Join-Path $target 'manifest.json')
     }
 }
 
-function Receive-Wheel([hashtable] $Wheel) {
-    # Asks the index. A machine that reaches none fails within seconds.
-    $pip = Get-Pip
-    if (-not $pip) {
+function Invoke-Make([string[]] $Arguments, [string] $Out) {
+    # Runs the program that makes payloads; gives what it says of the one it made.
+    $said = & python3 -I -B (Join-Path $PSScriptRoot 'lean/make.py') @Arguments $Out
+    if ($LASTEXITCODE -ne 0) {
+        throw "No payload could be made of $($Arguments[1])."
+    }
+    return $said | ConvertFrom-Json -AsHashtable
+}
+
+function Find-Runtime([string] $Machine, [hashtable] $Recipe) {
+    # The packages, else the folder of this machine's own libraries, with a licence beside them.
+    $packages = foreach ($package in $Recipe.Packages) {
+        Find-Source $package.File $package.Sha256 { Receive-DebianFile $Recipe.Path $package.File $package.Sha256 }
+    }
+    if (@($packages).Count -eq $Recipe.Packages.Count) {
+        return $packages
+    }
+    if ([Runtime.InteropServices.RuntimeInformation]::OSArchitecture -ne 'X64' -or $Machine -ne 'x86_64' -or
+        -not (Test-Path -LiteralPath "$($Recipe.Folder)/libstdc++.so.6")) {
         return
     }
-    $arguments = @($pip | Select-Object -Skip 1) + 'download', "$($recipe.Name)==$($recipe.Version)", '--no-deps', '--only-binary=:all:',
-        '--disable-pip-version-check', '--quiet', '--timeout', '10', '--retries', '1', '--dest', $cache
-    foreach ($platform in $Wheel.Platform) {
-        $arguments += '--platform', $platform
+    Write-Warning 'The C++ runtime for slim images is this machine''s own: it needs a glibc as new as this one.'
+    $folder = New-Item -ItemType Directory -Force (Join-Path $script:Cache 'runtime')
+    foreach ($name in 'libstdc++.so.6', 'libgcc_s.so.1') {
+        Copy-Item -LiteralPath "$($Recipe.Folder)/$name" -Destination (Join-Path $folder $name)
     }
-    $said = & $pip[0] @arguments 2>&1
-    if ($LASTEXITCODE -ne 0) {
-        Write-Verbose ($said -join "`n")
-    }
+    Copy-Item -LiteralPath '/usr/share/doc/libstdc++6/copyright' -Destination (Join-Path $folder 'LICENSE')
+    return $folder.FullName
 }
 
-function Find-Wheel([hashtable] $Wheel) {
-    foreach ($attempt in 'folders', 'index') {
-        if ($attempt -eq 'index') {
-            Receive-Wheel $Wheel
-        }
-        foreach ($folder in Get-WheelFolder) {
-            $path = Join-Path $folder $Wheel.File
-            if (Test-Wheel $path $Wheel.Sha256) {
-                return $path
+function New-MemrayPayload {
+    $recipe = Import-PowerShellDataFile -LiteralPath (Join-Path $PSScriptRoot 'memray.psd1')
+    if (-not (Get-Command python3 -CommandType Application -ErrorAction Ignore)) {
+        Write-Warning 'python3 is missing, which makes the payloads of memray: Get-MemrayReport will not run.'
+        return
+    }
+    $target = Join-Path $Destination $recipe.Name
+    $payloads = [ordered]@{}
+    $missing = @()
+    foreach ($machine in $recipe.Wheels.Keys | Sort-Object) {
+        $made = [ordered]@{}
+        foreach ($kind in $recipe.Wheels[$machine].Keys | Sort-Object { [int]($_ -replace '\D') }) {
+            $wheel = $recipe.Wheels[$machine][$kind]
+            $version = $kind -replace '\D'
+            $path = Find-Source ($recipe.File -f $machine, $kind) $wheel.Sha256 {
+                Receive-Wheel $recipe.Name $recipe.Version @('--platform', "manylinux2014_$machine", '--implementation', 'cp',
+                    '--python-version', $version, '--abi', $kind)
             }
+            if (-not $path) {
+                $missing += "$kind on $machine"
+                continue
+            }
+            $wheelUsed = $path
+            $file = "$machine/$kind.tar.zlib"
+            $about = Invoke-Make @('memray', $path, $machine) (Join-Path $target $file)
+            $made[$kind] = [ordered]@{ file = $file } + $about + [ordered]@{ proven = $wheel.Proven }
+        }
+        if ($made.Count -gt 0) {
+            $sources = @(Find-Runtime $machine $recipe.Runtime[$machine])
+            if ($sources) {
+                $file = "$machine/runtime.tar.zlib"
+                $about = Invoke-Make (@('runtime', $machine) + $sources) (Join-Path $target $file)
+                $made['runtime'] = [ordered]@{ file = $file } + $about + [ordered]@{ proven = $sources.Count -gt 1 }
+            }
+            else {
+                Write-Warning 'No C++ runtime was found: Get-MemrayReport will not run where the image has none.'
+            }
+            $payloads[$machine] = $made
         }
     }
-}
-
-$target = Join-Path $Destination $recipe.Name
-$hashes = [ordered]@{}
-foreach ($machine in $recipe.Wheels.Keys | Sort-Object) {
-    $path = Find-Wheel $recipe.Wheels[$machine]
-    if (-not $path) {
-        Write-Warning "No wheel of $($recipe.Name) $($recipe.Version) for $machine was found: Invoke-PySpy will not run there."
-        continue
+    if ($missing) {
+        Write-Warning "No wheels of $($recipe.Name) $($recipe.Version) were found for $($missing -join ', ')."
     }
-    $folder = New-Item -ItemType Directory -Force (Join-Path $target $machine)
-    $binary = Join-Path $folder $recipe.Name
-    $zip = [IO.Compression.ZipFile]::OpenRead($path)
+    if ($payloads.Count -eq 0) {
+        Write-Warning 'Get-MemrayReport will not run.'
+        return
+    }
+    $zip = [IO.Compression.ZipFile]::OpenRead($wheelUsed)
     try {
-        [IO.Compression.ZipFileExtensions]::ExtractToFile($zip.GetEntry($recipe.Member), $binary, $true)
+        $entry = $zip.GetEntry("memray-$($recipe.Version).dist-info/licenses/LICENSE")
+        [IO.Compression.ZipFileExtensions]::ExtractToFile($entry, (Join-Path $target 'LICENSE'), $true)
     }
     finally {
         $zip.Dispose()
     }
-    $hashes[$machine] = (Get-FileHash -LiteralPath $binary -Algorithm SHA256).Hash.ToLowerInvariant()
+    [ordered]@{ version = $recipe.Version; license = $recipe.License; payloads = $payloads } |
+        ConvertTo-Json -Depth 5 | Set-Content -LiteralPath (Join-Path $target 'manifest.json')
+    foreach ($machine in $payloads.Keys) {
+        $names = foreach ($kind in $payloads[$machine].Keys) {
+            $payloads[$machine][$kind].proven ? $kind : "$kind (unproven)"
+        }
+        Write-Host "memray $($recipe.Version) for ${machine}: $($names -join ', ')"
+    }
 }
-if ($hashes.Count -gt 0) {
-    [ordered]@{ version = $recipe.Version; license = $recipe.License; sha256 = $hashes } |
-        ConvertTo-Json | Set-Content -LiteralPath (Join-Path $target 'manifest.json')
-}
+
+New-PySpyPayload
+New-MemrayPayload
