@@ -57,6 +57,11 @@ class Image:
 
     def symbol(self, name: str) -> Optional[int]:
         """Return the address of an exported symbol, None when it is not there."""
+        found = self.extent(name)
+        return found[0] if found else None
+
+    def extent(self, name: str) -> Optional[Tuple[int, int]]:
+        """Return the address and the size of an exported symbol, None when it is not there."""
         if _DT_SYMTAB not in self._dynamic or _DT_STRTAB not in self._dynamic:
             return None
         if _DT_GNU_HASH in self._dynamic:
@@ -65,12 +70,12 @@ class Image:
             return self._by_search(name.encode())
         return None
 
-    def _entry(self, index: int) -> Tuple[int, int, int]:
+    def _entry(self, index: int) -> Tuple[int, int, int, int]:
         data = self._source.read(self._address(_DT_SYMTAB) + 24 * index, 24)
-        name, _, _, section, value, _ = _SYMBOL.unpack(data)
-        return name, section, value
+        name, _, _, section, value, size = _SYMBOL.unpack(data)
+        return name, section, value, size
 
-    def _by_gnu_hash(self, name: bytes) -> Optional[int]:
+    def _by_gnu_hash(self, name: bytes) -> Optional[Tuple[int, int]]:
         table = self._address(_DT_GNU_HASH)
         buckets, first, bloom, _ = struct.unpack("<4I", self._source.read(table, 16))
         if not 0 < buckets < _MOST_SYMBOLS or bloom > _MOST_SYMBOLS:
@@ -86,23 +91,23 @@ class Image:
         for _ in range(_MOST_SYMBOLS):
             found = self._source.u32(chain + 4 * (index - first))
             if found | 1 == wanted | 1:
-                string, section, value = self._entry(index)
+                string, section, value, size = self._entry(index)
                 if self._source.cstring(self._address(_DT_STRTAB) + string, len(name) + 1) == name:
-                    return int(value) + self.bias if section else None
+                    return (int(value) + self.bias, size) if section else None
             if found & 1:
                 return None
             index += 1
         return None
 
-    def _by_search(self, name: bytes) -> Optional[int]:
+    def _by_search(self, name: bytes) -> Optional[Tuple[int, int]]:
         count = self._source.u32(self._address(_DT_HASH) + 4)
         if count > _MOST_SYMBOLS:
             raise Fault("odd hash table")
         strings = self._source.read(self._address(_DT_STRTAB), min(self._dynamic.get(_DT_STRSZ, 1 << 20), 1 << 23))
         symbols = self._source.read(self._address(_DT_SYMTAB), 24 * count)
-        for string, _, _, section, value, _ in _SYMBOL.iter_unpack(symbols):
+        for string, _, _, section, value, size in _SYMBOL.iter_unpack(symbols):
             if section and strings[string : string + len(name) + 1] == name + b"\0":
-                return int(value) + self.bias
+                return int(value) + self.bias, int(size)
         return None
 
 

@@ -44,6 +44,7 @@ class Holder:
         self._ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
         self._limit = limit
         self._unsettled: List[int] = []
+        self._status = 0
         self._alone = len(os.sched_getaffinity(0)) == 1 == os.cpu_count()
 
     def run(self, tid: int, action: Callable[[], Result]) -> Tuple[Result, float]:
@@ -96,6 +97,7 @@ class Holder:
                 os.sched_yield()
         if not os.WIFSTOPPED(status):
             raise Gone("thread %d ended" % tid)
+        self._status = status
         return _signal_of(status), running
 
     def _let_go(self, tid: int, signal: int) -> None:
@@ -124,8 +126,8 @@ class Holder:
                 return False
         return True
 
-    def _call(self, request: int, tid: int, data: int = 0) -> None:
-        if self._ptrace(request, tid, None, data or None) == -1:
+    def _call(self, request: int, tid: int, data: int = 0, address: int = 0) -> None:
+        if self._ptrace(request, tid, address or None, data or None) == -1:
             number = self._get_errno()
             if number == errno.ESRCH:
                 raise Gone("thread %d ended" % tid)

@@ -1,0 +1,101 @@
+"""Where a thread may be sent elsewhere: points at which it holds neither the lock of malloc nor that of the loader."""
+
+from __future__ import annotations
+
+import struct
+from typing import Dict, NamedTuple, Optional
+
+from ..reader.memory import Fault, Source
+from .registers import Registers, Span, Unusable, is_64_bit, signed
+
+# System calls that no allocator and no loader makes, by number on x86-64.
+_CALLS: Dict[int, str] = {
+    0: "read", 7: "poll", 23: "select", 34: "pause", 35: "nanosleep", 43: "accept", 45: "recvfrom", 47: "recvmsg",
+    61: "wait4", 128: "rt_sigtimedwait", 202: "futex", 230: "clock_nanosleep", 232: "epoll_wait", 247: "waitid",
+    270: "pselect6", 271: "ppoll", 281: "epoll_pwait", 288: "accept4", 299: "recvmmsg", 441: "epoll_pwait2",
+}  # fmt: skip
+_SYSCALL = b"\x0f\x05"
+# ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND: called again as it was. ERESTART_RESTARTBLOCK: with a timeout.
+_AGAIN, _AGAIN_TIMED = (-512, -513, -514), -516
+_FUTEX_WAIT, _FUTEX_WAIT_BITSET, _FUTEX_COMMAND = 0, 9, 0x7F
+_TIMER_ABSTIME = 1
+
+EVAL_LOOP = "eval loop"
+
+
+class Point(NamedTuple):
+    """A point that is safe: its name, the registers to go back with, and whether a timeout starts anew there."""
+
+    place: str
+    registers: Registers
+    timed: bool
+
+
+def call_name(number: int) -> Optional[str]:
+    """Return the name of a system call at which a thread may be, None for others."""
+    return _CALLS.get(number)
+
+
+def find(registers: Registers, source: Source, eval_loop: Optional[Span]) -> Point:
+    """Judge a thread that stands; raise Unusable where it may not be sent elsewhere."""
+    if not is_64_bit(registers):
+        raise Unusable("it runs 32-bit code")
+    number = signed(registers["orig_rax"])
+    if number >= 0:
+        return _in_call(number, registers, source)
+    if eval_loop is not None and eval_loop[0] <= registers["rip"] < eval_loop[1]:
+        return Point(EVAL_LOOP, dict(registers), False)
+    raise Unusable("it is in the middle of other code")
+
+
+def _in_call(number: int, registers: Registers, source: Source) -> Point:
+    name = _CALLS.get(number)
+    if name is None:
+        raise Unusable(f"it is in system call {number}")
+    try:
+        if source.read(registers["rip"] - 2, 2) != _SYSCALL:
+            raise Unusable("it is in a system call of another kind")
+        if name == "futex":
+            _check_futex(registers)
+        if _has_mask(name, registers, source):
+            raise Unusable("its system call has changed its signals")
+    except Fault as fault:
+        raise Unusable(f"its code cannot be read ({fault})") from None
+    back = dict(registers)
+    result = signed(registers["rax"])
+    back["orig_rax"] = (1 << 64) - 1
+    timed = False
+    if result in _AGAIN or result == _AGAIN_TIMED:
+        back["rip"] -= len(_SYSCALL)
+        back["rax"] = number
+        timed = result == _AGAIN_TIMED and not _is_absolute(name, registers)
+    # Else it has its result; EINTR of epoll_wait is what any stop gives.
+    return Point(name, back, timed)
+
+
+def _check_futex(registers: Registers) -> None:
+    command = registers["rsi"] & _FUTEX_COMMAND
+    # Conditions and semaphores wait with a bit set; a lock inside libc waits for the value two.
+    if command != _FUTEX_WAIT_BITSET and not (command == _FUTEX_WAIT and registers["rdx"] & 0xFFFFFFFF != 2):
+        raise Unusable("it waits for a lock that may be the allocator's")
+
+
+def _is_absolute(name: str, registers: Registers) -> bool:
+    if name == "futex":
+        return registers["rsi"] & _FUTEX_COMMAND == _FUTEX_WAIT_BITSET
+    if name == "clock_nanosleep":
+        return bool(registers["rsi"] & _TIMER_ABSTIME)
+    if name == "poll":
+        return signed(registers["rdx"] << 32 & (1 << 64) - 1) < 0
+    return False
+
+
+def _has_mask(name: str, registers: Registers, source: Source) -> bool:
+    """Whether the call blocks other signals while it lasts: then those of the thread are not known."""
+    if name == "ppoll":
+        return registers["r10"] != 0
+    if name in ("epoll_pwait", "epoll_pwait2"):
+        return registers["r8"] != 0
+    if name == "pselect6" and registers["r9"]:
+        return bool(struct.unpack("<Q", source.read(registers["r9"], 8))[0])
+    return False
