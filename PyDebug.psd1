@@ -18,6 +18,7 @@
         'Get-PyStack'
         'Get-PyTask'
         'Import-StackProfile'
+        'Invoke-Bpftrace'
         'Invoke-PySpy'
         'Measure-PyTime'
         'Start-PodDebug'

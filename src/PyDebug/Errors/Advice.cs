@@ -57,7 +57,27 @@ internal static class Advice
 
     /// <summary>What to do where the kernel's sampler was asked for by name and cannot be had.</summary>
     public static string ForSampler(string cause, FailureFacts facts)
-        => $"{ForKernelSampler(cause, facts)} -Method Memory needs neither BPF nor a capability.".TrimStart();
+        => IsBpftrace(facts)
+            ? ForBpftrace(cause, facts)
+            : $"{ForKernelSampler(cause, facts)} -Method Memory needs neither BPF nor a capability.".TrimStart();
+
+    /// <summary>What to do where bpftrace cannot run; empty where another tool is meant.</summary>
+    public static string ForBpftrace(string cause, FailureFacts facts) => cause switch
+    {
+        _ when !IsBpftrace(facts) => "",
+        AgentCause.ToolUnavailable =>
+            $"{facts.Start("-For Bpftrace -Image IMAGE")} has it, where IMAGE was built from tools-image/ (README); "
+            + "$env:PYDEBUG_IMAGE names it once for all.",
+        AgentCause.NoCapability when facts.Detail("found") == "userns" =>
+            "hostUsers: false in the pod's spec asks for that; a pod without it can be traced.",
+        AgentCause.NoCapability or AgentCause.Seccomp =>
+            $"{facts.Start("-For Bpftrace")} has it (profile SysAdmin: privileged).",
+        AgentCause.NoBtf => "A kernel built with CONFIG_DEBUG_INFO_BTF is needed. Measure-PyTime -Method Memory needs none.",
+        AgentCause.Lockdown => "A node booted with lockdown=integrity, or none, lets it. Get-PyStack works all the same.",
+        _ => "",
+    };
+
+    private static bool IsBpftrace(FailureFacts facts) => facts.Detail("tool") == "bpftrace";
 
     /// <summary>What would let the kernel's sampler be used, by the cause found; empty where nothing would.</summary>
     public static string ForKernelSampler(string cause, FailureFacts facts) => cause switch

@@ -30,6 +30,7 @@ internal static class AgentCause
     public const string NoCapability = "NoCapability";
     public const string NoCtypes = "NoCtypes";
     public const string NoPython = "NoPython";
+    public const string NoTracefs = "NoTracefs";
     public const string NotCPython = "NotCPython";
     public const string OldPython = "OldPython";
     public const string ProcessGone = "ProcessGone";

@@ -49,6 +49,7 @@ internal static class ErrorId
     public const string NoCapability = "NoCapability";
     public const string NoCtypes = "NoCtypes";
     public const string NoPython = "NoPython";
+    public const string NoTracefs = "NoTracefs";
     public const string NotCPython = "NotCPython";
     public const string OldPython = "OldPython";
     public const string OperationTimeout = "OperationTimeout";
@@ -60,9 +61,13 @@ internal static class ErrorId
     public const string PodNotFound = "PodNotFound";
     public const string PodNotRunning = "PodNotRunning";
     public const string PodReplaced = "PodReplaced";
+    public const string ProbeNotScoped = "ProbeNotScoped";
+    public const string ProbeUnavailable = "ProbeUnavailable";
     public const string ProcessAmbiguous = "ProcessAmbiguous";
     public const string ProcessGone = "ProcessGone";
     public const string ProcessTraced = "ProcessTraced";
+    public const string ProgramInvalid = "ProgramInvalid";
+    public const string ProgramRejected = "ProgramRejected";
     public const string ProtocolError = "ProtocolError";
     public const string PtraceDenied = "PtraceDenied";
     public const string PythonNotInImage = "PythonNotInImage";

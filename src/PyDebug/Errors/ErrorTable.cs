@@ -139,6 +139,8 @@ internal static class ErrorTable
             f => Advice.ForSampler(AgentCause.OldPython, f)),
         [AgentCause.Kernel] = new(ErrorId.KernelSamplerFailed, ErrorCategory.NotImplemented,
             f => Advice.ForSampler(AgentCause.Kernel, f)),
+        [AgentCause.NoTracefs] = new(ErrorId.NoTracefs, ErrorCategory.ResourceUnavailable,
+            f => $"{f.Start("-For Bpftrace")} may mount it (profile SysAdmin: privileged)."),
         [AgentCause.TooManyThreads] = new(ErrorId.TooManyThreads, ErrorCategory.LimitsExceeded,
             _ => "-ThreadName takes those that matter."),
 
@@ -166,12 +168,25 @@ internal static class ErrorTable
         [LocalCause.ConfirmationNeeded] = new(ErrorId.ConfirmationNeeded, ErrorCategory.InvalidOperation,
             _ => "-Confirm:$false does it without asking; -WhatIf says what would be done. Nothing was done."),
 
+        // Programs for bpftrace.
+        [LocalCause.ProgramInvalid] = new(ErrorId.ProgramInvalid, ErrorCategory.InvalidArgument,
+            _ => "-WhatIf prints the program as it would run."),
+        [LocalCause.ProgramRejected] = new(ErrorId.ProgramRejected, ErrorCategory.InvalidOperation,
+            _ => "The kernel's verifier refuses it: shorter loops, fewer and shorter texts make it acceptable."),
+        [LocalCause.ProbeUnavailable] = new(ErrorId.ProbeUnavailable, ErrorCategory.ObjectNotFound,
+            _ => "The node's kernel, or the file, has no such probe. Files of the application lie below /proc/PID/root."),
+        [LocalCause.ProbeNotScoped] = new(ErrorId.ProbeNotScoped, ErrorCategory.InvalidArgument,
+            _ => "The word 'target' in its predicate or body says where the target's threads are meant; -Scope Node "
+                + "lets it see the whole node."),
+
         // Tools and files.
         [AgentCause.ToolFailed] = new(ErrorId.ToolFailed, ErrorCategory.InvalidResult,
             _ => "The tool's own words are in the message."),
         [AgentCause.ToolUnavailable] = new(ErrorId.ToolUnavailable, ErrorCategory.NotInstalled,
-            _ => "Build the module where the tool's wheel can be had: PIP_FIND_LINKS names a folder that has it. "
-                + "Get-PyStack needs no tool."),
+            f => Advice.ForBpftrace(AgentCause.ToolUnavailable, f) is { Length: > 0 } advice
+                ? advice
+                : "Build the module where the tool's wheel can be had: PIP_FIND_LINKS names a folder that has it. "
+                    + "Get-PyStack needs no tool."),
         [AgentCause.ToolOutputInvalid] = new(ErrorId.ToolOutputInvalid, ErrorCategory.ParserError,
             f => f.Detail("advice") ?? "The tool's output could not be read."),
         [AgentCause.FileNotFound] = new(ErrorId.FileNotFound, ErrorCategory.ObjectNotFound,

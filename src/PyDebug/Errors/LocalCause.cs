@@ -9,6 +9,10 @@ internal static class LocalCause
     public const string DestinationExists = "DestinationExists";
     public const string DestinationInvalid = "DestinationInvalid";
     public const string ParameterInvalid = "ParameterInvalid";
+    public const string ProbeNotScoped = "ProbeNotScoped";
+    public const string ProbeUnavailable = "ProbeUnavailable";
+    public const string ProgramInvalid = "ProgramInvalid";
+    public const string ProgramRejected = "ProgramRejected";
     public const string ResultInvalid = "ResultInvalid";
     public const string SourceInvalid = "SourceInvalid";
     public const string Unexpected = "Unexpected";

@@ -118,6 +118,10 @@ def _operation(name: str) -> Callable[[Request], None]:
         from . import pyspy
 
         return pyspy.run
+    if name == "bpftrace":
+        from .bpftrace import run as bpftrace
+
+        return bpftrace.run
     raise AgentError(BAD_REQUEST, f"There is no operation {name!r}.")
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, List, Mapping, Optional, Sequence
 
 from .care import restore, stopped
 from .errors import TOOL_UNAVAILABLE, AgentError
@@ -68,8 +68,12 @@ class Tools:
         errors: int,
         target: Optional[int] = None,
         keep: Sequence[int] = (),
+        environment: Optional[Mapping[str, str]] = None,
     ) -> Tool:
-        """Start a tool in a process group of its own, its output in files. ``keep`` stays open in it."""
+        """Start a tool in a process group of its own, its output in files. ``keep`` stays open in it.
+
+        ``environment`` is added to the little that every tool gets.
+        """
         was_stopped = target is not None and stopped(target, self._proc)
         with self._lock:
             if self._lost:
@@ -84,7 +88,7 @@ class Tools:
                     pass_fds=[executable.descriptor, *keep],
                     start_new_session=True,
                     preexec_fn=self._in_child,
-                    env=_ENVIRONMENT,
+                    env={**_ENVIRONMENT, **(environment or {})},
                     cwd="/",
                 )
             except (OSError, subprocess.SubprocessError) as error:

@@ -16,7 +16,7 @@ ATTACH_RAW_TRACEPOINT, ATTACH_ITERATOR = 23, 28
 SLEEPABLE = 1 << 4
 
 _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _PROGRAM_LOAD, _RAW_TRACEPOINT_OPEN = 0, 1, 2, 5, 17
-_MAP_LOOKUP_BATCH, _MAP_TAKE_BATCH, _LINK_CREATE, _ITERATOR_CREATE = 24, 25, 28, 33
+_MAP_LOOKUP_BATCH, _MAP_TAKE_BATCH, _LINK_CREATE, _ENABLE_STATISTICS, _ITERATOR_CREATE = 24, 25, 28, 32, 33
 
 _ATTRIBUTE_BYTES = 144
 _PERF_BYTES = 128
@@ -164,6 +164,10 @@ class Kernel:
                 pass
         finally:
             self.drop(descriptor)
+
+    def count_run_time(self) -> int:
+        """Let the kernel count how often and how long its programs run, until this is closed."""
+        return self._descriptor(_ENABLE_STATISTICS, struct.pack("<I", 0), "BPF_ENABLE_STATS")
 
     def clock_event(self, cpu: int, period: int, program: int) -> int:
         """Run a program each ``period`` nanoseconds in which a processor is not idle."""

@@ -77,19 +77,21 @@ def _evidence(proc: Proc) -> Dict[str, Any]:
     return {
         "capabilities": [name for name, bit in _BITS.items() if effective >> bit & 1],
         "seccomp": int(status.get("Seccomp", "0") or 0),
-        "lockdown": _lockdown(),
-        "userNamespace": _in_user_namespace(proc),
+        "lockdown": lockdown(),
+        "userNamespace": in_user_namespace(proc),
     }
 
 
-def _in_user_namespace(proc: Proc) -> bool:
+def in_user_namespace(proc: Proc) -> bool:
+    """Say whether this process is in a user namespace of its own."""
     try:
         return proc.text("self", "uid_map").split() != ["0", "0", "4294967295"]
     except OSError:
         return False
 
 
-def _lockdown() -> Optional[str]:
+def lockdown() -> Optional[str]:
+    """Return how the kernel is locked down, None where it does not say."""
     try:
         with open(_LOCKDOWN, encoding="ascii") as file:
             text = file.read()

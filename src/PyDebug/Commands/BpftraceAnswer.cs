@@ -1,0 +1,181 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.Linq;
+using System.Text.Json;
+using System.Threading;
+using System.Threading.Tasks;
+using PyDebug.Errors;
+using PyDebug.Internal;
+using PyDebug.Tools.Bpftrace;
+
+namespace PyDebug.Commands;
+
+/// <summary>Takes the answer of one pod: how the program runs there, what it prints, and how it ended.</summary>
+internal sealed class BpftraceAnswer(
+    AgentRun run,
+    BpftraceProgram program,
+    long mostBytes,
+    int mostKeys,
+    bool raw)
+{
+    private readonly BpftraceOutput _output = new(run.Session, program.Keys, mostKeys);
+
+    private readonly BpftraceLines _lines = new();
+
+    private IReadOnlyDictionary<string, string> _words = new Dictionary<string, string>();
+
+    /// <summary>Takes a result; false says that it could not be read.</summary>
+    public async ValueTask<bool> OnResultAsync(JsonElement item, CancellationToken ct)
+    {
+        switch (item.Text("kind"))
+        {
+            case "bpftrace":
+                _words = item.Facts("words");
+                if (item.Flag("dry") == true)
+                {
+                    await run.Writer.WriteObjectAsync(program.Render(_words), ct).ConfigureAwait(false);
+                }
+                else
+                {
+                    string text = $"bpftrace {item.Text("version")} runs: {program.Render(_words)}";
+                    await run.Writer.WriteVerboseAsync(text, ct).ConfigureAwait(false);
+                }
+
+                return true;
+            case "bpftraceEnd":
+                await WriteAsync(_lines.Rest(), ct).ConfigureAwait(false);
+                await EndAsync(item, ct).ConfigureAwait(false);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    /// <summary>Takes a part of what it prints.</summary>
+    public async ValueTask OnFileAsync(ReadOnlyMemory<byte> chunk, CancellationToken ct)
+    {
+        foreach (string line in _lines.Take(chunk))
+        {
+            await WriteAsync(line, ct).ConfigureAwait(false);
+        }
+    }
+
+    private async Task WriteAsync(string line, CancellationToken ct)
+    {
+        if (string.IsNullOrWhiteSpace(line))
+        {
+            return;
+        }
+
+        IReadOnlyList<object> records = _output.Read(line, DateTime.UtcNow);
+        if (raw)
+        {
+            await run.Writer.WriteObjectAsync(SafeText.Line(line, int.MaxValue), ct).ConfigureAwait(false);
+        }
+        else if (records.Count > 0)
+        {
+            await run.Writer.WriteAllAsync(records, ct).ConfigureAwait(false);
+        }
+    }
+
+    private async Task EndAsync(JsonElement end, CancellationToken ct)
+    {
+        string all = end.TryGetProperty("messages", out JsonElement text) && text.ValueKind == JsonValueKind.String
+            ? text.GetString()!
+            : "";
+        IReadOnlyList<BpftraceMessage> messages = BpftraceMessages.Parse(all);
+        int exit = end.Integer("exit") ?? 0;
+        bool attached = end.Flag("attached") == true;
+        if ((exit != 0 && end.Flag("killed") != true) || !attached || messages.Any(m => m.IsError))
+        {
+            PyDebugException failure =
+                BpftraceMessages.Failure(messages, all, exit, ToUser, run.Session.Target());
+            await run.Writer.WriteErrorAsync(failure.ErrorRecord, ct).ConfigureAwait(false);
+        }
+
+        foreach (string warning in Warnings(end, messages))
+        {
+            await run.Writer.WriteWarningAsync($"{run.Session.Target()}: {warning}", ct).ConfigureAwait(false);
+        }
+
+        if (Cost(end) is string cost)
+        {
+            await run.Writer.WriteVerboseAsync($"{run.Session.Target()}: {cost}", ct).ConfigureAwait(false);
+        }
+    }
+
+    private (int Line, int Column) ToUser(int line, int column) => program.ToUser(_words, line, column);
+
+    private List<string> Warnings(JsonElement end, IReadOnlyList<BpftraceMessage> messages)
+    {
+        List<string> warnings = [];
+        foreach (BpftraceMessage message in messages.Where(m => !m.IsError))
+        {
+            warnings.Add(BpftraceMessages.PlaceOf(message, ToUser) + message.Text);
+        }
+
+        if (end.Text("ended") == "bytes")
+        {
+            warnings.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"The program printed more than {mostBytes:#,0} bytes and was ended: what came later is missing, "
+                + $"its maps as well. -MaximumBytes takes more."));
+        }
+
+        if (end.Flag("killed") == true)
+        {
+            warnings.Add("bpftrace did not end when it was asked to, and was killed: what it had not printed is lost.");
+        }
+
+        if (_output.LostEvents > 0)
+        {
+            warnings.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{_output.LostEvents:#,0} events came faster than they could be read, and are lost. "
+                + $"A predicate, or a map in place of printf, makes fewer."));
+        }
+
+        foreach ((string text, int line, int column, long times) in _output.HelperErrors)
+        {
+            string place = BpftraceMessages.PlaceOf(new BpftraceMessage(false, line, column, text), ToUser);
+            string advice = text.StartsWith("a map was full", StringComparison.Ordinal)
+                ? Invariant($" (-MaximumKeys is {mostKeys:#,0})")
+                : "";
+            warnings.Add(Invariant($"{place}{text}{advice}, {times:#,0} times."));
+        }
+
+        if (!_output.HelperErrors.Any())
+        {
+            warnings.AddRange(_output.FullMaps.Select(m => Invariant(
+                $"Map {m.Key} is full with {m.Value:#,0} keys: what came later is missing. -MaximumKeys takes more.")));
+        }
+
+        if (_output.UnreadLines > 0)
+        {
+            warnings.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{_output.UnreadLines:#,0} lines were not what bpftrace should print; "
+                + $"they are written as they came (Kind Unread)."));
+        }
+
+        return warnings;
+    }
+
+    private static string? Cost(JsonElement end)
+    {
+        IReadOnlyList<JsonElement> programs = [.. end.Items("cost", 1024)];
+        if (programs.Count == 0)
+        {
+            return null;
+        }
+
+        double seconds = programs.Sum(p => p.Number("seconds") ?? 0);
+        long runs = programs.Sum(p => p.Long("runs") ?? 0);
+        double share = end.Number("seconds") is double time and > 0 ? 100 * seconds / time : 0;
+        return Invariant(
+            $"{programs.Count} programs ran {runs:#,0} times and took {seconds * 1000:0.0} ms, {share:0.00} % of a CPU.");
+    }
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

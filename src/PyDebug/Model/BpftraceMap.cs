@@ -1,0 +1,62 @@
+using System;
+using System.Collections.Generic;
+using PyDebug.Internal;
+
+namespace PyDebug;
+
+/// <summary>One entry of a map that a bpftrace program kept, as it was when bpftrace printed it.</summary>
+public sealed record BpftraceMap
+{
+    internal BpftraceMap()
+    {
+    }
+
+    /// <summary>The pod's namespace.</summary>
+    public string Namespace { get; internal init; } = "";
+
+    /// <summary>The pod's name.</summary>
+    public string PodName { get; internal init; } = "";
+
+    /// <summary>The application's container.</summary>
+    public string ContainerName { get; internal init; } = "";
+
+    /// <summary>The node that the pod runs on.</summary>
+    public string? NodeName { get; internal init; }
+
+    /// <summary>When it came, in UTC by this machine's clock.</summary>
+    public DateTime Timestamp { get; internal init; }
+
+    /// <summary>The map's name as the program has it, such as <c>@opens</c>.</summary>
+    public string Map { get; internal init; } = "";
+
+    /// <summary>
+    /// The parts of the key, numbers as numbers; none for a map without keys. Where bpftrace's output does not tell
+    /// where one text ends and the next begins, they are one part.
+    /// </summary>
+    public IReadOnlyList<object> Keys { get; internal init; } = [];
+
+    /// <summary><c>Value</c>, <c>Histogram</c> or <c>Stats</c>.</summary>
+    public string Kind { get; internal init; } = "Value";
+
+    /// <summary>The value: a number or a text; the count of a histogram or of stats; a list for a tuple.</summary>
+    public object? Value { get; internal init; }
+
+    /// <summary>How many values went into stats or a histogram; else null.</summary>
+    public long? Count { get; internal init; }
+
+    /// <summary>The average of stats; else null.</summary>
+    public double? Average { get; internal init; }
+
+    /// <summary>The sum of stats; else null.</summary>
+    public double? Total { get; internal init; }
+
+    /// <summary>The buckets of a histogram, the lowest first.</summary>
+    public IReadOnlyList<BpftraceBucket> Buckets { get; internal init; } = [];
+
+    /// <summary>The frames of the stack in the key, innermost first.</summary>
+    public IReadOnlyList<StackFrame> Frames { get; internal init; } = [];
+
+    /// <summary>The entry as <c>@opens[python3, 12]: 40</c>.</summary>
+    /// <returns>One line that is safe to show.</returns>
+    public override string ToString() => BpftraceText.Entry(this);
+}

@@ -1,0 +1,250 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.Linq;
+using System.Text.Json;
+using PyDebug.Internal;
+
+namespace PyDebug.Tools.Bpftrace;
+
+/// <summary>
+/// Reads what <c>bpftrace -f json</c> prints, line by line: versions 0.17 to 0.27. What is lost and what went wrong on
+/// the way is counted.
+/// </summary>
+internal sealed class BpftraceOutput(
+    PodDebugSession session,
+    IReadOnlyDictionary<string, IReadOnlyList<string>> keys,
+    int mostKeys = int.MaxValue)
+{
+    private const int MostPieces = 10_000;
+
+    private const int MostErrors = 64;
+
+    private static readonly JsonDocumentOptions s_options = new() { MaxDepth = 16 };
+
+    private readonly Dictionary<(string Text, int Line, int Column), long> _helperErrors = [];
+
+    private readonly SortedDictionary<string, int> _fullMaps = new(StringComparer.Ordinal);
+
+    /// <summary>How many events the kernel could not hand over.</summary>
+    public long LostEvents { get; private set; }
+
+    /// <summary>How many lines were not what bpftrace should print.</summary>
+    public long UnreadLines { get; private set; }
+
+    /// <summary>How many probes were attached; null before that is said.</summary>
+    public int? Probes { get; private set; }
+
+    /// <summary>What helpers failed, where in the program as it runs, and how often.</summary>
+    public IEnumerable<(string Text, int Line, int Column, long Times)> HelperErrors
+        => _helperErrors.Select(e => (e.Key.Text, e.Key.Line, e.Key.Column, e.Value));
+
+    /// <summary>The maps that came with as many keys as a map can hold.</summary>
+    public IReadOnlyDictionary<string, int> FullMaps => _fullMaps;
+
+    /// <summary>The records of one line.</summary>
+    public IReadOnlyList<object> Read(string line, DateTime now)
+    {
+        if (string.IsNullOrWhiteSpace(line))
+        {
+            return [];
+        }
+
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(line, s_options);
+            if (document.RootElement.ValueKind == JsonValueKind.Object
+                && document.RootElement.Text("type") is string type
+                && Read(type, document.RootElement, now) is IReadOnlyList<object> records)
+            {
+                return records;
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // Some versions print texts without quotes, and a text that was cut is no JSON either.
+        }
+
+        UnreadLines++;
+        return [Event("Unread", SafeText.Line(line, Json.TextLength), now)];
+    }
+
+    private IReadOnlyList<object>? Read(string type, JsonElement root, DateTime now)
+    {
+        root.TryGetProperty("data", out JsonElement data);
+        switch (type)
+        {
+            case "attached_probes":
+                Probes = data.Integer("probes");
+                return [];
+            case "lost_events":
+                LostEvents += Math.Max(0, data.Long("events") ?? 0);
+                return [];
+            case "helper_error":
+                NoteHelperError(root);
+                return [];
+            case "map" or "hist" or "stats":
+                return data.ValueKind == JsonValueKind.Object ? Maps(data, now) : null;
+            case "value":
+                return data.ValueKind == JsonValueKind.Undefined ? null : [Event("Value", Plain(data), now)];
+            default:
+                return data.ValueKind == JsonValueKind.String ? [Printed(type, data.GetString()!, now)] : null;
+        }
+    }
+
+    /// <summary>A line end within is no end of the event: it may come from a name that the target chose.</summary>
+    private BpftraceEvent Printed(string type, string text, DateTime now)
+    {
+        string kind = type switch
+        {
+            "printf" => "Print",
+            "time" => "Time",
+            _ => "Text",
+        };
+        return Event(kind, SafeText.Line(text.EndsWith('\n') ? text[..^1] : text, Json.TextLength), now);
+    }
+
+    private BpftraceEvent Event(string kind, string text, DateTime now) => new()
+    {
+        Namespace = session.Namespace,
+        PodName = session.PodName,
+        ContainerName = session.ContainerName,
+        NodeName = session.NodeName,
+        DebugContainer = session.DebugContainer,
+        PodUid = session.PodUid,
+        Timestamp = now,
+        Kind = kind,
+        Text = text,
+        Session = session,
+    };
+
+    private List<object> Maps(JsonElement data, DateTime now)
+    {
+        List<object> rows = [];
+        foreach (JsonProperty map in data.EnumerateObject())
+        {
+            string name = SafeText.Line(map.Name, 256);
+            if (map.Value.ValueKind != JsonValueKind.Object || IsStats(map.Value))
+            {
+                rows.Add(Row(name, [], [], map.Value, now));
+                continue;
+            }
+
+            IReadOnlyList<string>? expressions = keys.GetValueOrDefault(map.Name);
+            int before = rows.Count;
+            foreach (JsonProperty entry in map.Value.EnumerateObject())
+            {
+                (IReadOnlyList<object> parts, IReadOnlyList<StackFrame> frames) =
+                    BpftraceKey.Parse(entry.Name, expressions);
+                rows.Add(Row(name, parts, frames, entry.Value, now));
+            }
+
+            if (rows.Count - before >= mostKeys)
+            {
+                _fullMaps[name] = rows.Count - before;
+            }
+        }
+
+        return rows;
+    }
+
+    private static bool IsStats(JsonElement value)
+        => value.EnumerateObject().Count() == 3
+            && value.Number("count") is not null
+            && value.Number("average") is not null
+            && value.Number("total") is not null;
+
+    private BpftraceMap Row(
+        string name,
+        IReadOnlyList<object> parts,
+        IReadOnlyList<StackFrame> frames,
+        JsonElement value,
+        DateTime now)
+    {
+        BpftraceMap row = new()
+        {
+            Namespace = session.Namespace,
+            PodName = session.PodName,
+            ContainerName = session.ContainerName,
+            NodeName = session.NodeName,
+            Timestamp = now,
+            Map = name,
+            Keys = parts,
+            Frames = frames,
+        };
+        if (value.ValueKind == JsonValueKind.Object && IsStats(value))
+        {
+            return row with
+            {
+                Kind = "Stats",
+                Value = value.Long("count"),
+                Count = value.Long("count"),
+                Average = value.Number("average"),
+                Total = value.Number("total"),
+            };
+        }
+
+        if (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0
+            && value.EnumerateArray().All(b => b.Long("count") is not null))
+        {
+            IReadOnlyList<BpftraceBucket> buckets = [.. value.EnumerateArray().Take(MostPieces).Select(Bucket)];
+            long count = buckets.Sum(b => b.Count);
+            return row with { Kind = "Histogram", Value = count, Count = count, Buckets = buckets };
+        }
+
+        IReadOnlyList<StackFrame> stack = value.ValueKind == JsonValueKind.String && value.GetString()!.StartsWith('\n')
+            ? BpftraceKey.Stack(value.GetString()!)
+            : [];
+        return row with { Value = Object(value), Frames = frames.Count > 0 ? frames : stack };
+    }
+
+    private static BpftraceBucket Bucket(JsonElement bucket) => new()
+    {
+        Minimum = bucket.Long("min"),
+        Maximum = bucket.Long("max"),
+        Count = bucket.Long("count") ?? 0,
+    };
+
+    private static object? Object(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Number when value.TryGetInt64(out long number) => number,
+        JsonValueKind.Number when value.TryGetUInt64(out ulong number) => number,
+        JsonValueKind.Number => value.GetDouble(),
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        JsonValueKind.String => Text(value.GetString()!),
+        JsonValueKind.Array => value.EnumerateArray().Take(MostPieces).Select(Object).ToArray(),
+        JsonValueKind.Null => null,
+        _ => SafeText.Line(value.GetRawText(), Json.TextLength),
+    };
+
+    /// <summary>New versions write a number that needs 64 bits without a sign as a text.</summary>
+    private static object Text(string text)
+        => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number)
+            && number > long.MaxValue
+            ? number
+            : SafeText.Line(text, Json.TextLength);
+
+    private static string Plain(JsonElement value) => Object(value) switch
+    {
+        object?[] parts => string.Join(", ", parts.Select(p => Convert.ToString(p, CultureInfo.InvariantCulture))),
+        object part => Convert.ToString(part, CultureInfo.InvariantCulture) ?? "",
+        null => "",
+    };
+
+    private void NoteHelperError(JsonElement error)
+    {
+        // Version 0.17 has the fields in an object of their own.
+        JsonElement facts = error.TryGetProperty("data", out JsonElement data) && data.ValueKind == JsonValueKind.Object
+            ? data
+            : error;
+        string helper = facts.Text("helper") ?? "a helper";
+        bool full = helper == "map_update_elem" && facts.Integer("retcode") == -7;
+        string text = full ? "a map was full and took no more keys" : $"{helper}: {facts.Text("msg") ?? "failed"}";
+        (string, int, int) key = (text, facts.Integer("line") ?? 0, facts.Integer("col") ?? 0);
+        if (_helperErrors.Count < MostErrors || _helperErrors.ContainsKey(key))
+        {
+            _helperErrors[key] = _helperErrors.GetValueOrDefault(key) + 1;
+        }
+    }
+}

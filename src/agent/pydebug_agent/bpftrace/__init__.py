@@ -1,0 +1,1 @@
+"""Runs bpftrace, seen from the target's container."""

@@ -1,0 +1,308 @@
+"""The operation that runs bpftrace."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from ..errors import BAD_REQUEST, SECCOMP, TOOL_FAILED, AgentError
+from ..payload import Executable
+from ..reader.waits import system_calls
+from ..request import Request
+from ..scratch import nameless_file, write_all
+from ..timing.bpf import Kernel, KernelRefusal
+from ..tools import Tool, Tools
+from . import needs, scope
+
+_LARGEST_PROGRAM = 1 << 20
+_MOST_ARGUMENTS = 256
+_LONGEST_ARGUMENT = 4096
+_START_SECONDS = 60.0
+_END_SECONDS = 20.0
+_MOST_SECONDS = 43200.0
+_LONGEST_MESSAGES = 1 << 16
+_CHUNK = 1 << 18
+_ATTACHED = b'"attached_probes"'
+_WAITS = ("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll")
+_VERSION = re.compile(r"v?(\d+)\.(\d+)(\S*)")
+_COST = re.compile(r"^run_time_ns:\s*(\d+)$.*^run_cnt:\s*(\d+)$", re.MULTILINE | re.DOTALL)
+
+
+def run(request: Request) -> None:
+    """Answer a "bpftrace" request.
+
+    ``parts`` is the program: texts, and between two of them the name of an expression (target, pid, tid).
+    """
+    parts = _texts(request, "parts", _LARGEST_PROGRAM)
+    arguments = _texts(request, "arguments", _MOST_ARGUMENTS)
+    node = request.flag("node")
+    probes = _texts(request, "probes", _MOST_ARGUMENTS)
+    executable = needs.find()
+    tools = Tools(request.proc, request.channel.warn)
+    request.channel.at_loss(tools.lose)
+    try:
+        version, numbers = _version(tools, executable, request)
+        tracefs = needs.require(request.proc, probes, numbers)
+        words = scope.expressions(request, node, request.pids() or [])
+        request.result(
+            {"kind": "bpftrace", "version": version, "tracefs": tracefs, "words": words, "dry": request.flag("dry")}
+        )
+        if not request.flag("dry"):
+            _Run(request, tools, executable).run(_joined(parts, words), arguments)
+    finally:
+        tools.close()
+        os.close(executable.descriptor)
+
+
+class _Run:
+    """One bpftrace, from its start to its last line."""
+
+    def __init__(self, request: Request, tools: Tools, executable: Executable) -> None:
+        self._request = request
+        self._tools = tools
+        self._executable = executable
+        self._continuous = request.flag("continuous")
+        self._seconds = request.number("seconds", 10.0, 0.1, _MOST_SECONDS)
+        self._most = int(request.number("maximumBytes", float(64 << 20), 1.0, float(1 << 40)))
+        self._sent = 0
+        self._dropped = 0
+        self._messages = b""
+        self._attached: Optional[float] = None
+        self._head = b""
+
+    def run(self, program: str, arguments: Sequence[str]) -> None:
+        """Run the program, hand over what it prints, and say how it ended."""
+        file = nameless_file(self._request.proc, "Program for bpftrace")
+        out, out_end = os.pipe()
+        err, err_end = os.pipe()
+        tool: Optional[Tool] = None
+        statistics = _Statistics()
+        try:
+            write_all(file, program.encode("utf-8", "surrogatepass"))
+            try:
+                tool = self._tools.start(
+                    self._executable,
+                    ["-f", "json", "-B", "line", "--", f"/proc/self/fd/{file}", *arguments],
+                    out_end,
+                    err_end,
+                    keep=[file],
+                    environment=self._environment(),
+                )
+            finally:
+                # The pipes end with the tool.
+                os.close(out_end)
+                os.close(err_end)
+            self._follow(tool, out, err, statistics)
+        finally:
+            statistics.close()
+            for descriptor in (file, out, err):
+                os.close(descriptor)
+            if tool is not None:
+                self._tools.end([tool], 2.0)
+                self._tools.settle(tool)
+
+    def _environment(self) -> Dict[str, str]:
+        keys = str(int(self._request.number("maximumKeys", 65536.0, 1.0, float(1 << 24))))
+        # The second is the name until 0.20.
+        return {"BPFTRACE_MAX_MAP_KEYS": keys, "BPFTRACE_MAP_KEYS_MAX": keys, "BPFTRACE_COLOR": "never"}
+
+    def _follow(self, tool: Tool, out: int, err: int, statistics: "_Statistics") -> None:
+        channel = self._request.channel
+        begun = told = time.monotonic()
+        ended, asked = "tool", 0.0
+        killed = False
+        streams = [out, err]
+        while streams:
+            ready, _, _ = select.select(streams, [], [], 0.05)
+            for stream in ready:
+                data = os.read(stream, _CHUNK)
+                if not data:
+                    streams.remove(stream)
+                elif stream == out:
+                    self._take(data, ended == "bytes")
+                else:
+                    self._messages += data[: _LONGEST_MESSAGES - len(self._messages)]
+            now = time.monotonic()
+            channel.check()
+            if asked:
+                if now - asked > _END_SECONDS and not killed:
+                    killed = True
+                    self._tools.end([tool], 0.0)
+                continue
+            if self._attached is None and _ATTACHED in self._head and self._is_waiting(tool.process.pid):
+                self._begin()
+            reason = self._over(now, begun)
+            if reason is not None:
+                statistics.read(tool.process.pid)
+                ended, asked = reason, now
+                self._tools.end_softly(tool)
+            elif now - told >= 1.0:
+                told = now
+                statistics.read(tool.process.pid)
+                self._tell(now)
+        self._tools.wait([tool], 2.0, channel.check)
+        finished = time.monotonic()
+        self._tools.end([tool], 2.0)
+        self._settle(tool, ended, killed, finished - (self._attached or begun), statistics)
+
+    def _take(self, data: bytes, over: bool) -> None:
+        if self._attached is None:
+            self._head += data
+            # Versions until 0.26 say so before the kernel has checked the programs; what is printed comes later.
+            _, found, rest = self._head.partition(_ATTACHED)
+            if found and rest.partition(b"\n")[2].strip():
+                self._begin()
+        if over:
+            self._dropped += len(data)
+            return
+        room = self._most - self._sent
+        whole = data if len(data) <= room else data[: data.rfind(b"\n", 0, room) + 1]
+        self._sent += len(whole)
+        self._dropped += len(data) - len(whole)
+        if whole:
+            self._request.channel.send("F", whole)
+
+    def _begin(self) -> None:
+        self._attached = time.monotonic()
+        self._head = b""
+
+    def _is_waiting(self, pid: int) -> bool:
+        """Say whether bpftrace waits for events, as it does once all is attached."""
+        try:
+            number = self._request.proc.text(pid, "syscall").split(" ", 1)[0]
+        except OSError:
+            # Where that cannot be seen, its own word has to do.
+            return self._request.proc.exists(pid)
+        return number.isdigit() and system_calls().get(int(number)) in _WAITS
+
+    def _over(self, now: float, begun: float) -> Optional[str]:
+        if self._dropped:
+            return "bytes"
+        if self._attached is None:
+            return "start" if now - begun > _START_SECONDS else None
+        return "clock" if not self._continuous and now - self._attached >= self._seconds else None
+
+    def _tell(self, now: float) -> None:
+        channel = self._request.channel
+        if self._attached is None:
+            channel.progress(0.0, None if self._continuous else self._seconds, "attaching")
+            return
+        done = now - self._attached
+        if self._continuous:
+            channel.progress(round(done, 1), None, f"{self._sent} bytes")
+        else:
+            channel.progress(min(round(done, 1), self._seconds), self._seconds, f"{self._sent} bytes")
+
+    def _settle(self, tool: Tool, ended: str, killed: bool, seconds: float, statistics: "_Statistics") -> None:
+        messages = self._messages.decode("utf-8", "backslashreplace")
+        code = tool.process.returncode
+        if ended == "start":
+            raise AgentError(
+                TOOL_FAILED,
+                f"bpftrace attached nothing in {_START_SECONDS:g} s.",
+                detail={"tool": "bpftrace", "messages": messages},
+            )
+        refused = "Operation not permitted" in messages or "Permission denied" in messages
+        if code != 0 and self._attached is None and refused and needs.is_filtered(self._request.proc):
+            raise AgentError(
+                SECCOMP,
+                "The debug container's seccomp profile keeps bpftrace from the kernel.",
+                detail={"tool": "bpftrace", "messages": messages},
+            )
+        self._request.result(
+            {
+                "kind": "bpftraceEnd",
+                "exit": code,
+                "ended": ended,
+                "killed": killed,
+                "attached": self._attached is not None,
+                "seconds": round(seconds, 3),
+                "bytes": self._sent,
+                "dropped": self._dropped,
+                "messages": messages,
+                "cost": statistics.cost,
+            }
+        )
+
+
+class _Statistics:
+    """What the programs of a bpftrace cost, by the kernel's own account, which counts while this is open."""
+
+    def __init__(self) -> None:
+        self.cost: Optional[List[Dict[str, Any]]] = None
+        self._kernel: Optional[Kernel] = None
+        try:
+            self._kernel = Kernel()
+            self._kernel.count_run_time()
+        except (ImportError, KernelRefusal):
+            self.close()
+
+    def read(self, pid: int) -> None:
+        """Read the accounts of the programs that a process holds."""
+        if self._kernel is None:
+            return
+        found: Dict[int, Dict[str, Any]] = {}
+        directory = f"/proc/{pid}/fdinfo"
+        try:
+            names = os.listdir(directory)
+        except OSError:
+            return
+        for name in names:
+            try:
+                with open(f"{directory}/{name}", encoding="ascii", errors="replace") as file:
+                    text = file.read(4096)
+            except OSError:
+                continue
+            match = _COST.search(text)
+            number = re.search(r"^prog_id:\s*(\d+)$", text, re.MULTILINE)
+            if match and number:
+                seconds = int(match.group(1)) / 1e9
+                found[int(number.group(1))] = {"seconds": seconds, "runs": int(match.group(2))}
+        if found:
+            self.cost = [found[key] for key in sorted(found)]
+
+    def close(self) -> None:
+        """Let the kernel stop counting."""
+        if self._kernel is not None:
+            self._kernel.close()
+            self._kernel = None
+
+
+def _joined(parts: Sequence[str], words: Dict[str, str]) -> str:
+    text: List[str] = []
+    for index, part in enumerate(parts):
+        if index % 2 == 0:
+            text.append(part)
+        elif part in words:
+            text.append(words[part])
+        else:
+            raise AgentError(BAD_REQUEST, f"No expression is named {part!r}.")
+    return "".join(text)
+
+
+def _texts(request: Request, name: str, most: int) -> List[str]:
+    value = request.body.get(name)
+    if value is None:
+        return []
+    good = isinstance(value, list) and len(value) <= most and all(isinstance(item, str) for item in value)
+    if not good or sum(map(len, value)) > _LARGEST_PROGRAM:
+        raise AgentError(BAD_REQUEST, f"Parameter {name!r} must be a list of texts.")
+    return list(value)
+
+
+def _version(tools: Tools, executable: Executable, request: Request) -> Tuple[Optional[str], Tuple[int, int]]:
+    said = nameless_file(request.proc, "Version of bpftrace")
+    try:
+        tool = tools.start(executable, ["--version"], said, said)
+        tools.wait([tool], 20.0, request.channel.check)
+        tools.end([tool], 1.0)
+        tools.settle(tool)
+        match = _VERSION.search(os.pread(said, 256, 0).decode("utf-8", "replace"))
+    finally:
+        os.close(said)
+    if match is None:
+        return None, (0, 0)
+    return match.group(0).lstrip("v"), (int(match.group(1)), int(match.group(2)))

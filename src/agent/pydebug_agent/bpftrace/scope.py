@@ -1,0 +1,86 @@
+"""Which threads a program is to see, as expressions of bpftrace's language."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, Sequence, Set
+
+from ..errors import BAD_REQUEST, NO_BTF, PROCESS_GONE, TARGET_NOT_VISIBLE, AgentError
+from ..proc import Proc
+from ..request import Request
+from ..roots import Containers
+from ..timing.btf import Btf
+
+_SAME_START_SECONDS = 2.0
+_MOST_NAMESPACES = 16
+_NUMBERS = ("pid", "numbers")
+# struct upid: the number and the namespace it counts in.
+_NUMBER_BYTES = 16
+
+
+def expressions(request: Request, node: bool, pids: Sequence[int]) -> Dict[str, str]:
+    """Return what ``target``, ``pid`` and ``tid`` stand for.
+
+    A container's processes share its mount namespace, which no other container has. bpftrace's own pid and tid are
+    the node's numbers in old versions, and change places inside a PID namespace in some newer ones.
+    """
+    if node:
+        return {"target": "1", "pid": "curtask->tgid", "tid": "curtask->pid"}
+    offset = _offset_of_numbers()
+    pid = _number("curtask->group_leader->thread_pid", offset)
+    namespaces = _mount_namespaces(request.proc, request.containers)
+    target = _any_of("curtask->nsproxy->mnt_ns->ns.inum", namespaces)
+    if pids:
+        _require(request, pids)
+        target = f"({target} && {_any_of(pid, pids)})"
+    return {"target": target, "pid": pid, "tid": _number("curtask->thread_pid", offset)}
+
+
+def _number(thread: str, offset: int) -> str:
+    """The number of a thread or process in the namespace it lives in."""
+    return f"(*(int32 *)kptr((uint64){thread} + {offset} + {_NUMBER_BYTES} * (uint64){thread}->level))"
+
+
+def _any_of(value: str, numbers: Sequence[int]) -> str:
+    return "(" + " || ".join(f"{value} == {number}" for number in numbers) + ")"
+
+
+def _offset_of_numbers() -> int:
+    try:
+        types = Btf({_NUMBERS}, set())
+    except (OSError, ValueError) as error:
+        raise AgentError(
+            NO_BTF,
+            f"The kernel's description of its types cannot be read: {error}.",
+            detail={"tool": "bpftrace"},
+        ) from error
+    if types.missing:
+        raise AgentError(NO_BTF, "The kernel's types lack pid.numbers.", detail={"tool": "bpftrace"})
+    return types.members[_NUMBERS]
+
+
+def _mount_namespaces(proc: Proc, containers: Containers) -> List[int]:
+    found: Set[int] = set()
+    for pid in proc.pids():
+        try:
+            if containers.in_target(pid) is not False:
+                found.add(int(proc.link(pid, "ns", "mnt").strip("mnt:[]")))
+        except (OSError, ValueError):
+            continue
+    if not found:
+        raise AgentError(
+            TARGET_NOT_VISIBLE,
+            "No process of the target container can be seen: it does not share its process namespace.",
+        )
+    return sorted(found)[:_MOST_NAMESPACES]
+
+
+def _require(request: Request, pids: Sequence[int]) -> None:
+    started: Mapping[str, float] = request.started()
+    for pid in pids:
+        if not request.proc.exists(pid):
+            raise AgentError(PROCESS_GONE, f"Process {pid} is gone.", pid)
+        expected = started.get(str(pid))
+        if expected is not None and abs(request.proc.started(pid) - float(expected)) > _SAME_START_SECONDS:
+            raise AgentError(PROCESS_GONE, f"Process {pid} is gone; its number belongs to another one now.", pid)
+        if request.containers.is_ours(pid):
+            raise AgentError(BAD_REQUEST, f"Process {pid} belongs to the debug container.", pid)

@@ -1,0 +1,259 @@
+# bpftrace beside applications, in sessions on the tools image.
+
+BeforeDiscovery {
+    $cache = $env:PYDEBUG_CACHE ? $env:PYDEBUG_CACHE : '/var/cache/pydebug'
+    $script:missing = -not (Test-Path -LiteralPath (Join-Path $cache 'images/debug-tools/config.json'))
+    if (-not (Test-Path -LiteralPath '/sys/kernel/btf/vmlinux')) {
+        Write-Warning 'SKIPPED: the tests of Invoke-Bpftrace. This kernel does not describe its types (no BTF).'
+        $script:missing = $true
+    }
+    elseif ($script:missing) {
+        Write-Warning 'SKIPPED: the tests of Invoke-Bpftrace. The tools image was not made here: "tests/images/make debug-tools" says why.'
+    }
+}
+
+BeforeAll {
+    . (Join-Path $PSScriptRoot 'common.ps1')
+    $script:ns = New-TestNamespace
+    $script:image = 'pydebug.test/debug-tools:1'
+
+    # An application that opens a file ten times a second in a thread of its own, and forks a child that does so too.
+    $script:opener = @'
+import os, threading, time
+if os.fork() == 0:
+    while True:
+        open("/srv/child,a\nb", "a").close()
+        time.sleep(0.1)
+def opens():
+    while True:
+        open("/etc/hostname").close()
+        time.sleep(0.1)
+threading.Thread(target=opens, name="opener").start()
+print("ready", flush=True)
+while True:
+    time.sleep(1)
+'@
+
+    function Get-Opener([string] $Namespace) {
+        New-TestPod $Namespace -Command 'python3', '-u', '-c', $script:opener -ReadyLog 'ready'
+    }
+}
+
+AfterAll {
+    Remove-TestNamespace $script:ns
+}
+
+Describe 'Invoke-Bpftrace' -Skip:$script:missing {
+    BeforeAll {
+        $script:pod = Get-Opener $script:ns
+        # Another pod that does the same: none of its events may be seen.
+        $script:other = Get-Opener $script:ns
+        $script:session = Start-PodDebug $script:pod -Namespace $script:ns -For Bpftrace -Image $script:image
+        $script:opens = 'tracepoint:syscalls:sys_enter_openat { printf("%d %d %s %s\n", pid, tid, comm, str(args.filename)); }'
+    }
+
+    Context 'the program' {
+        It 'writes what it prints, with the numbers of the pod, and of the target alone' {
+            $events = @($script:session | Invoke-Bpftrace -Program $script:opens -DurationSeconds 3)
+            $events[0] | Should -BeOfType PyDebug.BpftraceEvent
+            $events[0].PodName | Should -Be $script:pod
+            $events.Kind | Select-Object -Unique | Should -Be 'Print'
+            $hostname = @($events | Where-Object Text -Match '/etc/hostname')
+            # Ten a second for three seconds.
+            $hostname.Count | Should -BeGreaterThan 22
+            $hostname.Count | Should -BeLessThan 34
+            $hostname.Text | ForEach-Object { $_ -match '^1 (\d+) ' | Should -BeTrue; $Matches[1] | Should -Not -Be '1' }
+            $child = @($events | Where-Object Text -Match 'child')
+            $child.Count | Should -BeGreaterThan 22
+            $child.Count | Should -BeLessThan 34
+            $child[0].Text | Should -Match '^(\d+) \1 python3 /srv/child,a\\nb$'
+        }
+
+        It 'narrows to the processes that are named' {
+            $events = @($script:session | Invoke-Bpftrace -Program $script:opens -DurationSeconds 1 -ProcessId 1)
+            $events.Count | Should -BeGreaterThan 5
+            $events.Text | Should -Not -Match 'child'
+            $child = $script:session | Get-PyProcess | Where-Object ProcessId -ne 1
+            $events = @($child | Invoke-Bpftrace -Program $script:opens -DurationSeconds 1)
+            $events.Count | Should -BeGreaterThan 5
+            $events.Text | Should -Match "^$($child.ProcessId) "
+        }
+
+        It 'sees the whole node where it is asked to, and says so' {
+            $program = 'tracepoint:syscalls:sys_enter_openat /str(args.filename) == "/etc/hostname"/ { @[pid] = count(); }'
+            $maps = @($script:session | Invoke-Bpftrace -Program $program -DurationSeconds 1 -Scope Node -WarningVariable said -WarningAction SilentlyContinue)
+            $maps.Count | Should -BeGreaterThan 1
+            "$said" | Should -Match 'every process of the node'
+        }
+
+        It 'writes maps with keys taken apart and typed' {
+            $program = 'tracepoint:syscalls:sys_enter_openat { @opens[str(args.filename), pid] = count(); @h = hist(pid); @s[comm] = stats(1); }'
+            $maps = @($script:session | Invoke-Bpftrace -Program $program -DurationSeconds 2)
+            $row = $maps | Where-Object { $_.Map -eq '@opens' -and $_.Keys[0] -eq '/etc/hostname' }
+            $row.Keys | Should -Be '/etc/hostname', 1
+            $row.Keys[1] | Should -BeOfType long
+            $row.Value | Should -BeGreaterThan 12
+            ($maps | Where-Object Map -eq '@opens').Keys | Should -Contain '/srv/child,a\nb'
+            ($maps | Where-Object Map -eq '@h').Buckets.Count | Should -BeGreaterThan 0
+            ($maps | Where-Object Map -eq '@s').Average | Should -Be 1
+        }
+
+        It 'comes from a file, with arguments' {
+            $file = Join-Path $TestDrive 'mine.bt'
+            Set-Content -LiteralPath $file -Value "#!/usr/bin/env bpftrace`nBEGIN { printf(`"%d %s\n`", `$1, str(`$2)); exit(); }"
+            $event = $script:session | Invoke-Bpftrace -Path $file -Argument 10, '-x'
+            $event.Text | Should -Be '10 -x'
+        }
+
+        It 'gives bpftrace''s own JSON with -Raw' {
+            $lines = @($script:session | Invoke-Bpftrace -Program 'BEGIN { @a[1, "x"] = 5; exit(); }' -Raw)
+            ($lines | ConvertFrom-Json | Where-Object type -eq map).data.'@a'.'1,x' | Should -Be 5
+        }
+
+        It 'prints the program as it would run with -WhatIf, and runs nothing' {
+            $text = $script:session | Invoke-Bpftrace -Program 'tracepoint:syscalls:sys_enter_read /pid == 1/ { @ = count(); }' -WhatIf
+            $text | Should -Match '^tracepoint:syscalls:sys_enter_read /\(curtask->nsproxy->mnt_ns->ns\.inum == \d+\) && \(.+ == 1\)/ \{ @ = count\(\); \}$'
+        }
+
+        It 'survives CLIXML and JSON with nothing lost' {
+            $rows = @($script:session | Invoke-Bpftrace -Program 'BEGIN { @a[1, "x"] = 5; @h["k"] = hist(9); @s = stats(3); printf("said\n"); exit(); }')
+            $rows.Count | Should -Be 4
+            $clixml = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($rows))
+            ($clixml | ConvertTo-Json -Depth 5) | Should -Be ($rows | ConvertTo-Json -Depth 5)
+        }
+    }
+
+    Context 'the end' {
+        It 'comes by the clock, and its maps arrive' {
+            $clock = [System.Diagnostics.Stopwatch]::StartNew()
+            $map = $script:session | Invoke-Bpftrace -Program 'profile:hz:49 { @ = count(); } BEGIN { @x = 1; }' -DurationSeconds 2 | Where-Object Map -eq '@x'
+            $map.Value | Should -Be 1
+            $clock.Elapsed.TotalSeconds | Should -BeGreaterThan 2
+            $clock.Elapsed.TotalSeconds | Should -BeLessThan 12
+        }
+
+        It 'comes with the pipeline, without waiting for the clock' {
+            $clock = [System.Diagnostics.Stopwatch]::StartNew()
+            $script:session | Invoke-Bpftrace -Program $script:opens -Continuous | Select-Object -First 2 | Should -HaveCount 2
+            $clock.Elapsed.TotalSeconds | Should -BeLessThan 20
+        }
+
+        It 'comes where the client is gone' {
+            $script = @"
+`$env:KUBECONFIG = '$($env:KUBECONFIG)'; Import-Module '$(Join-Path $script:ModulePath PyDebug.psd1)'
+Start-PodDebug $script:pod -Namespace $script:ns -For Bpftrace -Image $script:image |
+    Invoke-Bpftrace -Program '$($script:opens)' -Continuous | ForEach-Object { [Console]::Out.WriteLine('event') }
+"@
+            $program, $arguments = Get-PwshCommand
+            $encoded = [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes($script))
+            $start = [System.Diagnostics.ProcessStartInfo]::new($program)
+            @($arguments) + @('-NoProfile', '-NonInteractive', '-EncodedCommand', $encoded) | ForEach-Object { $start.ArgumentList.Add($_) }
+            $start.RedirectStandardOutput = $true
+            $child = [System.Diagnostics.Process]::Start($start)
+            try {
+                while ($null -ne ($line = $child.StandardOutput.ReadLine()) -and $line -ne 'event') { }
+                $line | Should -Be 'event'
+                (Get-PodProcessTable $script:ns $script:pod).Command -join ' ' | Should -Match 'bpftrace'
+            }
+            finally {
+                $child.Kill()
+                $child.WaitForExit()
+            }
+            Wait-Until -What 'the end of bpftrace' -Seconds 60 {
+                -not (Get-PodProcessTable $script:ns $script:pod | Where-Object Command -Match 'bpftrace')
+            } | Out-Null
+        }
+
+        It 'comes when the program prints more than was allowed, with a warning' {
+            $events = @($script:session | Invoke-Bpftrace -Program 'interval:us:100 { printf("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"); }' -MaximumBytes 4096 -DurationSeconds 60 -WarningVariable said -WarningAction SilentlyContinue)
+            $events.Count | Should -BeGreaterThan 10
+            $events.Count | Should -BeLessThan 100
+            "$said" | Should -Match 'more than 4,096 bytes'
+        }
+
+        It 'leaves nothing of ours behind' {
+            Wait-Until -What 'the end of the agent' { -not (Get-AgentProcess $script:ns $script:pod) } | Out-Null
+            (Get-PodProcessTable $script:ns $script:pod).Command -join ' ' | Should -Not -Match 'bpftrace'
+            (Get-PodProcessTable $script:ns $script:pod).State | Should -Not -Contain 'Z'
+        }
+    }
+
+    Context 'what is lost' {
+        It 'is counted: events that nobody could read' {
+            # All at once, before anybody reads.
+            $program = 'BEGIN { $i = 0; while ($i < 3000) { printf("%d %s\n", $i, "' + ('a' * 180) + '"); $i++; } } interval:ms:300 { exit(); }'
+            $events = @($script:session | Invoke-Bpftrace -Program $program -WarningVariable said -WarningAction SilentlyContinue)
+            "$said" -match '([\d,]+) events came faster' | Should -BeTrue
+            [int]($Matches[1] -replace ',') + $events.Count | Should -Be 3000
+        }
+
+        It 'is counted: keys for which a map had no room, with the line that wrote them' {
+            $program = "BEGIN {`n  `$i = 0; while (`$i < 40) { @m[`$i] = 1; `$i++; }`n  exit(); }"
+            $rows = @($script:session | Invoke-Bpftrace -Program $program -MaximumKeys 16 -WarningVariable said -WarningAction SilentlyContinue)
+            $rows.Count | Should -Be 16
+            "$said" | Should -Match 'Line 2, column \d+: a map was full and took no more keys \(-MaximumKeys is 16\), 24 times'
+        }
+    }
+
+    Context 'a program that cannot run' {
+        It 'is answered with its place: <Id>' -ForEach @(
+            @{ Id = 'ProgramInvalid'; Text = "BEGIN { }`ntracepoint:syscalls:sys_enter_read /pid == 1/ { printf(`"%d\n`", foo); }"; Says = "Line 2, column 64: Unknown identifier: 'foo'" }
+            @{ Id = 'ProgramInvalid'; Text = 'BEGIN { @ = count( }'; Says = 'Line 1, column 20: syntax error' }
+            @{ Id = 'ProgramInvalid'; Text = 'BEGIN { system("ls"); }'; Says = 'Line 1, column 9: system\(\) is an unsafe function' }
+            @{ Id = 'ProbeUnavailable'; Text = "BEGIN { }`n`ntracepoint:syscalls:sys_enter_nope { }"; Says = 'Line 3: tracepoint not found' }
+            @{ Id = 'ProbeUnavailable'; Text = 'uprobe:/nope:malloc { }'; Says = "'/nope' does not exist" }
+            @{ Id = 'ProgramRejected'; Text = 'tracepoint:syscalls:sys_enter_openat { $i = 0; $p = (uint64)curtask; while ($i < 600) { $p = *(uint64 *)kptr($p + 8) + $p * 3; @x[$p] = ($p, $i); $i++; } }'; Says = 'Error loading BPF program' }
+        ) {
+            $found = Get-Failure { $script:session | Invoke-Bpftrace -Program $Text -DurationSeconds 2 }
+            Get-ErrorId $found.First | Should -Be $Id
+            "$($found.First)" | Should -Match $Says
+            $found.Errors.Count | Should -Be 1
+            $found.Output | Should -BeNullOrEmpty
+        }
+
+        It 'is refused with its line where it cannot be narrowed to the target' {
+            { $script:session | Invoke-Bpftrace -Program "BEGIN { }`ntracepoint:irq:softirq_entry { @ = count(); }" } |
+                Should -Throw -ErrorId 'ProbeNotScoped*' -ExpectedMessage 'Line 2: tracepoint:irq:softirq_entry*'
+        }
+
+        It 'is answered before a pod is asked: <Because>' -ForEach @(
+            @{ Because = 'no program'; Parameters = @{ } }
+            @{ Because = 'two programs'; Parameters = @{ Program = 'BEGIN { }'; Path = 'x.bt' } }
+            @{ Because = 'two ends'; Parameters = @{ Program = 'BEGIN { }'; Continuous = $true; DurationSeconds = 3 } }
+        ) {
+            { $script:session | Invoke-Bpftrace @Parameters } | Should -Throw -ErrorId 'ParameterInvalid*'
+        }
+    }
+
+    Context 'what it needs' {
+        It 'is named where the image has no bpftrace' {
+            $session = Start-PodDebug $script:other -Namespace $script:ns -For Bpftrace
+            $found = Get-Failure { $session | Invoke-Bpftrace -Program 'BEGIN { exit(); }' }
+            Get-ErrorId $found.First | Should -Be 'ToolUnavailable'
+            "$($found.First)" | Should -Match "has no bpftrace\. Start-PodDebug $script:other .*-For Bpftrace -Image"
+        }
+
+        It 'is named where the profile has too little' {
+            $session = Start-PodDebug $script:other -Namespace $script:ns -Image $script:image
+            $found = Get-Failure { $session | Invoke-Bpftrace -Program 'BEGIN { exit(); }' }
+            Get-ErrorId $found.First | Should -Be 'NoCapability'
+            "$($found.First)" | Should -Match 'no CAP_BPF and CAP_PERFMON\. Start-PodDebug .*-For Bpftrace'
+        }
+
+        It 'is less for a profile probe: <Program>' -ForEach @(
+            @{ Program = 'profile:hz:49 { @[pid] = count(); } BEGIN { printf("runs\n"); }'; Id = $null }
+            @{ Program = 'tracepoint:syscalls:sys_enter_read { @ = count(); }'; Id = 'NoTracefs' }
+            @{ Program = 'uprobe:/proc/1/root/usr/bin/python3:main { @ = count(); }'; Id = 'NoCapability' }
+        ) {
+            $session = Start-PodDebug $script:other -Namespace $script:ns -Image $script:image -SecurityProfile Trace
+            $found = Get-Failure { $session | Invoke-Bpftrace -Program $Program -DurationSeconds 1 }
+            if ($Id) {
+                Get-ErrorId $found.First | Should -Be $Id
+            }
+            else {
+                $found.Errors | Should -BeNullOrEmpty
+                $found.Output.Text | Should -Contain 'runs'
+            }
+        }
+    }
+}
