@@ -167,7 +167,7 @@ class Refusals(TimeTest):
             ({"rate": 0}, "rate"),
             ({"depth": 0}, "depth"),
             ({"depth": 1e9}, "depth"),
-            ({"exact": True}, "every single one"),
+            ({"exact": True, "method": "memory"}, "only be taken by method"),
             ({"exact": "yes"}, "exact"),
             ({"thread": 7}, "thread"),
             ({"minimumWait": -1}, "minimumWait"),

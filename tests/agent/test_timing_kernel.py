@@ -71,7 +71,7 @@ class Waits(ReaderTest):
         (began, before, _), (ended, after, shorts) = said
         window = ended - began
         self.assertGreaterEqual(len(after), 8)
-        for name, (tid, reason, line, spent) in after.items():
+        for name, (tid, reason, line, spent, _, _) in after.items():
             with self.subTest(python=python.label, thread=name):
                 times = recording.threads[tid]
                 self.assertEqual(times.name, name)

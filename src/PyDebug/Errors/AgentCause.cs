@@ -39,6 +39,7 @@ internal static class AgentCause
     public const string PythonStarting = "PythonStarting";
     public const string Seccomp = "Seccomp";
     public const string TargetNotVisible = "TargetNotVisible";
+    public const string TooManySwitches = "TooManySwitches";
     public const string TooManyThreads = "TooManyThreads";
     public const string ToolFailed = "ToolFailed";
     public const string ToolOutputInvalid = "ToolOutputInvalid";

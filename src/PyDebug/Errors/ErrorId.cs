@@ -82,6 +82,7 @@ internal static class ErrorId
     public const string TargetNotVisible = "TargetNotVisible";
     public const string TargetRestarted = "TargetRestarted";
     public const string TlsFailed = "TlsFailed";
+    public const string TooManySwitches = "TooManySwitches";
     public const string TooManyThreads = "TooManyThreads";
     public const string ToolFailed = "ToolFailed";
     public const string ToolOutputInvalid = "ToolOutputInvalid";

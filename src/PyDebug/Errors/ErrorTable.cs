@@ -141,6 +141,8 @@ internal static class ErrorTable
             f => Advice.ForSampler(AgentCause.Kernel, f)),
         [AgentCause.NoTracefs] = new(ErrorId.NoTracefs, ErrorCategory.ResourceUnavailable,
             f => $"{f.Start("-For Bpftrace")} may mount it (profile SysAdmin: privileged)."),
+        [AgentCause.TooManySwitches] = new(ErrorId.TooManySwitches, ErrorCategory.LimitsExceeded,
+            _ => "Without -Exact the waits are sampled, which costs nothing at a switch; -Force takes all of them."),
         [AgentCause.TooManyThreads] = new(ErrorId.TooManyThreads, ErrorCategory.LimitsExceeded,
             _ => "-ThreadName takes those that matter."),
 

@@ -1,8 +1,8 @@
 """Threads that each wait for one thing most of the time, and keep count of it by their own clock.
 
-Each line of input is answered with {thread: [native id, reason, line of
-the wait, seconds so far]} and a row for each
-short thread that ended: native id, work, its own count of its life and of its CPU, and its starter's count.
+Each line of input is answered with the time, {thread: [native id, reason, line of the wait, seconds so far, how many,
+the longest]}, and a row for each short thread that ended: native id, work, its own count of its life and of its CPU,
+and its starter's count.
 """
 
 import ctypes
@@ -35,11 +35,15 @@ def waits(reason, period, wait):
 
     def loop():
         row = rows[wait.__name__] = {"tid": threading.get_native_id(), "reason": reason, "spent": 0.0, "since": 0.0}
+        row["count"] = row["longest"] = 0
         row["line"] = wait.__code__.co_firstlineno + 1
         while True:
             row["since"] = began = time.monotonic()
             wait()
-            row["spent"] += time.monotonic() - began
+            took = time.monotonic() - began
+            row["spent"] += took
+            row["count"] += 1
+            row["longest"] = max(row["longest"], took)
             row["since"] = 0.0
             time.sleep(period)
 
@@ -176,7 +180,7 @@ def main():
         said = {}
         for name, row in rows.items():
             running = now - row["since"] if row["since"] else 0.0
-            said[name] = [row["tid"], row["reason"], row["line"], row["spent"] + running]
+            said[name] = [row["tid"], row["reason"], row["line"], row["spent"] + running, row["count"], row["longest"]]
         print(json.dumps([now, said, [row for row in shorts if len(row) == 5]]), flush=True)
 
 

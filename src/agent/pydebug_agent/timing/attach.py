@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..reader.layouts import Layout
-from ..reader.waits import system_calls
 from . import bpf, records
 from .bpf import Kernel, KernelRefusal
 from .iterator import IteratorProgram
@@ -16,6 +15,7 @@ from .machine import EXEC, EXIT, FREE, ITERATOR, Machine
 from .names import identity_offset
 from .programs import CpuProgram, ExecProgram, ExitProgram, FreeProgram, ProbeProgram
 from .ring import Ring
+from .switches import SwitchProgram
 from .walk import Maps
 
 _MOST_TARGETS = 4096
@@ -41,16 +41,22 @@ class TargetEntry(NamedTuple):
     lost: int
     runs: int
     nanoseconds: int
+    switches: int
 
 
 class Attachment:
-    """All that the sampler has in the kernel. Nothing of it outlives ``close``, or this process."""
+    """All that the sampler has in the kernel. Nothing of it outlives ``close``, or this process.
 
-    def __init__(self, machine: Machine, threads: int, depth: int) -> None:
+    With ``exact``, a program can be had that takes every single wait.
+    """
+
+    def __init__(self, machine: Machine, threads: int, depth: int, exact: bool = False) -> None:
         self.machine = machine
         self.stacks_size = _power(8 * threads, _LEAST_STACKS, _MOST_STACKS)
         self._threads_size = _power(4 * threads, _LEAST_THREADS, _MOST_THREADS)
         self._depth = depth
+        self._exact = exact
+        self._switch_events: List[int] = []
         self._events: List[int] = []
         self._ring: Optional[Ring] = None
         self._kernel = Kernel()
@@ -73,6 +79,15 @@ class Attachment:
             scratch=kernel.map(bpf.MAP_ARRAY, 4, scratch, max(bpf.cpus("possible")) + 1, "pydebug_scratch"),
             iterator_scratch=kernel.map(bpf.MAP_ARRAY, 4, scratch, 1, "pydebug_area"),
         )
+        if self._exact:
+            self.maps = self.maps._replace(
+                open=kernel.map(
+                    bpf.MAP_HASH, records.THREAD_KEY.size, records.OPEN_ENTRY.size, self._threads_size, "pydebug_open"
+                ),
+                waits=kernel.map(
+                    bpf.MAP_HASH, records.STACK_KEY.size, records.WAIT_ENTRY.size, self.stacks_size, "pydebug_each"
+                ),
+            )
         self._ring = Ring(self.maps.ring, ring)
         # How deep this process's own namespace lies is not known before a program has looked.
         self._level = 0
@@ -83,12 +98,13 @@ class Attachment:
         """Load the programs that sample."""
         kernel, types = self._kernel, self.machine.types
         common = (self.machine, self.maps, self._depth, self._level)
-        futex = next(number for number, name in system_calls().items() if name == "futex")
         self._cpu = kernel.program(CpuProgram(*common).build(), bpf.PROGRAM_PERF_EVENT, "pydebug_cpu")
         self._iterator = kernel.program(
-            IteratorProgram(*common, futex=futex).build(), bpf.PROGRAM_TRACING, "pydebug_waits",
+            IteratorProgram(*common).build(), bpf.PROGRAM_TRACING, "pydebug_waits",
             bpf.ATTACH_ITERATOR, types[ITERATOR], bpf.SLEEPABLE,
         )  # fmt: skip
+        if self._exact:
+            self._switch = kernel.program(SwitchProgram(*common).build(), bpf.PROGRAM_PERF_EVENT, "pydebug_switch")
         for program, name, event in (
             (FreeProgram(*common), "pydebug_free", FREE),
             (ExitProgram(*common), "pydebug_exit", EXIT),
@@ -147,8 +163,18 @@ class Attachment:
         """Return what was counted of a process."""
         data = self._kernel.lookup(self.maps.targets, struct.pack("<I", tgid), records.TARGET_BYTES)
         if data is None:
-            return TargetEntry(0, 0, 0, 0)
-        return TargetEntry(*struct.unpack_from("<4Q", data, records.TARGET["ended"]))
+            return TargetEntry(0, 0, 0, 0, 0)
+        return TargetEntry(*struct.unpack_from("<5Q", data, records.TARGET["ended"]))
+
+    def end(self, tgid: int, now: int) -> TargetEntry:
+        """Let nothing more of a process through; return what was counted of it before."""
+        entry = self.target(tgid)
+        key = struct.pack("<I", tgid)
+        data = self._kernel.lookup(self.maps.targets, key, records.TARGET_BYTES)
+        if data is not None and not entry.ended:
+            place = records.TARGET["ended"]
+            self._kernel.update(self.maps.targets, key, data[:place] + struct.pack("<Q", now) + data[place + 8 :])
+        return entry
 
     def link(self, pid: int) -> int:
         """Bind the iterator to a process."""
@@ -180,6 +206,37 @@ class Attachment:
         while self._events:
             self._kernel.drop(self._events.pop())
 
+    def watch_switches(self, tids: Iterable[int]) -> None:
+        """Take every wait of threads, and of those that they start."""
+        for tid in tids:
+            try:
+                event = self._kernel.switch_event(tid, self._switch)
+            except KernelRefusal as refusal:
+                # It ended meanwhile.
+                if refusal.errno != errno.ESRCH:
+                    raise
+                continue
+            self._switch_events.append(event)
+            self._kernel.enable(event)
+
+    def stop_switches(self) -> None:
+        """Take no more waits."""
+        while self._switch_events:
+            self._kernel.drop(self._switch_events.pop())
+
+    def waits(self) -> Iterator[Tuple[bytes, Tuple[int, ...]]]:
+        """Yield count, nanoseconds and longest of the waits that are over, by the keys of their stacks."""
+        items = self._kernel.items(self.maps.waits, records.STACK_KEY.size, records.WAIT_ENTRY.size, self.stacks_size)
+        return ((key, records.WAIT_ENTRY.unpack(value)) for key, value in items)
+
+    def take_open(self, thread: bytes) -> Optional[Tuple[int, ...]]:
+        """Return the wait in which a thread is, or was when it ended."""
+        value = self._kernel.lookup(self.maps.open, thread, records.OPEN_ENTRY.size)
+        if value is None:
+            return None
+        self._kernel.delete(self.maps.open, thread)
+        return records.OPEN_ENTRY.unpack(value)
+
     def records(self) -> Iterator[bytes]:
         """Yield what came through the ring."""
         return self._ring.records() if self._ring is not None else iter(())
@@ -196,6 +253,7 @@ class Attachment:
     def close(self) -> None:
         """Let go of everything."""
         self._events = []
+        self._switch_events = []
         if self._ring is not None:
             self._ring.close()
             self._ring = None

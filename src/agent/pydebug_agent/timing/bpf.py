@@ -15,15 +15,17 @@ PROGRAM_PERF_EVENT, PROGRAM_TRACING = 7, 26
 ATTACH_RAW_TRACEPOINT, ATTACH_ITERATOR = 23, 28
 SLEEPABLE = 1 << 4
 
-_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _PROGRAM_LOAD, _RAW_TRACEPOINT_OPEN = 0, 1, 2, 5, 17
+_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _PROGRAM_LOAD, _RAW_TRACEPOINT_OPEN = 0, 1, 2, 3, 5, 17
 _MAP_LOOKUP_BATCH, _MAP_TAKE_BATCH, _LINK_CREATE, _ENABLE_STATISTICS, _ITERATOR_CREATE = 24, 25, 28, 32, 33
 
 _ATTRIBUTE_BYTES = 144
 _PERF_BYTES = 128
 _LOG_BYTES = 1 << 20
 _LOG_LINES = 12
-_SOFTWARE_EVENT, _CPU_CLOCK = 1, 0
-_DISABLED, _EXCLUDE_IDLE, _CLOSE_ON_EXEC = 1, 1 << 7, 8
+_ATTEMPTS = 20
+_SOFTWARE_EVENT, _CPU_CLOCK, _CONTEXT_SWITCHES = 1, 0, 3
+_DISABLED, _INHERIT, _EXCLUDE_IDLE, _INHERIT_THREAD, _REMOVE_ON_EXEC = 1, 1 << 1, 1 << 7, 1 << 35, 1 << 36
+_CLOSE_ON_EXEC = 8
 _ENABLE, _SET_PERIOD, _SET_BPF = 0x2400, 0x40082404, 0x40042408
 
 Item = Tuple[bytes, bytes]
@@ -116,6 +118,15 @@ class Kernel:
             raise
         return bytes(value.raw)
 
+    def delete(self, map_: int, key: bytes) -> None:
+        """Remove an entry of a map, where there is one."""
+        key_ = self._ctypes.create_string_buffer(key, len(key))
+        try:
+            self._call(_MAP_DELETE, struct.pack("<IxxxxQ", map_, self._ctypes.addressof(key_)), "BPF_MAP_DELETE_ELEM")
+        except KernelRefusal as refusal:
+            if refusal.errno != errno.ENOENT:
+                raise
+
     def items(self, map_: int, key: int, value: int, entries: int, take: bool = False) -> Iterator[Item]:
         """Yield the entries of a hash in few calls; with ``take`` they leave the map."""
         ctypes = self._ctypes
@@ -171,11 +182,17 @@ class Kernel:
 
     def clock_event(self, cpu: int, period: int, program: int) -> int:
         """Run a program each ``period`` nanoseconds in which a processor is not idle."""
-        attribute = struct.pack(
-            "<IIQQQQQ", _SOFTWARE_EVENT, _PERF_BYTES, _CPU_CLOCK, period, 0, 0, _DISABLED | _EXCLUDE_IDLE
-        )
+        return self._event(_CPU_CLOCK, period, _DISABLED | _EXCLUDE_IDLE, -1, cpu, program)
+
+    def switch_event(self, tid: int, program: int) -> int:
+        """Run a program each time a thread, or one that it starts from now on, leaves its processor."""
+        flags = _DISABLED | _INHERIT | _INHERIT_THREAD | _REMOVE_ON_EXEC
+        return self._event(_CONTEXT_SWITCHES, 1, flags, tid, -1, program)
+
+    def _event(self, kind: int, period: int, flags: int, tid: int, cpu: int, program: int) -> int:
+        attribute = struct.pack("<IIQQQQQ", _SOFTWARE_EVENT, _PERF_BYTES, kind, period, 0, 0, flags)
         buffer = self._ctypes.create_string_buffer(attribute, _PERF_BYTES)
-        descriptor = self._libc.syscall(self._perf, buffer, -1, cpu, -1, _CLOSE_ON_EXEC)
+        descriptor = self._libc.syscall(self._perf, buffer, tid, cpu, -1, _CLOSE_ON_EXEC)
         if descriptor < 0:
             raise KernelRefusal(self._ctypes.get_errno(), "perf_event_open")
         self._open.append(descriptor)
@@ -202,10 +219,14 @@ class Kernel:
 
     def _call(self, command: int, attribute: bytes, stage: str) -> int:
         buffer = self._ctypes.create_string_buffer(attribute, _ATTRIBUTE_BYTES)
-        result = self._libc.syscall(self._bpf, command, buffer, _ATTRIBUTE_BYTES)
-        if result < 0:
-            raise KernelRefusal(self._ctypes.get_errno(), stage)
-        return int(result)
+        for _ in range(_ATTEMPTS):
+            result = self._libc.syscall(self._bpf, command, buffer, _ATTRIBUTE_BYTES)
+            if result >= 0:
+                return int(result)
+            # The verifier stops where a signal comes.
+            if self._ctypes.get_errno() not in (errno.EAGAIN, errno.EINTR):
+                break
+        raise KernelRefusal(self._ctypes.get_errno(), stage)
 
     def _try(self, command: int, buffer: Any) -> int:
         result = self._libc.syscall(self._bpf, command, buffer, _ATTRIBUTE_BYTES)

@@ -3,35 +3,12 @@
 from __future__ import annotations
 
 from .asm import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, Reg
-from .machine import Machine
-from .records import (
-    FLAG_FIRST_ZERO,
-    FLAG_SECOND_ZERO,
-    KEY_CALL,
-    KEY_HASH,
-    KEY_REASON,
-    REASON_CALL,
-    REASON_FAULT,
-    REASON_GIL,
-    REASON_PREEMPTED,
-    REASON_RUNNABLE,
-    REASON_STOPPED,
-    RECORD_KEY,
-    THREAD,
-)
-from .walk import AREA, GIL, NOW, READ_TASKS_USER, RUN_STATE, TASK_REGISTERS, TURNS, Maps, Program
-
-_STOPPED = 0x4 | 0x8  # __TASK_STOPPED, __TASK_TRACED
-_CALL_MASK = 0xFFF
-_GIL_BYTES = 216
+from .records import KEY_HASH, KEY_REASON, RECORD_KEY, THREAD
+from .walk import NOW, READ_TASKS_USER, RUN_STATE, TURNS, Program
 
 
 class IteratorProgram(Program):
     """Runs once for each thread at each pass, and may sleep to get at the target's memory."""
-
-    def __init__(self, machine: Machine, maps: Maps, depth: int, level: int, futex: int) -> None:
-        super().__init__(machine, maps, depth, level)
-        self._futex = futex
 
     def read_user(self) -> None:
         self.set(R4, Reg(R6))
@@ -65,11 +42,13 @@ class IteratorProgram(Program):
         self._same_as_before()
         self.label("look")
         self.walk()
-        self._reason()
+        self.find_reason()
         self.load(R1, R10, TURNS)
         self.load(R2, R6, self.machine.turns)
         self.jump_if(R1, "!=", Reg(R2), "moved")
         self._remember()
+        if self.maps.open >= 0:
+            self._open_first()
         self.add_sample("out")
         self.label("running")
         self._look("on_cpu")
@@ -98,6 +77,14 @@ class IteratorProgram(Program):
         self.atomic_add(R0, 0, R1)
         self.jump("out")
 
+    def _open_first(self) -> None:
+        """A thread that waited already when its switches began to be seen."""
+        open_ = self.fresh("open")
+        self.lookup(self.maps.open, R7, RECORD_KEY)
+        self.jump_if(R0, "!=", 0, open_)
+        self.open_wait(R7, RECORD_KEY)
+        self.label(open_)
+
     def _remember(self) -> None:
         gone = self.fresh("gone")
         self.lookup(self.maps.threads, R7, RECORD_KEY)
@@ -116,50 +103,3 @@ class IteratorProgram(Program):
         self.do("+", R2, 1)
         self.store(R0, THREAD[name], Reg(R2))
         self.label(gone)
-
-    def _reason(self) -> None:
-        """R9 becomes the reason; the call's number goes into the key."""
-        machine = self.machine
-        self.store(R7, RECORD_KEY + KEY_CALL, 0, 4)
-        self.set(R1, Reg(R6))
-        self.call(TASK_REGISTERS)
-        self.load(R8, R0, machine.call, machine.call_bytes)
-        if machine.call_bytes == 4:
-            self.do("<<", R8, 32)
-            self.do("s>>", R8, 32)
-        self.load(R5, R0, machine.first)
-        self.load(R4, R0, machine.second)
-        self.store(R10, AREA, Reg(R5))
-        self.load(R1, R10, RUN_STATE)
-        self.jump_if(R1, "!=", 0, "asleep")
-        self.set(R9, REASON_PREEMPTED)
-        self.jump_if(R8, "s<", 0, "reason")
-        self.set(R9, REASON_RUNNABLE)
-        self.jump("reason")
-        self.label("asleep")
-        self.set(R9, REASON_STOPPED)
-        self.jump_if(R1, "&", _STOPPED, "reason")
-        self.set(R9, REASON_FAULT)
-        self.jump_if(R8, "s<", 0, "reason")
-        self.set(R9, REASON_CALL)
-        self.do("&", R8, _CALL_MASK)
-        self.store(R7, RECORD_KEY + KEY_CALL, Reg(R8), 4)
-        self._argument(R5, FLAG_FIRST_ZERO)
-        self._argument(R4, FLAG_SECOND_ZERO)
-        self.jump_if(R8, "!=", self._futex, "reason")
-        self.find_gil("reason")
-        self.load(R1, R10, AREA)
-        self.load(R2, R10, GIL)
-        self.do("-", R1, Reg(R2))
-        self.jump_if(R1, ">=", _GIL_BYTES, "reason")
-        self.set(R9, REASON_GIL)
-        self.label("reason")
-        self.set_reason(R9)
-
-    def _argument(self, register: int, flag: int) -> None:
-        # These are ints or of no interest.
-        given = self.fresh("given")
-        self.do("<<", register, 32)
-        self.jump_if(register, "!=", 0, given)
-        self.do("|", R9, flag)
-        self.label(given)

@@ -11,7 +11,7 @@ import random
 import struct
 import time
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Optional
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from .. import errors
 from ..proc import Proc
@@ -20,10 +20,12 @@ from ..reader.layouts import NEWEST
 from ..reader.memory import Denied, Fault, Gone
 from ..reader.target import Target, check_ctypes, gone
 from . import records
-from .attach import Attachment
+from .attach import Attachment, TargetEntry
 from .bpf import KernelRefusal
 from .machine import Machine
+from .rates import MOST_SWITCHES, check_rate
 from .recording import KERNEL, Recording
+from .records import ThreadEntry
 from .refusals import no_types, refused, too_old
 from .tally import Reasons, Tally
 from .tls import find_offset
@@ -34,6 +36,7 @@ WAIT_RATE = 49.0
 
 _OLDEST_MINOR = 11
 _CALIBRATIONS = 8
+_WATCHES = 20
 _LARGEST_SHARE = 0.015  # of a processor, for looking at threads
 _LOOKS_REMEMBERED = 8
 _LONGEST_INTERVAL = 1.0
@@ -51,18 +54,34 @@ class _Process:
         self.tally: Optional[Tally] = None
         self.ended = 0
         self.known: "set[int]" = set()
+        self.counted = TargetEntry(0, 0, 0, 0, 0)
+        self.begin: Callable[[int], None] = lambda now: None
 
 
 class KernelSampler:
-    """Samples several processes at once. Made, it has attached to nothing; failures are AgentErrors."""
+    """Samples several processes at once. Made, it has attached to nothing; failures are AgentErrors.
 
-    def __init__(self, rate: float = 99.0, depth: int = 128, wait_rate: float = WAIT_RATE) -> None:
+    With ``exact`` every single wait is taken too, which costs the target some microseconds at each of its switches: it
+    is declined where that is too much, unless ``force``, and given up where it becomes too much.
+    """
+
+    def __init__(
+        self,
+        rate: float = 99.0,
+        depth: int = 128,
+        wait_rate: float = WAIT_RATE,
+        exact: bool = False,
+        force: bool = False,
+    ) -> None:
         self.interval = 1 / wait_rate
         self.failures: Dict[int, errors.AgentError] = {}
         self._rate = rate
         self._depth = max(1, min(depth, MOST_DEPTH))
         self._least = 1 / wait_rate
         self._looking = 0.0
+        self._exact = exact
+        self._force = force
+        self._given_up = ""
         self._proc = Proc()
         self._processes: List[_Process] = []
         self._by_tgid: Dict[int, _Process] = {}
@@ -117,8 +136,10 @@ class KernelSampler:
             self._attach(machine)
 
     def _attach(self, machine: Machine) -> None:
+        if self._exact and not self._force:
+            check_rate([process.target for process in self._processes])
         threads = sum(len(process.target.tids) for process in self._processes)
-        self._attachment = attachment = Attachment(machine, threads, self._depth)
+        self._attachment = attachment = Attachment(machine, threads, self._depth, self._exact)
         attachment.load()
         reasons = Reasons()
         for process in list(self._processes):
@@ -129,10 +150,17 @@ class KernelSampler:
                 self._processes.remove(process)
                 self.failures[process.pid] = error
         self._cpu_before = time.process_time()
+        if self._exact:
+            for process in self._processes:
+                self._watch(process, attachment)
         self._begun, self._began = time.time(), time.monotonic_ns()
+        # All that is attached does nothing until the process is let through.
+        for process in self._processes:
+            process.begin(self._began)
         for process in self._processes:
             self._look(process)
         attachment.start_clocks(int(1e9 / self._rate))
+        self._switches = (0, time.monotonic())
         self._housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
 
     def _admit(self, process: _Process, attachment: Attachment, reasons: Reasons) -> None:
@@ -160,8 +188,18 @@ class KernelSampler:
         process.tally = Tally(target, process.tgid, reasons)
         self._name_threads(process)
         process.link = attachment.link(process.pid)
-        attachment.add(process.tgid, layout, offset, fixed, time.monotonic_ns())
         self._by_tgid[process.tgid] = process
+        process.begin = lambda now: attachment.add(process.tgid, layout, offset, fixed, now)
+
+    def _watch(self, process: _Process, attachment: Attachment) -> None:
+        """See the switches of all threads; those that are started meanwhile by one that is watched are so too."""
+        watched: "set[int]" = set()
+        for _ in range(_WATCHES):
+            tids = set(process.target.proc.threads(process.pid)) - watched
+            if not tids:
+                break
+            attachment.watch_switches(sorted(tids))
+            watched |= tids
 
     @property
     def ended(self) -> bool:
@@ -209,6 +247,13 @@ class KernelSampler:
         for process in self._processes:
             if not process.ended:
                 self._name_threads(process)
+        if self._exact and not self._force:
+            switches = sum(self._attachment.target(process.tgid).switches for process in self._processes)
+            now = time.monotonic()
+            rate = (switches - self._switches[0]) / (now - self._switches[1])
+            self._switches = (switches, now)
+            if rate > MOST_SWITCHES:
+                self._give_up_exact(rate)
 
     def _name_threads(self, process: _Process) -> None:
         assert process.tally is not None
@@ -237,13 +282,27 @@ class KernelSampler:
             if process is None or process.tally is None:
                 continue
             if kind == records.RECORD_ENDED:
-                process.tally.thread(tid, start, records.thread_entry(record, records.ENDED_THREAD))
+                entry = records.thread_entry(record, records.ENDED_THREAD)
+                self._close_wait(process.tally, (tgid, tid, start), entry)
+                process.tally.thread(tid, start, entry)
             elif kind == records.RECORD_STACK:
                 self._stacks += 1
                 if tgid not in begun:
                     begun.add(tgid)
                     process.tally.begin_naming()
                 process.tally.stack(record)
+
+    def _close_wait(self, tally: Tally, thread: Tuple[int, int, int], entry: ThreadEntry) -> None:
+        """The wait in which a thread is at the end of the recording or of itself."""
+        if not self._exact:
+            return
+        assert self._attachment is not None
+        found = self._attachment.take_open(records.THREAD_KEY.pack(*thread))
+        if found is None:
+            return
+        began, cpu, delay, _, hash_, reason = found
+        blocked = max(0, entry.time - began - (entry.cpu - cpu) - (entry.delay - delay))
+        tally.wait(thread[1], thread[2], hash_, (reason & 0xFFFFFFFF, reason >> 32), (1, blocked, blocked))
 
     def _harvest(self) -> None:
         """Take the counts out of the kernel, where the map has room again."""
@@ -272,12 +331,36 @@ class KernelSampler:
         for process in self._processes:
             if not process.ended:
                 self._look(process)
-                self._name_threads(process)
         end = time.monotonic_ns()
+        for process in self._processes:
+            process.counted = attachment.end(process.tgid, end)
+        attachment.stop_switches()
+        for process in self._processes:
+            self._name_threads(process)
         self._harvest()
+        if self._exact:
+            self._take_waits(attachment)
         self._take_threads(attachment)
         own = time.process_time() - self._cpu_before
-        return {process.pid: self._recording(process, attachment, end, own) for process in self._processes}
+        return {process.pid: self._recording(process, end, own) for process in self._processes}
+
+    def _take_waits(self, attachment: Attachment) -> None:
+        for key, wait in attachment.waits():
+            tgid, tid, start, hash_, reason, call = records.STACK_KEY.unpack(key)
+            process = self._by_tgid.get(tgid)
+            if process is not None and process.tally is not None:
+                process.tally.wait(tid, start, hash_, (reason, call), (wait[0], wait[1], wait[2]))
+
+    def _give_up_exact(self, rate: float) -> None:
+        """The threads switch too often by now: what each wait costs would slow the target down."""
+        assert self._attachment is not None
+        self._attachment.stop_switches()
+        self._exact = False
+        self._given_up = (
+            "The waits were sampled and not taken one by one: %s after %.0f s, more than %d." % (
+                "the threads switched %.0f times a second" % rate, (time.monotonic_ns() - self._began) / 1e9,
+                MOST_SWITCHES)
+        )  # fmt: skip
 
     def _take_threads(self, attachment: Attachment) -> None:
         until = time.monotonic() + _FREEING_SECONDS
@@ -292,13 +375,14 @@ class KernelSampler:
         for (tgid, tid, start), entry in entries:
             process = self._by_tgid.get(tgid)
             if process is not None and process.tally is not None:
+                self._close_wait(process.tally, (tgid, tid, start), entry)
                 process.tally.thread(tid, start, entry)
         self._drain()
 
-    def _recording(self, process: _Process, attachment: Attachment, end: int, own: float) -> Recording:
+    def _recording(self, process: _Process, end: int, own: float) -> Recording:
         assert process.tally is not None
         result = Recording(process.pid, KERNEL)
-        entry = attachment.target(process.tgid)
+        entry = process.counted
         result.begun = self._begun
         result.seconds = (min(entry.ended or end, end) - self._began) / 1e9
         result.rate = self._rate
@@ -308,7 +392,8 @@ class KernelSampler:
         result.own_cpu = own / len(self._processes)
         result.program_seconds = entry.nanoseconds / 1e9
         result.program_runs = entry.runs
-        result.notes = list(process.target.notes)
+        result.exact = self._exact
+        result.notes = list(process.target.notes) + ([self._given_up] if self._given_up else [])
         process.tally.build(result)
         return result
 

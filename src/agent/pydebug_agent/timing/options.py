@@ -20,6 +20,8 @@ class Options(NamedTuple):
     seconds: float
     rate: Optional[float]
     method: str
+    exact: bool
+    force: bool
     depth: int
     thread: str
     minimum: float
@@ -35,14 +37,17 @@ def options(request: Request) -> Options:
     method = request.text("method", required=False) or AUTO
     if method not in (AUTO, KERNEL, MEMORY):
         raise AgentError(BAD_REQUEST, f"There is no method {method!r}; there are 'auto', 'kernel' and 'memory'.")
-    if request.flag("exact"):
-        raise AgentError(BAD_REQUEST, "This agent samples waits; it does not take every single one.")
+    exact = request.flag("exact")
+    if exact and method == MEMORY:
+        raise AgentError(BAD_REQUEST, "Every single wait can only be taken by method 'kernel'.")
     if request.channel.seconds_left() < seconds:
         raise AgentError(BAD_REQUEST, f"The request's time is over before a recording of {seconds:g} s is.")
     return Options(
         seconds=seconds,
         rate=request.number("rate", 0.0, 1.0, 1000.0) or None,
         method=method,
+        exact=exact,
+        force=request.flag("force"),
         depth=int(request.number("depth", 128, 1, MOST_DEPTH)),
         thread=request.text("thread", required=False),
         minimum=request.number("minimumWait", 0.0, 0.0, _LONGEST_WAIT_US) / 1e6,

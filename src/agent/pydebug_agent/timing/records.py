@@ -15,7 +15,7 @@ KEY_TGID, KEY_TID, KEY_START, KEY_HASH, KEY_REASON, KEY_CALL = 0, 4, 8, 16, 24, 
 # Of a process: what its threads' stacks look like, and what was counted of it.
 _TARGET_FIELDS = (
     "thread_pointer frame_pointer inner_frame frame_low frame_size code instruction previous owner identity "
-    "interpreter fixed_gil gil begun ended lost runs nanoseconds"
+    "interpreter fixed_gil gil begun ended lost runs nanoseconds switches"
 ).split()
 TARGET: Dict[str, int] = {name: 8 * index for index, name in enumerate(_TARGET_FIELDS)}
 TARGET_BYTES = 8 * len(_TARGET_FIELDS)
@@ -30,6 +30,13 @@ THREAD: Dict[str, int] = {name: 8 * index for index, name in enumerate(_THREAD_F
 THREAD["comm"] = 8 * len(_THREAD_FIELDS)
 COMM_BYTES = 16
 THREAD_BYTES = THREAD["comm"] + COMM_BYTES
+
+# Where every wait is taken: of a thread, when its last one began and where; of a stack, all of its waits.
+_OPEN_FIELDS = "time cpu delay switches hash reason".split()
+OPEN: Dict[str, int] = {name: 8 * index for index, name in enumerate(_OPEN_FIELDS)}
+OPEN_ENTRY = struct.Struct("<%dQ" % len(_OPEN_FIELDS))
+WAIT_COUNT, WAIT_BLOCKED, WAIT_LONGEST = 0, 8, 16
+WAIT_ENTRY = struct.Struct("<3Q")
 
 # The head of each record of the ring: what it is, and how many frames follow the key.
 RECORD_KIND, RECORD_DEPTH, RECORD_KEY = 0, 4, 8

@@ -117,7 +117,7 @@ class _Run:
 
         def refuse(pid: int, error: BaseException) -> None:
             failure = self._request.explain(error, pid)
-            if failure.cause in _KERNEL_CAUSES and self._options.method == AUTO:
+            if failure.cause in _KERNEL_CAUSES and self._options.method == AUTO and not self._options.exact:
                 self._why[pid] = failure
                 left.append(pid)
             else:
@@ -244,4 +244,6 @@ class _Run:
 def _kernel_sampler(chosen: Options) -> Any:
     from .kernel import KernelSampler
 
-    return KernelSampler(rate=chosen.rate or _KERNEL_RATE, depth=chosen.depth)
+    return KernelSampler(
+        rate=chosen.rate or _KERNEL_RATE, depth=chosen.depth, exact=chosen.exact, force=chosen.force
+    )

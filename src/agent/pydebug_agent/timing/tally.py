@@ -9,7 +9,7 @@ from ..reader.waits import system_calls
 from . import recording, records
 from .calls import Calls, Why
 from .names import StackNames
-from .recording import Key, Recording, Stack, ThreadTimes
+from .recording import Count, Key, Recording, Stack, ThreadTimes
 from .records import ThreadEntry
 
 _REASONS = {
@@ -27,6 +27,7 @@ ThreadId = Tuple[int, int]  # the kernel's number, and when it began
 _TOGETHER: ThreadId = (0, 0)
 _Seen = Tuple[int, int]  # reason with flags, call
 _Named = Tuple[Stack, int]
+_Wait = Tuple[int, int, int]  # how many, nanoseconds, the longest
 
 
 class Reasons:
@@ -70,6 +71,7 @@ class Tally:
         self._together = ThreadTimes(0)
         self._folded: "set[ThreadId]" = set()
         self._folds = self._size = 0
+        self._waits: Dict[ThreadId, Dict[Tuple[_Seen, _Named], _Wait]] = {}
         self.thread_names: Dict[int, str] = {}
         self.lost = 0
 
@@ -121,6 +123,17 @@ class Tally:
         else:
             self.lost += samples
 
+    def wait(self, tid: int, start: int, hash_: int, seen: _Seen, wait: _Wait) -> None:
+        """Add waits of a stack that were all taken."""
+        named = self._stacks.get(hash_) or self._before.get(hash_)
+        if named is None:
+            self.lost += wait[0]
+            return
+        thread = (tid, start)
+        waits = self._waits.setdefault(_TOGETHER if thread in self._folded else thread, {})
+        before = waits.get((seen, named), (0, 0, 0))
+        waits[seen, named] = (before[0] + wait[0], before[1] + wait[1], max(before[2], wait[2]))
+
     def turn(self) -> None:
         """The counts of the stacks so far were taken: the same hash may be another stack's soon."""
         self._before, self._stacks = self._stacks, {}
@@ -143,8 +156,8 @@ class Tally:
             result.threads[0] = self._together
             result.notes.append("Of the threads that began and ended, %d are counted together." % self._folds)
         for thread, sums in self._sums.items():
+            # One that began after the last look is not of this window.
             if thread not in visible:
-                self.lost += sum(sums.values())
                 continue
             for ((reason, call), (stack, unresolved)), samples in sums.items():
                 why = self._reasons.words(reason, call)
@@ -154,7 +167,23 @@ class Tally:
                     result.truncated += samples
                 if reason & records.FLAG_BROKEN:
                     result.misses += samples
+        for thread, waits in self._waits.items():
+            if thread not in visible:
+                continue
+            for ((reason, call), (stack, _)), (count, nanoseconds, longest) in waits.items():
+                why = self._reasons.words(reason, call)
+                if why.reason not in recording.QUEUED:
+                    _add_wait(result, Key(visible[thread], why.reason, why.call, stack), count, nanoseconds, longest)
         result.lost += self.lost
+
+
+def _add_wait(result: Recording, key: Key, count: int, nanoseconds: int, longest: int) -> None:
+    entry = result.counts.get(key)
+    if entry is None:
+        entry = result.counts[key] = Count()
+    entry.count = (entry.count or 0) + count
+    entry.seconds = (entry.seconds or 0.0) + nanoseconds / 1e9
+    entry.longest = max(entry.longest or 0.0, longest / 1e9)
 
 
 def _add_times(times: ThreadTimes, entry: ThreadEntry, start: int) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..reader.waits import system_calls
 from .asm import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, Assembler, Reg
 from .machine import Machine
 from .records import (
     AREA_HEAD,
     COMM_BYTES,
     FLAG_BROKEN,
+    FLAG_FIRST_ZERO,
+    FLAG_SECOND_ZERO,
     FLAG_TRUNCATED,
     FRAME_AREA,
     FRAME_BYTES,
     IDENTITY_AREA,
+    KEY_CALL,
     KEY_HASH,
     KEY_REASON,
     KEY_START,
@@ -22,6 +26,13 @@ from .records import (
     IDENTITY_BYTES,
     LARGEST_FRAME,
     MIX,
+    OPEN,
+    REASON_CALL,
+    REASON_FAULT,
+    REASON_GIL,
+    REASON_PREEMPTED,
+    REASON_RUNNABLE,
+    REASON_STOPPED,
     RECORD_DEPTH,
     RECORD_KEY,
     RECORD_KIND,
@@ -46,8 +57,13 @@ _KERNEL_WORKERS = 0x10 | 0x4000 | 0x200000  # PF_IO_WORKER, PF_USER_WORKER, PF_K
 _NO_WAKEUP = 1
 
 
+_STOPPED = 0x4 | 0x8  # __TASK_STOPPED, __TASK_TRACED
+_CALL_MASK = 0xFFF
+_GIL_BYTES = 216
+
+
 class Maps(NamedTuple):
-    """The descriptors of the maps."""
+    """The descriptors of the maps; the last two only where every wait is taken."""
 
     targets: int
     threads: int
@@ -55,6 +71,8 @@ class Maps(NamedTuple):
     ring: int
     scratch: int
     iterator_scratch: int
+    open: int = -1
+    waits: int = -1
 
 
 class Program(Assembler):
@@ -63,6 +81,7 @@ class Program(Assembler):
     def __init__(self, machine: Machine, maps: Maps, depth: int, level: int) -> None:
         super().__init__()
         self.machine = machine
+        self.futex = next(number for number, name in system_calls().items() if name == "futex")
         self.maps = maps
         self.depth = depth
         self.level = level
@@ -150,6 +169,24 @@ class Program(Assembler):
         self.do("+", R1, slot)
         self.set(R2, 4)
         self.call(READ_KERNEL)
+
+    def open_wait(self, key: int, offset: int) -> None:
+        """Begin a wait, now, with the stack in the scratch area; the thread's key lies at ``key`` + ``offset``."""
+        self.call(NOW)
+        self.store(R10, AREA + OPEN["time"], Reg(R0))
+        self.copy(R10, AREA + OPEN["cpu"], R6, self.machine.cpu)
+        self.copy(R10, AREA + OPEN["delay"], R6, self.machine.delay)
+        self.switches(R1, R2)
+        self.store(R10, AREA + OPEN["switches"], Reg(R1))
+        self.copy(R10, AREA + OPEN["hash"], R7, RECORD_KEY + KEY_HASH)
+        self.copy(R10, AREA + OPEN["reason"], R7, RECORD_KEY + KEY_REASON)
+        self.map(R1, self.maps.open)
+        self.set(R2, Reg(key))
+        self.do("+", R2, offset)
+        self.set(R3, Reg(R10))
+        self.do("+", R3, AREA)
+        self.set(R4, 0)
+        self.call(UPDATE)
 
     def make_entry(self, key: int, offset: int, full: str) -> None:
         """R0 = the thread's entry, made where there is none; its key lies at ``key`` + ``offset``. AREA is used."""
@@ -329,6 +366,53 @@ class Program(Assembler):
         self.store(R10, GIL, Reg(R8))
         self.label(known)
 
+    def find_reason(self) -> None:
+        """Put into the key why the task is off its processor, by its registers and the state in a slot."""
+        machine = self.machine
+        self.store(R7, RECORD_KEY + KEY_CALL, 0, 4)
+        self.set(R1, Reg(R6))
+        self.call(TASK_REGISTERS)
+        self.load(R8, R0, machine.call, machine.call_bytes)
+        if machine.call_bytes == 4:
+            self.do("<<", R8, 32)
+            self.do("s>>", R8, 32)
+        self.load(R5, R0, machine.first)
+        self.load(R4, R0, machine.second)
+        self.store(R10, AREA, Reg(R5))
+        self.load(R1, R10, RUN_STATE)
+        self.jump_if(R1, "!=", 0, "asleep")
+        self.set(R9, REASON_PREEMPTED)
+        self.jump_if(R8, "s<", 0, "reason")
+        self.set(R9, REASON_RUNNABLE)
+        self.jump("reason")
+        self.label("asleep")
+        self.set(R9, REASON_STOPPED)
+        self.jump_if(R1, "&", _STOPPED, "reason")
+        self.set(R9, REASON_FAULT)
+        self.jump_if(R8, "s<", 0, "reason")
+        self.set(R9, REASON_CALL)
+        self.do("&", R8, _CALL_MASK)
+        self.store(R7, RECORD_KEY + KEY_CALL, Reg(R8), 4)
+        self._argument(R5, FLAG_FIRST_ZERO)
+        self._argument(R4, FLAG_SECOND_ZERO)
+        self.jump_if(R8, "!=", self.futex, "reason")
+        self.find_gil("reason")
+        self.load(R1, R10, AREA)
+        self.load(R2, R10, GIL)
+        self.do("-", R1, Reg(R2))
+        self.jump_if(R1, ">=", _GIL_BYTES, "reason")
+        self.set(R9, REASON_GIL)
+        self.label("reason")
+        self.set_reason(R9)
+
+    def _argument(self, register: int, flag: int) -> None:
+        # These are ints or of no interest.
+        given = self.fresh("given")
+        self.do("<<", register, 32)
+        self.jump_if(register, "!=", 0, given)
+        self.do("|", R9, flag)
+        self.label(given)
+
     def set_reason(self, reason: int) -> None:
         """Put the reason, with what the walk has to say, into the key; ``reason`` is a register."""
         self.load(R1, R10, FLAGS)
@@ -338,6 +422,26 @@ class Program(Assembler):
     def add_sample(self, done: str) -> None:
         """Count the stack in the scratch area; at its first time it goes through the ring."""
         hit, lost = self.fresh("hit"), self.fresh("lost")
+        self._send_new(1, hit, lost)
+        self.jump(done)
+        self.label(lost)
+        self.count_one("lost")
+        self.jump(done)
+        self.label(hit)
+        self.set(R1, 1)
+        self.atomic_add(R0, 0, R1)
+        self.jump(done)
+
+    def send_stack(self) -> None:
+        """Let the stack in the scratch area go through the ring, where it has not yet."""
+        sent, lost = self.fresh("sent"), self.fresh("lost")
+        self._send_new(0, sent, lost)
+        self.jump(sent)
+        self.label(lost)
+        self.count_one("lost")
+        self.label(sent)
+
+    def _send_new(self, samples: int, hit: str, lost: str) -> None:
         self.lookup(self.maps.stacks, R7, RECORD_KEY)
         self.jump_if(R0, "!=", 0, hit)
         self.load(R3, R7, RECORD_DEPTH, 4)
@@ -349,7 +453,7 @@ class Program(Assembler):
         self.set(R4, _NO_WAKEUP)
         self.call(RING_OUTPUT)
         self.jump_if(R0, "!=", 0, lost)
-        self.store(R10, WORD, 1)
+        self.store(R10, WORD, samples)
         self.map(R1, self.maps.stacks)
         self.set(R2, Reg(R7))
         self.do("+", R2, RECORD_KEY)
@@ -357,11 +461,4 @@ class Program(Assembler):
         self.do("+", R3, WORD)
         self.set(R4, 0)
         self.call(UPDATE)
-        self.jump_if(R0, "==", 0, done)
-        self.label(lost)
-        self.count_one("lost")
-        self.jump(done)
-        self.label(hit)
-        self.set(R1, 1)
-        self.atomic_add(R0, 0, R1)
-        self.jump(done)
+        self.jump_if(R0, "!=", 0, lost)
