@@ -49,7 +49,7 @@ public sealed class ExportStackProfileCommand : PSCmdlet
     [ValidateSet("Svg", "Speedscope", "Collapsed")]
     public string? Format { get; set; }
 
-    /// <summary>Takes the profiles of this metric alone: Cpu, Wall, Wait, Gil, Bytes.</summary>
+    /// <summary>Takes the profiles of this metric alone: Cpu, Wall, Wait, Gil, Bytes, Leaked, HighWatermark.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? Metric { get; set; }
@@ -131,8 +131,11 @@ public sealed class ExportStackProfileCommand : PSCmdlet
         {
             string name when name.EndsWith(nameof(StackProfile), StringComparison.Ordinal) => typeof(StackProfile),
             string name when name.EndsWith(nameof(PyTimeReport), StringComparison.Ordinal) => typeof(PyTimeReport),
+            string name when name.EndsWith(nameof(MemrayReport), StringComparison.Ordinal) => typeof(MemrayReport),
             _ when Has(item, nameof(StackProfile.Samples), nameof(StackProfile.Metric)) => typeof(StackProfile),
             _ when Has(item, nameof(PyTimeReport.Waits), nameof(PyTimeReport.Cpu)) => typeof(PyTimeReport),
+            _ when Has(item, nameof(MemrayReport.Allocations), nameof(MemrayReport.PeakAllocations)) =>
+                typeof(MemrayReport),
             _ => null,
         };
         return type is null ? null : (IStackProfileSource)RecordReader.Read(item, type);

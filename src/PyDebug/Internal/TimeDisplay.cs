@@ -13,10 +13,6 @@ namespace PyDebug.Internal;
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class TimeDisplay
 {
-    private const int Widest = 119;
-
-    private const int Narrowest = 79;
-
     private const int MostThreads = 40;
 
     private const int NameLength = 16;
@@ -37,7 +33,7 @@ public static class TimeDisplay
     {
         PyTimeReport report = item.BaseObject as PyTimeReport
             ?? (PyTimeReport)RecordReader.Read(item, typeof(PyTimeReport));
-        int width = WidthOf(host);
+        int width = ViewWidth.Of(host);
         StringBuilder text = new();
         text.Append("   ").Append(Heading(report, width - 3)).Append('\n');
         IReadOnlyList<PyTimeThread> shown = Shown(report.Threads);
@@ -192,20 +188,6 @@ public static class TimeDisplay
         }
 
         return parts.Count == 0 ? "(no Python frames)" : string.Join("; ", parts);
-    }
-
-    private static int WidthOf(PSHost? host)
-    {
-        try
-        {
-            // What is written to a file or captured has no window.
-            int width = Console.IsOutputRedirected ? 0 : host?.UI?.RawUI?.BufferSize.Width ?? 0;
-            return width <= 0 ? Widest : Math.Clamp(width - 1, Narrowest, Widest);
-        }
-        catch (Exception e) when (e is HostException or NotImplementedException or NotSupportedException)
-        {
-            return Widest;
-        }
     }
 
     private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -14,8 +14,6 @@ internal static class TimeParser
 {
     private const int MostThreads = 100_000;
 
-    private const int MostFrames = 1_000_000;
-
     private const int MostEntries = 1_000_000;
 
     private const int MostNotes = 100;
@@ -31,7 +29,7 @@ internal static class TimeParser
             || Method(item.Text("method")) is not string method
             || Seconds(item, "seconds") is not double seconds
             || Threads(item, pid) is not Dictionary<long, PyTimeThread> threads
-            || Frames(item) is not List<StackFrame> frames
+            || FrameParser.Table(item) is not List<StackFrame> frames
             || Entries(item, threads, frames) is not List<TimeEntry> entries)
         {
             return null;
@@ -139,28 +137,6 @@ internal static class TimeParser
         return threads;
     }
 
-    private static List<StackFrame>? Frames(JsonElement item)
-    {
-        List<StackFrame> frames = [];
-        foreach (JsonElement frame in item.Items("frames", MostFrames))
-        {
-            if (frame.ValueKind != JsonValueKind.Array || frame.GetArrayLength() != 3)
-            {
-                return null;
-            }
-
-            int? line = Json.Integer(frame[2]);
-            frames.Add(new StackFrame
-            {
-                Name = Json.String(frame[0]) ?? "",
-                FileName = Json.String(frame[1]) ?? "",
-                Line = line > 0 ? line : null,
-            });
-        }
-
-        return frames;
-    }
-
     private static List<TimeEntry>? Entries(
         JsonElement item,
         Dictionary<long, PyTimeThread> threads,
@@ -172,7 +148,7 @@ internal static class TimeParser
             if (entry.Long("tid") is not long id
                 || !threads.ContainsKey(id)
                 || Seconds(entry, "seconds") is not double seconds
-                || Stack(entry, frames) is not StackFrame[] stack)
+                || FrameParser.Stack(entry, frames) is not StackFrame[] stack)
             {
                 return null;
             }
@@ -190,22 +166,6 @@ internal static class TimeParser
         }
 
         return entries;
-    }
-
-    private static StackFrame[]? Stack(JsonElement entry, List<StackFrame> frames)
-    {
-        List<StackFrame> stack = [];
-        foreach (JsonElement number in entry.Items("frames", FrameParser.MostFrames))
-        {
-            if (Json.Integer(number) is not int index || index < 0 || index >= frames.Count)
-            {
-                return null;
-            }
-
-            stack.Add(frames[index]);
-        }
-
-        return [.. stack];
     }
 
     /// <summary>The agent keeps samples with and without the GIL apart; here they are one stack.</summary>

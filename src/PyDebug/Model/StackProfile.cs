@@ -41,10 +41,13 @@ public sealed record StackProfile : IStackProfileSource
     public string? Tool { get; internal init; }
 
     /// <summary><c>Cpu</c> (running threads), <c>Wait</c> (waiting ones), <c>Wall</c> (both), <c>Gil</c> (holders of
-    /// the GIL), <c>Time</c> or <c>Samples</c> (a file does not say which), or <c>Bytes</c>.</summary>
+    /// the GIL), <c>Time</c> or <c>Samples</c> (a file does not say which), <c>Bytes</c>, or one of a
+    /// report of memory: <c>Leaked</c>, <c>HighWatermark</c>, <c>LeakedAllocations</c>,
+    /// <c>HighWatermarkAllocations</c>.</summary>
     public string Metric { get; internal init; } = "Samples";
 
-    /// <summary>What values are counted in: <c>seconds</c>, <c>samples</c> or <c>bytes</c>.</summary>
+    /// <summary>What values are counted in: <c>seconds</c>, <c>samples</c>, <c>bytes</c> or
+    /// <c>allocations</c>.</summary>
     public string Unit { get; internal init; } = "samples";
 
     /// <summary>How long the recording took by the clock, in seconds; null where a file does not say.</summary>
@@ -53,7 +56,7 @@ public sealed record StackProfile : IStackProfileSource
     /// <summary>How many times a second each thread was looked at; null where that is not known.</summary>
     public double? SampleRate { get; internal init; }
 
-    /// <summary>The number of samples that the profile rests on, counted per thread.</summary>
+    /// <summary>The number of samples that the profile rests on, counted per thread; of memory, that of allocations.</summary>
     public long SampleCount { get; internal init; }
 
     /// <summary>How many samples failed and are missing.</summary>

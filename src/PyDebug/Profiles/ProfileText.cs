@@ -7,6 +7,12 @@ namespace PyDebug.Profiles;
 /// <summary>Writes what profiles say for people.</summary>
 internal static class ProfileText
 {
+    /// <summary>The unit of memory.</summary>
+    public const string BytesUnit = "bytes";
+
+    /// <summary>The unit of profiles that count allocations.</summary>
+    public const string AllocationsUnit = "allocations";
+
     /// <summary>Where the profile was taken, as <c>namespace/pod/container process 1</c>, as far as it is known.</summary>
     public static string Where(StackProfile profile)
     {
@@ -24,13 +30,17 @@ internal static class ProfileText
         return parts.Count == 0 ? "profile" : string.Join(' ', parts);
     }
 
-    /// <summary>The value with its unit, such as <c>1.23 s</c>, <c>998 samples</c> or <c>36.1 MB</c>.</summary>
+    /// <summary>The value with its unit, such as <c>1.23 s</c>, <c>998 samples</c> or <c>36.1 MiB</c>.</summary>
     public static string Value(double value, string unit) => unit switch
     {
         "seconds" => Seconds(value),
-        "bytes" => Bytes(value),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{value:#,0.###} {(value == 1 ? "sample" : "samples")}"),
+        BytesUnit => MemrayText.Bytes(value),
+        AllocationsUnit => Count(value, "allocation"),
+        _ => Count(value, "sample"),
     };
+
+    /// <summary>What a profile of a unit rests on: samples, or the allocations themselves.</summary>
+    public static string CountedIn(string unit) => unit is BytesUnit or AllocationsUnit ? "allocations" : "samples";
 
     /// <summary>A part of the whole, such as <c>61.2 %</c>.</summary>
     public static string Share(double value, double total)
@@ -46,6 +56,10 @@ internal static class ProfileText
         "Time" => "time",
         "Samples" => "samples",
         "Bytes" => "memory",
+        "Leaked" => "memory kept",
+        "HighWatermark" => "memory at its peak",
+        "LeakedAllocations" => "allocations kept",
+        "HighWatermarkAllocations" => "allocations at the peak",
         _ => SafeText.Line(metric, 40),
     };
 
@@ -60,6 +74,9 @@ internal static class ProfileText
         }
     }
 
+    private static string Count(double value, string word)
+        => string.Create(CultureInfo.InvariantCulture, $"{value:#,0.###} {word}{(value == 1 ? "" : "s")}");
+
     private static string Percent(double percent)
         => percent.ToString(percent is >= 9.95 or 0 ? "0.#" : percent >= 0.095 ? "0.##" : "0.####",
             CultureInfo.InvariantCulture);
@@ -70,13 +87,5 @@ internal static class ProfileText
         >= 1 => string.Create(CultureInfo.InvariantCulture, $"{value:0.00} s"),
         >= 0.001 or 0 => string.Create(CultureInfo.InvariantCulture, $"{value * 1000:0.#} ms"),
         _ => string.Create(CultureInfo.InvariantCulture, $"{value * 1_000_000:0.#} us"),
-    };
-
-    private static string Bytes(double value) => value switch
-    {
-        >= 1e9 => string.Create(CultureInfo.InvariantCulture, $"{value / 1e9:0.00} GB"),
-        >= 1e6 => string.Create(CultureInfo.InvariantCulture, $"{value / 1e6:0.0} MB"),
-        >= 1e3 => string.Create(CultureInfo.InvariantCulture, $"{value / 1e3:0.0} kB"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{value:0} bytes"),
     };
 }

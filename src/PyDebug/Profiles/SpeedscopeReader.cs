@@ -122,6 +122,12 @@ internal static class SpeedscopeReader
                 };
             }
 
+            if (metric.EndsWith("Allocations", StringComparison.Ordinal))
+            {
+                // The format has no name for that unit.
+                unit = ProfileText.AllocationsUnit;
+            }
+
             return _builder.Build(about with
             {
                 ProcessId = process ?? about.ProcessId,

@@ -118,6 +118,10 @@ def _operation(name: str) -> Callable[[Request], None]:
         from . import pyspy
 
         return pyspy.run
+    if name in ("memray", "memrayRead"):
+        from .memray import run as memray_run
+
+        return memray_run.memray if name == "memray" else memray_run.memray_read
     if name == "bpftrace":
         from .bpftrace import run as bpftrace
 

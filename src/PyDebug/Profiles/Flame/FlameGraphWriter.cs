@@ -119,9 +119,9 @@ internal static class FlameGraphWriter
     private static string Amount(FlameNode node, double total, string unit)
     {
         string text = $"{ProfileText.Share(node.Value, total)}, {ProfileText.Value(node.Value, unit)}";
-        if (unit != "samples" && node.Count > 0)
+        if (unit is not ("samples" or ProfileText.AllocationsUnit) && node.Count > 0)
         {
-            text += Invariant($", {node.Count:#,0} {(unit == "bytes" ? "allocations" : "samples")}");
+            text += Invariant($", {node.Count:#,0} {ProfileText.CountedIn(unit)}");
         }
 
         return node.Self > 0 && node.Self < node.Value * 0.9999

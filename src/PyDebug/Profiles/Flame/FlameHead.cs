@@ -63,7 +63,8 @@ internal sealed record FlameHead(string Title, string About, string Root, string
             parts.Add(string.Create(CultureInfo.InvariantCulture, $"{duration:0.0} s{rate}"));
         }
 
-        parts.Add(string.Create(CultureInfo.InvariantCulture, $"{profiles.Sum(p => p.SampleCount):#,0} samples"));
+        string counted = ProfileText.CountedIn(profiles[0].Unit);
+        parts.Add(string.Create(CultureInfo.InvariantCulture, $"{profiles.Sum(p => p.SampleCount):#,0} {counted}"));
         if (profiles.Sum(p => p.ErrorCount) is long errors and > 0)
         {
             parts.Add(string.Create(CultureInfo.InvariantCulture, $"{errors:#,0} errors"));

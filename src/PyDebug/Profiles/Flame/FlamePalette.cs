@@ -77,7 +77,7 @@ internal static class FlamePalette
         {
             "Wall" => (200, 28),
             "Wait" => (232, 30),
-            "Bytes" => (84, 66),
+            "Bytes" or "Leaked" or "HighWatermark" or "LeakedAllocations" or "HighWatermarkAllocations" => (84, 66),
             _ => (6, 38),
         };
         if (name is Group or Others)

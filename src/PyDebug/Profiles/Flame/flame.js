@@ -230,9 +230,10 @@ function report() {
 function unit(value) {
   switch (root.dataset.unit) {
     case 'seconds': return value >= 100 ? Math.round(value).toLocaleString('en') + ' s' : value >= 1 ? value.toFixed(2) + ' s' : (value * 1000).toFixed(value >= 0.01 ? 0 : 1) + ' ms';
-    case 'bytes': return value >= 1e9 ? (value / 1e9).toFixed(2) + ' GB' : value >= 1e6 ? (value / 1e6).toFixed(1) + ' MB'
-      : value >= 1e3 ? (value / 1e3).toFixed(1) + ' kB' : value.toFixed(0) + ' bytes';
-    default: return Math.round(value).toLocaleString('en') + ' samples';
+    case 'bytes': return value >= 1023.95 * 1048576 ? (value / 1073741824).toFixed(2) + ' GiB'
+      : value >= 1023.95 * 1024 ? (value / 1048576).toFixed(1) + ' MiB'
+      : value >= 1023.5 ? (value / 1024).toFixed(1) + ' KiB' : value.toFixed(0) + ' B';
+    default: return Math.round(value).toLocaleString('en') + ' ' + root.dataset.unit;
   }
 }
 function goBack() {

@@ -1,0 +1,311 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Text.Json;
+
+namespace PyDebug.Internal;
+
+/// <summary>
+/// Makes a report of the agent's answers to <c>memray</c> and <c>memrayRead</c>. An answer whose frames point nowhere, or
+/// whose amounts are none, is refused as a whole.
+/// </summary>
+internal static class MemrayParser
+{
+    /// <summary>The name of the frame that stands for those that a deep stack is cut by.</summary>
+    public const string Cut = "[cut]";
+
+    private const int MostStacks = 20_000;
+
+    private const int MostPoints = 10_000;
+
+    private const int MostAllocators = 100;
+
+    private const int MostSizes = 1000;
+
+    /// <summary>No process has as much; sums of all stacks stay within a long.</summary>
+    private const long MostBytes = 1L << 48;
+
+    /// <summary>No window is as long; a time beyond it is none.</summary>
+    private const double MostSeconds = 1e9;
+
+    /// <summary>The report of one process, or null where the answer is not one.</summary>
+    public static MemrayReport? Parse(JsonElement item, PodDebugSession session, DateTime now)
+    {
+        if (item.Integer("pid") is not int pid || pid <= 0 || Seconds(item, "seconds") is not double seconds)
+        {
+            return null;
+        }
+
+        JsonElement mode = Part(item, "mode");
+        JsonElement pause = Part(item, "pause");
+        JsonElement attach = Part(item, "attach");
+        JsonElement rehearsal = Part(item, "rehearsal");
+        JsonElement memory = Part(item, "memory");
+        MemrayReport report = new()
+        {
+            Namespace = session.Namespace,
+            PodName = session.PodName,
+            ContainerName = session.ContainerName,
+            NodeName = session.NodeName,
+            ProcessId = pid,
+            Timestamp = now,
+            CommandLine = item.Text("command"),
+            PythonVersion = item.Text("python"),
+            MemrayVersion = item.Text("memray"),
+            Native = mode.Flag("native") ?? false,
+            PythonAllocators = mode.Flag("pythonAllocators") ?? false,
+            Aggregated = mode.Flag("aggregate") ?? false,
+            Started = item.Time("begun"),
+            DurationSeconds = seconds,
+            EndReason = End(item.Text("ended")),
+            HeldMicroseconds = pause.Number("held"),
+            PauseMilliseconds = pause.Number("longest"),
+            UsualPauseMilliseconds = pause.Number("usual"),
+            AttachMethod = attach.Text("how") switch
+            {
+                null => null,
+                "remote-debugging" => "RemoteDebugging",
+                "thread" => "Thread",
+                string other => other,
+            },
+            AttachThreadId = attach.Long("thread"),
+            AttachPlace = attach.Text("place"),
+            AttachSeconds = attach.Number("seconds"),
+            Rehearsal = rehearsal.Text("how") switch
+            {
+                "same" => "Same",
+                "image" => "Image",
+                "own" => "Own",
+                string other => other,
+                null => null,
+            },
+            RehearsalDetail = rehearsal.Text("detail"),
+            CaptureBytes = Amount(Part(item, "capture"), "bytes"),
+            MemoryLimitBytes = Amount(memory, "limit"),
+            MemoryUsedBytes = Amount(memory, "used"),
+        };
+        return Fill(report, item);
+    }
+
+    /// <summary>The report of a capture in a file, or null where the answer is not one.</summary>
+    public static MemrayReport? ParseRead(JsonElement item, string path, long size, DateTime now)
+    {
+        JsonElement metadata = Part(Part(item, "report"), "metadata");
+        if (metadata.Integer("pid") is not int pid
+            || pid <= 0
+            || metadata.Number("begun") is not double begun
+            || metadata.Number("ended") is not double ended)
+        {
+            return null;
+        }
+
+        MemrayReport report = new()
+        {
+            ProcessId = pid,
+            Timestamp = now,
+            CommandLine = metadata.Text("command"),
+            MemrayVersion = item.Text("memray"),
+            Native = metadata.Flag("native") ?? false,
+            PythonAllocators = metadata.Flag("tracePythonAllocators") ?? false,
+            Aggregated = metadata.Text("format") == "aggregated",
+            Started = metadata.Time("begun"),
+            DurationSeconds = Math.Round(Math.Clamp(ended - begun, 0, MostSeconds), 3),
+            CaptureBytes = size,
+            CapturePath = path,
+        };
+        return Fill(report, item);
+    }
+
+    /// <summary>Adds what the capture says; a report without it says so.</summary>
+    private static MemrayReport? Fill(MemrayReport about, JsonElement item)
+    {
+        if (!item.TryGetProperty("report", out JsonElement part) || part.ValueKind == JsonValueKind.Null)
+        {
+            return about with { Warnings = MemrayWarnings.OfEnd(about) };
+        }
+
+        JsonElement totals = Part(part, "totals");
+        if (Amount(totals, "leaked") is not long leaked
+            || Amount(totals, "peak") is not long peak
+            || FrameParser.Table(part) is not List<StackFrame> frames
+            || Allocations(part, "leaked", about.ProcessId, frames) is not List<MemrayAllocation> kept
+            || Allocations(part, "peak", about.ProcessId, frames) is not List<MemrayAllocation> atPeak
+            || Timeline(part) is not List<MemrayMemoryPoint> timeline)
+        {
+            return null;
+        }
+
+        JsonElement omitted = Part(Part(part, "omitted"), "leaked");
+        JsonElement peakOmitted = Part(Part(part, "omitted"), "peak");
+        MemrayReport report = about with
+        {
+            PythonAllocator = Part(part, "metadata").Text("pythonAllocator"),
+            AllocationCount = Amount(totals, "allocations"),
+            AllocatedBytes = Amount(totals, "allocated"),
+            LeakedBytes = leaked,
+            LeakedCount = Amount(totals, "leakedCount"),
+            LeakedBytesPerSecond = about.DurationSeconds > 0 ? Math.Round(leaked / about.DurationSeconds, 1) : null,
+            PeakBytes = peak,
+            PeakAtSeconds = totals.Number("peakAt") is double at ? Math.Clamp(at, 0, MostSeconds) : null,
+            Allocations = kept,
+            PeakAllocations = atPeak,
+            Timeline = timeline,
+            Allocators = Allocators(part),
+            Sizes = Sizes(part),
+            OmittedStackCount = Amount(omitted, "stacks") ?? 0,
+            OmittedBytes = Amount(omitted, "size") ?? 0,
+            OmittedCount = Amount(omitted, "count") ?? 0,
+            PeakOmittedStackCount = Amount(peakOmitted, "stacks") ?? 0,
+            PeakOmittedBytes = Amount(peakOmitted, "size") ?? 0,
+            PeakOmittedCount = Amount(peakOmitted, "count") ?? 0,
+            ResidentBytesPerSecond = MemrayGrowth.Rate(timeline) is double rate ? Math.Round(rate, 1) : null,
+        };
+        int cut = kept.Concat(atPeak).Count(a => a.Frames.Count > 0 && a.Frames[^1] is { Name: Cut, FileName: "" });
+        return report with
+        {
+            SecondsToLimit = MemrayGrowth.SecondsToLimit(report),
+            Warnings = [.. MemrayWarnings.OfEnd(report), .. MemrayWarnings.OfLists(report, cut)],
+        };
+    }
+
+    private static string? End(string? name) => name switch
+    {
+        null => null,
+        "time" => MemrayWarnings.Time,
+        "limit" => MemrayWarnings.Limit,
+        "memory" => MemrayWarnings.Memory,
+        "exited" => MemrayWarnings.Exited,
+        "tracker" => MemrayWarnings.Tracker,
+        _ => MemrayWarnings.Other,
+    };
+
+    private static List<MemrayAllocation>? Allocations(
+        JsonElement part,
+        string name,
+        int pid,
+        List<StackFrame> frames)
+    {
+        List<MemrayAllocation> allocations = [];
+        foreach (JsonElement entry in part.Items(name, MostStacks))
+        {
+            if (Amount(entry, "size") is not long size
+                || Amount(entry, "count") is not long count
+                || FrameParser.Stack(entry, frames) is not StackFrame[] stack)
+            {
+                return null;
+            }
+
+            StackFrame innermost = stack.Length > 0 ? stack[MemrayText.Innermost(stack)] : new StackFrame();
+            allocations.Add(new MemrayAllocation
+            {
+                ProcessId = pid,
+                Function = innermost.Name,
+                File = innermost.FileName,
+                Line = innermost.Line,
+                Allocator = entry.Text("allocator") ?? "",
+                ThreadId = entry.Long("tid"),
+                Thread = entry.Text("thread") is { Length: > 0 } thread ? thread : null,
+                Size = size,
+                Count = count,
+                Frames = stack,
+            });
+        }
+
+        return [.. allocations.OrderByDescending(a => a.Size)];
+    }
+
+    private static List<MemrayMemoryPoint>? Timeline(JsonElement part)
+    {
+        List<MemrayMemoryPoint> points = [];
+        foreach (JsonElement point in part.Items("timeline", MostPoints))
+        {
+            if (Numbers(point, -MostSeconds) is not [double seconds, double resident, double heap]
+                || seconds > MostSeconds
+                || resident < 0
+                || heap < 0)
+            {
+                return null;
+            }
+
+            points.Add(new MemrayMemoryPoint
+            {
+                // memray's clock for the first point may be a moment behind that of its beginning.
+                Seconds = Math.Max(0, seconds),
+                ResidentBytes = (long)resident,
+                HeapBytes = (long)heap,
+            });
+        }
+
+        return points;
+    }
+
+    private static List<MemrayAllocatorCount> Allocators(JsonElement part)
+    {
+        JsonElement allocators = Part(part, "allocators");
+        List<MemrayAllocatorCount> counts = [];
+        if (allocators.ValueKind == JsonValueKind.Object)
+        {
+            foreach (JsonProperty property in allocators.EnumerateObject().Take(MostAllocators))
+            {
+                if (Amount(allocators, property.Name) is long count)
+                {
+                    counts.Add(new MemrayAllocatorCount { Allocator = SafeText.Line(property.Name, 100), Count = count });
+                }
+            }
+        }
+
+        return [.. counts.OrderByDescending(c => c.Count)];
+    }
+
+    private static List<MemraySizeClass> Sizes(JsonElement part)
+    {
+        List<MemraySizeClass> sizes = [];
+        foreach (JsonElement item in part.Items("sizes", MostSizes))
+        {
+            if (Numbers(item, 0) is [double low, double high, double count])
+            {
+                sizes.Add(new MemraySizeClass
+                {
+                    MinimumBytes = (long)low,
+                    MaximumBytes = (long)high,
+                    Count = (long)count,
+                });
+            }
+        }
+
+        return sizes;
+    }
+
+    /// <summary>The numbers of a short list; null where it is none, or a number is out of bounds.</summary>
+    private static double[]? Numbers(JsonElement list, double least)
+    {
+        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() > 3)
+        {
+            return null;
+        }
+
+        List<double> numbers = [];
+        foreach (JsonElement element in list.EnumerateArray())
+        {
+            if (element.ValueKind != JsonValueKind.Number
+                || !element.TryGetDouble(out double number)
+                || !(number >= least && number <= MostBytes))
+            {
+                return null;
+            }
+
+            numbers.Add(number);
+        }
+
+        return [.. numbers];
+    }
+
+    private static long? Amount(JsonElement item, string name)
+        => item.Long(name) is long number and >= 0 and <= MostBytes ? number : null;
+
+    private static double? Seconds(JsonElement item, string name)
+        => item.Number(name) is double number && number is >= 0 and < MostSeconds ? number : null;
+
+    private static JsonElement Part(JsonElement item, string name)
+        => item.ValueKind == JsonValueKind.Object && item.TryGetProperty(name, out JsonElement part) ? part : default;
+}
