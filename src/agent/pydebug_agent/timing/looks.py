@@ -89,6 +89,10 @@ class Watched:
             self.forget()
 
 
+class _Moved(Exception):
+    """The thread's stack is elsewhere by now."""
+
+
 class _Reaching(Source):
     """A copy; what lies outside of it is read from a thread that stands."""
 
@@ -178,6 +182,9 @@ class Looker:
             self.counted = False
             return MOVED
         frames, cut, gil_taken = taken
+        if frames is None and watched.python is not None:
+            # It stands, and yet its state cannot be read: it is another one's by now.
+            self.stale = True
         why = self._why(watched, line, wchan, gil_taken)
         if why is None:
             return None
@@ -205,7 +212,6 @@ class Looker:
             frames = self._frames.chain(source, thread, most=most)
         except (Fault, Miss):
             watched.forget()
-            self.stale = True
             return None, False, None
         taken = self._gil_of(thread, copy)[1]
         if source.missed > _MOST_MISSED:
@@ -259,9 +265,12 @@ class Looker:
             return self._ran(watched, frames, False, None, turns)
         try:
             return self._held(watched, thread, turns)
-        except (Fault, Miss):
+        except (Miss, _Moved):
             watched.forget()
             watched.within = _LOOKS_WITHIN
+            return PASSED
+        except Fault:
+            watched.forget()
             self.stale = True
             return PASSED
         except Gone:
@@ -288,7 +297,7 @@ class Looker:
 
         def act() -> Any:
             if not memory.fire():
-                raise Fault("the stack moved")
+                raise _Moved
             after = kernel.read(SCHEDSTAT, 96)
             line = kernel.read_if_shown(SYSCALL) if turns_of(after) != turns_of(turns) else None
             if not within:
