@@ -68,6 +68,7 @@ class Causes(unittest.TestCase):
         error = explain(nested, errno.EPERM, "x")
         self.assertEqual(error.cause, "NoCapability")
         self.assertIn("user namespace", error.message)
+        self.assertEqual(explain(able, errno.EMFILE, "perf_event_open").cause, "TooManyThreads")
         error = explain(able, errno.E2BIG, "BPF_PROG_LOAD x", None, "too many\ninstructions")
         self.assertEqual((error.cause, error.detail["log"]), ("Kernel", "too many\ninstructions"))
         self.assertEqual(error.detail["errno"], "E2BIG")

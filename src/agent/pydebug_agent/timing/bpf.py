@@ -233,6 +233,19 @@ class Kernel:
         return int(self._ctypes.get_errno()) if result < 0 else 0
 
 
+def allow_descriptors() -> None:
+    """Let this process open as many descriptors as it may: an event on each thread is one."""
+    try:
+        import resource
+    except ImportError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):
+        pass
+
+
 def cpus(which: str) -> List[int]:
     """Return the processors that are "online" or "possible"."""
     with open("/sys/devices/system/cpu/" + which, encoding="ascii") as file:

@@ -21,7 +21,7 @@ from ..reader.memory import Denied, Fault, Gone
 from ..reader.target import Target, check_ctypes, gone
 from . import records
 from .attach import Attachment, TargetEntry
-from .bpf import KernelRefusal
+from .bpf import KernelRefusal, allow_descriptors
 from .machine import Machine
 from .rates import MOST_SWITCHES, check_rate
 from .recording import KERNEL, Recording
@@ -151,6 +151,7 @@ class KernelSampler:
                 self.failures[process.pid] = error
         self._cpu_before = time.process_time()
         if self._exact:
+            allow_descriptors()
             for process in self._processes:
                 self._watch(process, attachment)
         self._begun, self._began = time.time(), time.monotonic_ns()
@@ -230,6 +231,8 @@ class KernelSampler:
         try:
             yield
         except KernelRefusal as refusal:
+            # Where descriptors were what was missing, there are some again to find out why.
+            self.close()
             raise refused(refusal, self._proc) from refusal
 
     def _look(self, process: _Process) -> None:

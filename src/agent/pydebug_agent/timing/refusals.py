@@ -61,6 +61,8 @@ def _judge(refusal: KernelRefusal, evidence: Dict[str, Any]) -> "tuple[str, str]
         )
     if (denied or number == errno.ENOSYS) and evidence["seccomp"] == 2:
         return errors.SECCOMP, "the debug container's seccomp profile forbids it (%s)" % word
+    if number == errno.EMFILE:
+        return errors.TOO_MANY_THREADS, "the agent may not open a descriptor for each thread (%s)" % word
     return errors.KERNEL, "Linux %s refused it (%s)" % (os.uname().release, word)
 
 
