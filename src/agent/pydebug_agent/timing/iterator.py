@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .asm import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, Reg
+from .asm import R0, R1, R2, R4, R5, R6, R7, R8, R10, Reg
 from .records import KEY_HASH, KEY_REASON, RECORD_KEY, THREAD
 from .walk import NOW, READ_TASKS_USER, RUN_STATE, TURNS, Program
 

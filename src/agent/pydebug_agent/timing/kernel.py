@@ -1,4 +1,4 @@
-"""Samples from within the kernel: nothing is held, and no event is on a thread, so that it costs none at its switches.
+"""Samples from within the kernel: nothing is held, and no event is on a thread, so that its switches cost nothing more.
 
 A clock on each processor samples what runs there. A look at each thread, some 49 times a second, finds where the
 others wait, and proves that they did not run while they were read. The kernel's own counters say how long each thread
