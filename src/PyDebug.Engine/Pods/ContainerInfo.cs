@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 
 namespace PyDebug.Engine;
@@ -30,6 +31,18 @@ internal sealed class ContainerInfo
 
     /// <summary><c>command</c> of the spec; empty when the image's entry point is used.</summary>
     public required IReadOnlyList<string> Command { get; init; }
+
+    /// <summary>How often it was started again.</summary>
+    public int RestartCount { get; init; }
+
+    /// <summary>Why it ended the last time, such as OOMKilled; null where it has not ended yet.</summary>
+    public string? LastEndReason { get; init; }
+
+    /// <summary>The exit code of that time.</summary>
+    public int? LastExitCode { get; init; }
+
+    /// <summary>When that was, UTC.</summary>
+    public DateTime? LastEnded { get; init; }
 
     /// <summary>Memory limit in bytes.</summary>
     public long? MemoryLimit { get; init; }

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Linq;
 using System.Text.Json.Nodes;
 using System.Threading;
@@ -13,8 +14,15 @@ namespace PyDebug.Engine;
 /// </summary>
 internal static class GoneDiagnosis
 {
+    /// <summary>The kubelet's word for a container that reached its memory limit.</summary>
+    public const string OutOfMemory = "OOMKilled";
+
+    private const int Killed = 137;
+
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_together = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
     private static readonly string[] s_stopped =
     [
         "stopped container", "stopped state", "deleted state", "no running task", "CONTAINER_EXITED", "not running",
@@ -37,6 +45,14 @@ internal static class GoneDiagnosis
             while (SaysStopped(e) && IsRunning(pod, container))
             {
                 // The kubelet tells the API server some time after the runtime knows.
+                await Task.Delay(s_pause, limit.Token).ConfigureAwait(false);
+                pod = await api.GetAsync(reference, limit.Token).ConfigureAwait(false);
+            }
+
+            Stopwatch clock = Stopwatch.StartNew();
+            while (WasKilled(pod, container) && !EndedWithTarget(pod, container) && clock.Elapsed < s_patience)
+            {
+                // It shares the target's processes and is killed with the first of them, of which the server hears apart.
                 await Task.Delay(s_pause, limit.Token).ConfigureAwait(false);
                 pod = await api.GetAsync(reference, limit.Token).ConfigureAwait(false);
             }
@@ -65,14 +81,41 @@ internal static class GoneDiagnosis
         string how = ended is null
             ? "is not there"
             : $"has ended ({KubeJson.Text(ended, "reason")}, code {KubeJson.Integer(ended, "exitCode")})";
+        if (app is { Running: true } && EndedWithTarget(pod, container))
+        {
+            how = $"has ended with container '{app.Name}', which {EndOf(app)}";
+        }
+
         return PatchErrors.With(
             e,
             app is { Running: false } ? Causes.TargetNotRunning : Causes.DebugContainerGone,
             app is { Running: false }
-                ? $"Container '{app.Name}' of pod '{reference}' is not running any more, and debug container "
-                    + $"'{container}' {how}."
+                ? $"Container '{app.Name}' of pod '{reference}' is not running any more: it {EndOf(app)}. "
+                    + $"Debug container '{container}' {how}."
                 : $"Debug container '{container}' in pod '{reference}' {how}.",
             new Dictionary<string, string> { ["debugContainer"] = container });
+    }
+
+    /// <summary>How a container ended the last time, as <c>was OOMKilled (code 137, restart count 2)</c>.</summary>
+    public static string EndOf(ContainerInfo container)
+    {
+        string reason = container.LastEndReason == OutOfMemory ? $"was {OutOfMemory}" : "ended";
+        string other = container.LastEndReason is null or OutOfMemory ? "" : $"{container.LastEndReason}, ";
+        string code = container.LastExitCode is int number ? $"code {number}, " : "";
+        return $"{reason} ({other}{code}restart count {container.RestartCount})";
+    }
+
+    private static bool WasKilled(PodInfo pod, string container)
+        => KubeJson.Integer(DebugContainerReader.State(pod, container), "terminated", "exitCode") == Killed;
+
+    /// <summary>Whether the target ended when the debug container did.</summary>
+    private static bool EndedWithTarget(PodInfo pod, string container)
+    {
+        string? target = KubeJson.Text(DebugContainerReader.Spec(pod, container), "targetContainerName");
+        DateTime? ended = KubeJson.Time(DebugContainerReader.State(pod, container), "terminated", "finishedAt");
+        return pod.Containers.FirstOrDefault(c => c.Name == target)?.LastEnded is DateTime last
+            && ended is DateTime own
+            && (own - last).Duration() <= s_together;
     }
 
     private static bool SaysStopped(EngineException e)

@@ -53,6 +53,7 @@ internal static class PodParser
     {
         JsonObject? state = KubeJson.Object(status, "state");
         JsonObject? waiting = KubeJson.Object(state, "waiting") ?? KubeJson.Object(state, "terminated");
+        JsonObject? last = KubeJson.Object(state, "terminated") ?? KubeJson.Object(status, "lastState", "terminated");
         JsonObject wrapped = new()
         {
             ["user"] = Security(pod, container, "runAsUser")?.DeepClone(),
@@ -71,6 +72,10 @@ internal static class PodParser
             Group = KubeJson.Integer(status, "user", "linux", "gid") ?? KubeJson.Integer(wrapped, "group"),
             RunAsNonRoot = KubeJson.Flag(wrapped, "nonRoot") ?? false,
             Command = KubeJson.Texts(container, "command"),
+            RestartCount = (int)Math.Clamp(KubeJson.Integer(status, "restartCount") ?? 0, 0, int.MaxValue),
+            LastEndReason = KubeJson.Text(last, "reason"),
+            LastExitCode = (int?)KubeJson.Integer(last, "exitCode"),
+            LastEnded = KubeJson.Time(last, "finishedAt"),
             MemoryLimit = Quantity.Bytes(KubeJson.At(container, "resources", "limits", "memory")?.ToString()),
         };
     }

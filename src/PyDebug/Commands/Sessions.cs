@@ -10,7 +10,7 @@ internal static class Sessions
 {
     public static PodDebugSession From(DebugContainerInfo container, PodInfo pod, ConnectionSettings? connection)
     {
-        string? image = pod.Containers.FirstOrDefault(c => c.Name == container.TargetContainer)?.Image;
+        ContainerInfo? target = pod.Containers.FirstOrDefault(c => c.Name == container.TargetContainer);
         return new PodDebugSession
         {
             Namespace = container.Pod.Namespace,
@@ -27,7 +27,7 @@ internal static class Sessions
                 long number => number.ToString(CultureInfo.InvariantCulture),
             },
             Image = container.Image,
-            ImageSource = container.Image == image ? "Application" : "Named",
+            ImageSource = container.Image == target?.Image ? "Application" : "Named",
             State = container.State,
             Python = container.Python,
             Reused = container.Reused,
@@ -35,6 +35,9 @@ internal static class Sessions
             Started = container.Started,
             PodUid = container.Pod.Uid,
             TargetContainerId = container.TargetContainerId,
+            TargetRestartCount = target?.RestartCount ?? 0,
+            TargetLastEndReason = target?.LastEndReason,
+            TargetLastEnded = target?.LastEnded,
             Connection = connection,
         };
     }

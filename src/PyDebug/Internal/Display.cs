@@ -162,6 +162,17 @@ public static partial class Display
         };
     }
 
+    /// <summary>How often a session's target was started again, and why.</summary>
+    /// <param name="item">A session.</param>
+    /// <returns>The count and the last reason, such as <c>2 (OOMKilled)</c>; nothing where it was not.</returns>
+    public static string Restarts(PSObject item)
+    {
+        string reason = Safe(Get(item, "TargetLastEndReason"), 16);
+        return Number(Get(item, "TargetRestartCount")) is double count && count > 0
+            ? Format($"{count:0}") + (reason.Length == 0 ? "" : $" ({reason})")
+            : "";
+    }
+
     /// <summary>An amount of memory.</summary>
     /// <param name="bytes">Bytes, or null.</param>
     /// <returns>The amount in Kubernetes' units, such as 61Mi.</returns>

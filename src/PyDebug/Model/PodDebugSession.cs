@@ -64,6 +64,15 @@ public sealed record PodDebugSession
     /// <summary>The ID of the target container that it shares its processes with.</summary>
     public string? TargetContainerId { get; internal init; }
 
+    /// <summary>How often the target container was started again.</summary>
+    public int TargetRestartCount { get; internal init; }
+
+    /// <summary>Why the target container ended the last time, such as <c>OOMKilled</c>; null where it never did.</summary>
+    public string? TargetLastEndReason { get; internal init; }
+
+    /// <summary>When that was, in UTC.</summary>
+    public DateTime? TargetLastEnded { get; internal init; }
+
     /// <summary>How the server is reached. Travels beside the object and is never serialised.</summary>
     internal ConnectionSettings? Connection { get; init; }
 

@@ -234,6 +234,34 @@ public sealed class ExecFaultTests : IDisposable
     }
 
     [Theory]
+    [InlineData("OOMKilled", "was OOMKilled (code 137, restart count 2)")]
+    [InlineData("Error", "ended (Error, code 137, restart count 2)")]
+    public async Task A_debug_container_that_ended_with_its_target_says_how_that_ended(string reason, string words)
+    {
+        JsonObject status = _cluster.PodObject["status"]!.AsObject();
+        JsonObject ended = FakeCluster.Terminated("Error", 137, "");
+        ended["terminated"]!["finishedAt"] = "2026-11-25T01:02:03Z";
+        _cluster.Ephemeral[0]!["targetContainerName"] = "app";
+        status["ephemeralContainerStatuses"]![0]!["state"] = ended;
+        JsonObject last = FakeCluster.Terminated(reason, 137, "");
+        last["terminated"]!["finishedAt"] = "2026-11-25T01:02:01Z";
+        status["containerStatuses"]![0]!["lastState"] = last;
+        status["containerStatuses"]![0]!["restartCount"] = 2;
+        _cluster.Exec = async exec =>
+        {
+            await exec.SendStatusAsync(
+                "{\"status\":\"Failure\",\"reason\":\"InternalError\","
+                + "\"message\":\"container not found (\\\"pydebug-abcde\\\")\"}");
+            await exec.SendCloseAsync();
+        };
+
+        EngineException e = await FailsAsync();
+
+        Assert.Equal(Causes.DebugContainerGone, e.Cause);
+        Assert.Contains($"has ended with container 'app', which {words}.", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("failed to create exec \\\"9f\\\": cannot exec in a stopped state")]
     [InlineData("failed to create exec \\\"9f\\\": cannot exec in a deleted state")]
     [InlineData("no running task found: task 9f not found: not found")]
