@@ -4,6 +4,7 @@ using System.Management.Automation;
 using System.Threading;
 using System.Threading.Channels;
 using System.Threading.Tasks;
+using PyDebug.Errors;
 using PyDebug.Internal;
 
 namespace PyDebug.Commands;
@@ -52,7 +53,32 @@ internal sealed class PipelineWriter(ChannelWriter<Action<AsyncCommandBase>> que
     public void WriteProgress(ProgressRecord record) => queue.TryWrite(c => c.ShowProgress(record));
 
     /// <summary>Asks whether to go on, as -WhatIf and -Confirm say.</summary>
-    public async Task<bool> ShouldProcessAsync(string target, string action, CancellationToken ct)
+    public Task<bool> ShouldProcessAsync(string target, string action, CancellationToken ct)
+        => AskAsync(target, action, static _ => null, ct);
+
+    /// <summary>Asks the same before something that nobody may have meant: a host that cannot ask does not.</summary>
+    /// <param name="target">What it is done to; the failure's target.</param>
+    /// <param name="name">The same in words.</param>
+    /// <param name="action">What is done.</param>
+    /// <param name="ct">Stops the wait.</param>
+    /// <exception cref="PyDebugException">The host cannot ask.</exception>
+    public Task<bool> ConfirmAsync(PodTarget target, string name, string action, CancellationToken ct)
+        => AskAsync(
+            name,
+            action,
+            e => e is PipelineStoppedException
+                ? null
+                : ErrorFactory.Local(
+                    LocalCause.ConfirmationNeeded,
+                    $"This host cannot ask whether to {action} on {name}.",
+                    target),
+            ct);
+
+    private async Task<bool> AskAsync(
+        string target,
+        string action,
+        Func<Exception, PyDebugException?> explain,
+        CancellationToken ct)
     {
         TaskCompletionSource<bool> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
         await queue.WriteAsync(
@@ -62,8 +88,14 @@ internal sealed class PipelineWriter(ChannelWriter<Action<AsyncCommandBase>> que
                 {
                     answer.TrySetResult(c.ShouldProcess(SafeText.Line(target), SafeText.Line(action)));
                 }
-                catch
+                catch (Exception e)
                 {
+                    if (explain(e) is PyDebugException failure)
+                    {
+                        answer.TrySetException(failure);
+                        return;
+                    }
+
                     answer.TrySetCanceled(CancellationToken.None);
                     throw;
                 }

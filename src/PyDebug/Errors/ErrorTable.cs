@@ -139,10 +139,10 @@ internal static class ErrorTable
             f => Advice.ForSampler(AgentCause.OldPython, f)),
         [AgentCause.Kernel] = new(ErrorId.KernelSamplerFailed, ErrorCategory.NotImplemented,
             f => Advice.ForSampler(AgentCause.Kernel, f)),
-        [AgentCause.NoTracefs] = new(ErrorId.NoTracefs, ErrorCategory.ResourceUnavailable,
-            f => $"{f.Start("-For Bpftrace")} may mount it (profile SysAdmin: privileged)."),
         [AgentCause.TooManySwitches] = new(ErrorId.TooManySwitches, ErrorCategory.LimitsExceeded,
             _ => "Without -Exact the waits are sampled, which costs nothing at a switch; -Force takes all of them."),
+        [AgentCause.NoTracefs] = new(ErrorId.NoTracefs, ErrorCategory.ResourceUnavailable,
+            f => $"{f.Start("-For Bpftrace")} may mount it (profile SysAdmin: privileged)."),
         [AgentCause.TooManyThreads] = new(ErrorId.TooManyThreads, ErrorCategory.LimitsExceeded,
             _ => "-ThreadName takes those that matter."),
 
@@ -185,10 +185,10 @@ internal static class ErrorTable
         [AgentCause.ToolFailed] = new(ErrorId.ToolFailed, ErrorCategory.InvalidResult,
             _ => "The tool's own words are in the message."),
         [AgentCause.ToolUnavailable] = new(ErrorId.ToolUnavailable, ErrorCategory.NotInstalled,
-            f => Advice.ForBpftrace(AgentCause.ToolUnavailable, f) is { Length: > 0 } advice
+            f => f.Detail("advice") ?? (Advice.ForBpftrace(AgentCause.ToolUnavailable, f) is { Length: > 0 } advice
                 ? advice
                 : "Build the module where the tool's wheel can be had: PIP_FIND_LINKS names a folder that has it. "
-                    + "Get-PyStack needs no tool."),
+                    + "Get-PyStack needs no tool.")),
         [AgentCause.ToolOutputInvalid] = new(ErrorId.ToolOutputInvalid, ErrorCategory.ParserError,
             f => f.Detail("advice") ?? "The tool's output could not be read."),
         [AgentCause.FileNotFound] = new(ErrorId.FileNotFound, ErrorCategory.ObjectNotFound,

@@ -1,0 +1,434 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Management.Automation;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Threading;
+using System.Threading.Tasks;
+using PyDebug.Engine;
+using PyDebug.Errors;
+using PyDebug.Internal;
+using PyDebug.Tools.Memray;
+
+namespace PyDebug.Commands;
+
+/// <summary>
+/// Says where the memory of a running process goes: tracks its allocations with memray, which is carried into it, and
+/// reports what was kept and what there was at the peak. It changes the process, and asks before it does.
+/// </summary>
+[Cmdlet(VerbsCommon.Get, "MemrayReport", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
+[OutputType(typeof(MemrayReport))]
+public sealed class GetMemrayReportCommand : ProcessCommandBase
+{
+    private const string CaptureSet = "Capture";
+
+    /// <summary>Before and after the window: sending the payload, the rehearsal, reading the capture.</summary>
+    private const int LeastOverhead = 120;
+
+    private readonly Dictionary<(string, string, string, int), PyProcess> _known = [];
+
+    private MemrayOptions _options = new();
+
+    private MemrayPayload? _payload;
+
+    private MemrayFiles _files = new(null, null, null);
+
+    private FileInfo? _capture;
+
+    /// <summary>Sessions from <c>Start-PodDebug</c> or <c>Get-PodDebug</c>, also from JSON or CLIXML.</summary>
+    [Parameter(
+        Mandatory = true,
+        Position = 0,
+        ParameterSetName = SessionSet,
+        ValueFromPipeline = true,
+        ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = CaptureSet, Position = 0, ValueFromPipeline = true)]
+    [ValidateNotNullOrEmpty]
+    public override PodDebugSession[] Session { get; set; } = [];
+
+    /// <summary>A capture that <c>-KeepCapture</c> kept: it is read by a session's payload, else by a memray here.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = CaptureSet)]
+    [ValidateNotNullOrEmpty]
+    public string? CapturePath { get; set; }
+
+    /// <summary>How long to track, in seconds by the clock.</summary>
+    [Parameter(ParameterSetName = SessionSet)]
+    [Parameter(ParameterSetName = ProcessSet)]
+    [ValidateRange(1, 43_000)]
+    [Alias("Duration")]
+    public int DurationSeconds { get; set; } = 30;
+
+    /// <summary>Adds frames of machine code to the stacks.</summary>
+    [Parameter(ParameterSetName = SessionSet)]
+    [Parameter(ParameterSetName = ProcessSet)]
+    public SwitchParameter Native { get; set; }
+
+    /// <summary>Tracks every object of Python's own allocator, too.</summary>
+    [Parameter(ParameterSetName = SessionSet)]
+    [Parameter(ParameterSetName = ProcessSet)]
+    public SwitchParameter PythonAllocators { get; set; }
+
+    /// <summary>Keeps sums in the process instead of writing every allocation to the capture.</summary>
+    [Parameter(ParameterSetName = SessionSet)]
+    [Parameter(ParameterSetName = ProcessSet)]
+    public SwitchParameter Aggregate { get; set; }
+
+    /// <summary>The size of a capture, in bytes, at which tracking ends early; 1 GiB unless it is given.</summary>
+    [Parameter(ParameterSetName = SessionSet)]
+    [Parameter(ParameterSetName = ProcessSet)]
+    [ValidateRange(1L << 20, 1L << 40)]
+    public long? MaximumCaptureBytes { get; set; }
+
+    /// <summary>Brings the capture here after the report.</summary>
+    [Parameter(ParameterSetName = SessionSet)]
+    [Parameter(ParameterSetName = ProcessSet)]
+    public SwitchParameter KeepCapture { get; set; }
+
+    /// <summary>The file that the capture is kept in, or a folder for several; the current one unless it is given.</summary>
+    [Parameter(ParameterSetName = SessionSet)]
+    [Parameter(ParameterSetName = ProcessSet)]
+    [ValidateNotNullOrEmpty]
+    public string? Path { get; set; }
+
+    /// <summary>The file, or a folder, for memray's own flame graph, drawn by a memray on this machine.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? HtmlPath { get; set; }
+
+    /// <summary>Leaves files that exist as they are, and says so.</summary>
+    [Parameter]
+    public SwitchParameter NoClobber { get; set; }
+
+    /// <summary>The most frames of a stack, counted from the innermost.</summary>
+    [Parameter]
+    [ValidateRange(1, 512)]
+    public int Depth { get; set; } = 128;
+
+    /// <summary>The most stacks of each list; smaller ones are kept as sums.</summary>
+    [Parameter]
+    [ValidateRange(1, 20_000)]
+    public int MaximumStackCount { get; set; } = 5000;
+
+    /// <summary>Tracking takes its own time, besides that of the answer.</summary>
+    private protected override TimeSpan Limit
+        => TimeSpan.FromSeconds(Math.Max(TimeoutSeconds, LeastOverhead) + (_capture is null ? DurationSeconds : 0));
+
+    /// <inheritdoc/>
+    protected override void BeginProcessing()
+    {
+        base.BeginProcessing();
+        try
+        {
+            Prepare();
+        }
+        catch (PyDebugException e)
+        {
+            ThrowTerminatingError(e.ErrorRecord);
+        }
+
+        foreach (string cost in _options.Costs())
+        {
+            Warn(cost);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        if (ParameterSetName == CaptureSet)
+        {
+            foreach (PodDebugSession session in Session)
+            {
+                AddSession(session);
+            }
+
+            return;
+        }
+
+        foreach (PyProcess process in ParameterSetName == ProcessSet ? Process : [])
+        {
+            _known[(process.Namespace, process.PodName, process.DebugContainer, process.ProcessId)] = process;
+        }
+
+        base.ProcessRecord();
+    }
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        if (_capture is not null && Session.Length == 0)
+        {
+            Run(ReadHereAsync);
+            return;
+        }
+
+        base.EndProcessing();
+    }
+
+    private protected override async Task AskAsync(AgentRun run, CancellationToken ct)
+    {
+        if (_capture is not null)
+        {
+            await ReadThereAsync(run, ct).ConfigureAwait(false);
+            return;
+        }
+
+        IReadOnlyList<PyProcess> asked = await ProcessesAsync(run, ct).ConfigureAwait(false);
+        List<PyProcess> chosen = [];
+        foreach (PyProcess process in asked)
+        {
+            if (await run.Writer.ConfirmAsync(process.Target(), Describe(process), Action(), ct).ConfigureAwait(false))
+            {
+                chosen.Add(process);
+            }
+        }
+
+        if (chosen.Count == 0)
+        {
+            return;
+        }
+
+        if (_files.IsOne && chosen.Count > 1)
+        {
+            throw ErrorFactory.Local(
+                LocalCause.ParameterInvalid,
+                $"-Path and -HtmlPath name one file, and {chosen.Count} processes are to be tracked.",
+                run.Session.Target(),
+                new Dictionary<string, string> { ["advice"] = "Name a folder that exists. Nothing was done." });
+        }
+
+        await TellOfEndAsync(run, ct).ConfigureAwait(false);
+        await TrackAsync(run, chosen, ct).ConfigureAwait(false);
+    }
+
+    private void Prepare()
+    {
+        if (Path is not null && !KeepCapture)
+        {
+            throw ErrorFactory.Local(LocalCause.ParameterInvalid, "-Path belongs to -KeepCapture.");
+        }
+
+        _options = new MemrayOptions
+        {
+            DurationSeconds = DurationSeconds,
+            Native = Native,
+            PythonAllocators = PythonAllocators,
+            Aggregate = Aggregate,
+            MaximumCaptureBytes = MaximumCaptureBytes,
+            KeepCapture = KeepCapture || HtmlPath is not null,
+            MaximumStackCount = MaximumStackCount,
+            Depth = Depth,
+        };
+        ReportPath? keep = KeepCapture ? Check(nameof(Path), Path ?? ".", ".bin") : null;
+        ReportPath? html = HtmlPath is not null ? Check(nameof(HtmlPath), HtmlPath, ".html") : null;
+        if (CapturePath is not null)
+        {
+            _capture = new FileInfo(Resolve(CapturePath));
+            if (!_capture.Exists)
+            {
+                throw ErrorFactory.Local(LocalCause.SourceInvalid, $"There is no file '{_capture.FullName}'.");
+            }
+        }
+
+        // A file can be read without one; everything else needs it.
+        _payload = CapturePath is null ? MemrayPayload.Find() : null;
+        LocalMemray? local = html is null
+            ? null
+            : LocalMemray.FindAsync(_payload?.Version, "-HtmlPath", CancellationToken.None).GetAwaiter().GetResult();
+        _files = new MemrayFiles(keep, html, local);
+    }
+
+    private ReportPath Check(string parameter, string path, string extension)
+        => ReportPath.Check(parameter, Resolve(path), extension, replace: !NoClobber);
+
+    private string Resolve(string path) => SessionState.Path.GetUnresolvedProviderPathFromPSPath(path);
+
+    private string Action() => _options.Action(_payload!.Version);
+
+    /// <summary>Which process, for the question: what runs there, so that nobody says yes to another one.</summary>
+    private static string Describe(PyProcess process)
+    {
+        string python = process.PythonVersion is null ? "" : $", {process.Implementation ?? "Python"} {process.PythonVersion}";
+        string command = process.CommandLine.Length == 0 ? "" : $" ({SafeText.Line(process.CommandLine, 80)})";
+        return $"{process.Target()}{python}{command}";
+    }
+
+    /// <summary>
+    /// The processes meant. A session alone means its one Python: which that is must be known before the question, and
+    /// be the same after it, so it goes on by its id and start time.
+    /// </summary>
+    private async Task<IReadOnlyList<PyProcess>> ProcessesAsync(AgentRun run, CancellationToken ct)
+    {
+        PodDebugSession session = run.Session;
+        if (!run.Work.WholeContainer && run.Work.ProcessIds.All(IsKnown))
+        {
+            return [.. run.Work.ProcessIds.Select(p => _known[Key(p)])];
+        }
+
+        List<PyProcess> found = [];
+        await run.AskAsync(
+            "processes",
+            [],
+            (item, _) =>
+            {
+                PyProcess? process = ProcessParser.Parse(item, run.Session, DateTime.UtcNow);
+                if (process is not null)
+                {
+                    found.Add(process);
+                }
+
+                return ValueTask.FromResult(process is not null);
+            },
+            ct).ConfigureAwait(false);
+        if (!run.Work.WholeContainer)
+        {
+            // One that is not there is named all the same: the agent says what it is instead.
+            return [.. run.Work.ProcessIds.Select(p => found.Find(f => f.ProcessId == p) ?? Unknown(p))];
+        }
+
+        List<PyProcess> own = found.FindAll(p => p.InTargetContainer != false);
+        return own.Count switch
+        {
+            1 => own,
+            0 => throw ErrorFactory.Local(
+                AgentCause.NoPython, $"There is no Python process in {session.Target()}.", session.Target()),
+            _ => throw ErrorFactory.Local(
+                AgentCause.AmbiguousProcess,
+                $"{session.Target()} has {own.Count} Python processes: "
+                + string.Join(", ", own.Select(p => $"{p.ProcessId} ({p.Role?.ToLowerInvariant()})")) + ".",
+                session.Target(),
+                new Dictionary<string, string> { ["pids"] = string.Join(", ", own.Select(p => p.ProcessId)) }),
+        };
+
+        bool IsKnown(int pid) => _known.ContainsKey(Key(pid));
+
+        (string, string, string, int) Key(int pid)
+            => (session.Namespace, session.PodName, session.DebugContainer, pid);
+
+        PyProcess Unknown(int pid) => new()
+        {
+            Namespace = session.Namespace,
+            PodName = session.PodName,
+            ContainerName = session.ContainerName,
+            ProcessId = pid,
+        };
+    }
+
+    private async Task TrackAsync(AgentRun run, List<PyProcess> processes, CancellationToken ct)
+    {
+        PodWork work = new(run.Session, run.Work.Connection);
+        foreach (PyProcess process in processes)
+        {
+            double? started = (process.StartTime - DateTime.UnixEpoch)?.TotalSeconds;
+            work.Add(process.ProcessId, started);
+        }
+
+        JsonObject body = work.Body();
+        body["sha256"] = _payload!.Hashes();
+        _options.Write(body);
+        using MemrayAnswer answer = new(run, _files, MemrayHistory.Shared);
+        try
+        {
+            await run.AskAsync("memray", body, answer.OnResultAsync, ct, answer.OnFileAsync, _payload.OpenAsync)
+                .ConfigureAwait(false);
+        }
+        finally
+        {
+            if (!ct.IsCancellationRequested)
+            {
+                await answer.FlushAsync(ct).ConfigureAwait(false);
+            }
+        }
+
+        if (answer.HasLost)
+        {
+            await TellOfEndAsync(run, ct).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Says what became of the container since the last report, where it was started again.</summary>
+    private static async Task TellOfEndAsync(AgentRun run, CancellationToken ct)
+    {
+        PodDebugSession session = run.Session;
+        try
+        {
+            PodInfo pod = await run.Gateway.GetPodAsync(session.Namespace, session.PodName, ct).ConfigureAwait(false);
+            ContainerInfo? container = pod.Containers.FirstOrDefault(c => c.Name == session.ContainerName);
+            if (container is not null
+                && pod.Reference.Uid == session.PodUid
+                && MemrayHistory.Shared.Tell(session, container, DateTime.UtcNow) is string text)
+            {
+                await run.Writer.WriteWarningAsync($"{session.Target()}: {text}", ct).ConfigureAwait(false);
+            }
+        }
+        catch (EngineException e)
+        {
+            await run.Writer.WriteVerboseAsync(e.Message, ct).ConfigureAwait(false);
+        }
+    }
+
+    private async Task ReadThereAsync(AgentRun run, CancellationToken ct)
+    {
+        MemrayPayload payload = MemrayPayload.Find();
+        JsonObject body = new()
+        {
+            ["capture"] = new JsonObject { ["size"] = _capture!.Length, ["sha256"] = await HashAsync(ct).ConfigureAwait(false) },
+            ["sha256"] = payload.Hashes(),
+        };
+        _options.WriteCaps(body);
+        await run.AskAsync(
+            "memrayRead",
+            body,
+            async (item, stop) =>
+            {
+                MemrayReport? report = MemrayParser.ParseRead(item, _capture.FullName, _capture.Length, DateTime.UtcNow);
+                if (report is not null)
+                {
+                    await WriteReadAsync(run.Writer, report, stop).ConfigureAwait(false);
+                }
+
+                return report is not null;
+            },
+            ct,
+            onFile: null,
+            (need, stop) => (string?)need["name"] == "capture"
+                ? Task.FromResult<Stream?>(_capture.OpenRead())
+                : payload.OpenAsync(need, stop)).ConfigureAwait(false);
+    }
+
+    private async Task ReadHereAsync(PipelineWriter writer, CancellationToken ct)
+    {
+        LocalMemray memray = await LocalMemray.FindAsync(
+            version: null, "-CapturePath without a session", ct).ConfigureAwait(false);
+        using JsonDocument? answer = await memray.ReadAsync(_capture!.FullName, _options, ct).ConfigureAwait(false);
+        MemrayReport report = (answer is null
+            ? null
+            : MemrayParser.ParseRead(answer.RootElement, _capture.FullName, _capture.Length, DateTime.UtcNow))
+            ?? throw ErrorFactory.Local(
+                AgentCause.CaptureInvalid, $"What was made of '{_capture.FullName}' could not be read.");
+        await WriteReadAsync(writer, report, ct).ConfigureAwait(false);
+    }
+
+    private async Task WriteReadAsync(PipelineWriter writer, MemrayReport report, CancellationToken ct)
+    {
+        foreach (string warning in report.Warnings)
+        {
+            await writer.WriteWarningAsync(warning, ct).ConfigureAwait(false);
+        }
+
+        MemrayReport complete = await _files.DrawAsync(report, _capture!.FullName, ct).ConfigureAwait(false);
+        await writer.WriteObjectAsync(complete, ct).ConfigureAwait(false);
+    }
+
+    private async Task<string> HashAsync(CancellationToken ct)
+    {
+        FileStream file = _capture!.OpenRead();
+        await using (file.ConfigureAwait(false))
+        {
+            return Convert.ToHexString(await SHA256.HashDataAsync(file, ct).ConfigureAwait(false)).ToLowerInvariant();
+        }
+    }
+}
