@@ -346,7 +346,7 @@ Describe 'Measure-PyTime' {
                 Measure-PyTime -ThreadName 'nobody*' -DurationSeconds 1 -WarningAction SilentlyContinue
             $report.Threads | Should -BeNullOrEmpty
             $report.Notes | Should -Match 'No thread has a name'
-            $report | Out-String -Width 120 | Should -Match 'No thread was seen'
+            $report | Out-String -Width 120 | Should -Match 'No thread was seen[\s\S]*No thread has a name like'
         }
     }
 }

@@ -43,10 +43,11 @@ public static class TimeDisplay
             text.Append(Format($"\n   … and {hidden} threads that did less; .Threads has all of them"));
         }
 
-        if (report.ThrottledSeconds >= ThrottledShare * report.DurationSeconds)
+        string space = "\n\n";
+        foreach (string remark in Remarks(report))
         {
-            text.Append("\n\n   The container's CPU quota kept it from running for ")
-                .Append(Format($"{report.ThrottledSeconds:0.0} s."));
+            text.Append(space).Append("   ").Append(TextTable.Cut(SafeText.Line(remark), width - 3));
+            space = "\n";
         }
 
         return text.ToString();
@@ -109,6 +110,13 @@ public static class TimeDisplay
         string middle = command.Length == 0 || room < ShortestCommand ? "" : $"  {TextTable.Cut(command, room)}";
         return TextTable.Cut(start + middle + end, width);
     }
+
+    /// <summary>What belongs to the figures and is in none of the columns.</summary>
+    private static IEnumerable<string> Remarks(PyTimeReport report)
+        => report.ThrottledSeconds >= ThrottledShare * report.DurationSeconds
+            ? report.Notes.Prepend(Format(
+                $"The container's CPU quota kept it from running for {report.ThrottledSeconds:0.0} s."))
+            : report.Notes;
 
     /// <summary>The threads that did most where there are too many for a screen, in the order of their ids.</summary>
     private static IReadOnlyList<PyTimeThread> Shown(IReadOnlyList<PyTimeThread> threads)

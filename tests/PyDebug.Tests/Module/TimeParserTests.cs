@@ -228,12 +228,14 @@ public sealed class TimeParserTests
     }
 
     [Fact]
-    public void A_quota_that_held_the_container_up_is_said()
+    public void A_quota_that_held_the_container_up_is_said_and_so_are_the_agents_remarks()
     {
         Assert.DoesNotContain("quota", Shown(Parse(Least)!), StringComparison.Ordinal);
         string json = Least.Replace("\"pid\":1,", "\"pid\":1,\"throttled\":2.13,", StringComparison.Ordinal);
         Assert.EndsWith(
             "\n\n   The container's CPU quota kept it from running for 2.1 s.", Shown(Parse(json)!), StringComparison.Ordinal);
+        string remarked = json.Replace("\"pid\":1,", "\"pid\":1,\"notes\":[\"A\\u001b[2J.\",\"B.\"],", StringComparison.Ordinal);
+        Assert.EndsWith(" for 2.1 s.\n   A\\x1b[2J.\n   B.", Shown(Parse(remarked)!), StringComparison.Ordinal);
     }
 
     [Fact]
