@@ -150,6 +150,10 @@ class Channel:
     def ask(self, name: str, machine: Optional[str] = None) -> Iterator[bytes]:
         """Ask the client for a payload and yield its chunks."""
         self.send_json("N", {"name": name, "machine": machine, "size": None})
+        yield from self.chunks()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the chunks that the client sends for what it was asked."""
         while True:
             kind, payload = self.receive()
             if kind == "Z":

@@ -1,0 +1,330 @@
+"""The operations "memray" and "memrayRead"."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Dict, List
+
+from .. import errors
+from ..digest import sha256
+from ..errors import AgentError
+from ..memory import read_memory
+from ..payload import obtain
+from ..processes import Processes
+from ..request import Request
+from ..scratch import nameless_file, write_all
+from .interpreters import missing_libraries, reader_interpreter
+from .options import Options, hashes_of, options_of, target_pids
+from .people import person_of
+from .place import Place
+from .subject import RUNTIME, VERSION, Subject, invalid, read_report
+
+_LOOK_SECONDS = 0.1
+_TELL_SECONDS = 1.0
+# Where less is left under the limit, the report is worth more than the rest of the time.
+_LAST_ROOM = 6 << 20
+_CHUNK = 1 << 18
+_LARGEST_UPLOAD = 4 << 30
+
+
+def memray(request: Request) -> None:
+    """Answer a "memray" request."""
+    options = options_of(request)
+    hashes_of(request)
+    found = request.processes()
+    _Run(request, options, found).run(target_pids(request, found))
+
+
+class _Run:
+    def __init__(self, request: Request, options: Options, found: Processes) -> None:
+        self._request = request
+        self._options = options
+        self._found = found
+        self._subjects: List[Subject] = []
+
+    def run(self, pids: List[int]) -> None:
+        """Track all processes over the same seconds."""
+        request = self._request
+        request.channel.at_loss(self._drop)
+        try:
+            ready = [pid for pid in pids if self._made_ready(pid)]
+            if self._options.rehearse_only or not ready:
+                return
+            for subject in self._subjects:
+                self._tell("attach", 0.0, "Attaching", subject.pid)
+                with request.guarded(subject.pid):
+                    subject.attach()
+            self._track()
+            for subject in self._subjects:
+                if subject.started is not None and subject.ended:
+                    with request.guarded(subject.pid):
+                        self._answer(subject)
+        finally:
+            self._close()
+
+    def _made_ready(self, pid: int) -> bool:
+        request = self._request
+        with request.guarded(pid):
+            self._tell("prepare", 0.0, "Checking", pid)
+            self._found.require(pid, request.started())
+            subject = Subject(request, pid, self._options)
+            subject.check()
+            self._subjects.append(subject)
+            subject.prepare()
+            self._tell("rehearse", 0.0, "Rehearsing", pid)
+            subject.rehearse()
+            assert subject.rehearsal is not None
+            if subject.rehearsal.how != "same":
+                request.channel.warn(
+                    "RehearsedElse",
+                    f"The program of process {pid} cannot be started alone; memray was tried out with "
+                    f"{subject.rehearsal.detail}.",
+                    pid,
+                )
+            if self._options.rehearse_only:
+                self._answer_check(subject)
+            return True
+        self._subjects = [subject for subject in self._subjects if not self._discarded(subject, pid)]
+        return False
+
+    @staticmethod
+    def _discarded(subject: Subject, pid: int) -> bool:
+        if subject.pid == pid:
+            subject.close()
+            return True
+        return False
+
+    def _track(self) -> None:
+        options = self._options
+        active = [subject for subject in self._subjects if subject.tracking]
+        if not active:
+            return
+        begun = told = time.monotonic()
+        until = begun + options.seconds
+        while active:
+            self._request.channel.check()
+            now = time.monotonic()
+            for subject in active:
+                subject.look()
+            active = [subject for subject in active if subject.tracking]
+            if now >= until:
+                self._stop(active, "time")
+                break
+            if now - told >= _TELL_SECONDS:
+                told = now
+                sizes = {subject.pid: subject.captured for subject in active}
+                self._tell("track", now - begun, f"{_amount(sum(sizes.values()))} captured", None, sum(sizes.values()))
+                self._stop([subject for subject in active if sizes[subject.pid] >= options.maximum], "limit")
+                room = read_memory(self._request.proc).room
+                if room is not None and room < _LAST_ROOM:
+                    self._stop([subject for subject in active if subject.tracking], "memory")
+                active = [subject for subject in active if subject.tracking]
+            time.sleep(min(_LOOK_SECONDS, max(0.0, until - now)))
+
+    def _stop(self, subjects: List[Subject], why: str) -> None:
+        for subject in subjects:
+            with self._request.guarded(subject.pid):
+                subject.stop(why)
+
+    def _answer_check(self, subject: Subject) -> None:
+        assert subject.rehearsal is not None
+        about = self._found.about(subject.pid)
+        self._request.result(
+            {
+                "kind": "memrayCheck",
+                "pid": subject.pid,
+                "command": about["command"],
+                "python": subject.target.version,
+                "memray": VERSION,
+                "payload": subject.kind,
+                "rehearsal": subject.rehearsal.as_json(),
+                "needs": subject.needs,
+                "room": read_memory(self._request.proc).room,
+                "attach": None,
+            }
+        )
+
+    def _answer(self, subject: Subject) -> None:
+        request = self._request
+        assert subject.started is not None and subject.rehearsal is not None
+        self._warn(subject)
+        self._tell("read", self._options.seconds, "Reading the capture", subject.pid)
+        about = self._found.about(subject.pid)
+        report: Any = None
+        try:
+            report = subject.report()
+            report["metadata"]["command"] = about["command"]
+        except AgentError as error:
+            if error.cause != errors.CAPTURE_INVALID or subject.ended in ("time", "limit", "memory"):
+                raise
+            request.channel.warn("CaptureUnreadable", error.message, subject.pid)
+        memory = read_memory(request.proc)
+        size = subject.captured
+        request.result(
+            {
+                "kind": "memray",
+                "pid": subject.pid,
+                "command": about["command"],
+                "python": subject.target.version,
+                "started": subject.started_at,
+                "memray": VERSION,
+                "mode": self._options.mode,
+                "begun": subject.begun,
+                "seconds": round(subject.seconds, 3),
+                "ended": subject.ended,
+                "pause": {
+                    "held": round(subject.started.held),
+                    "longest": subject.longest,
+                    "usual": subject.usual,
+                },
+                "attach": {
+                    "how": subject.started.how,
+                    "thread": subject.started.thread,
+                    "place": subject.started.place,
+                    "seconds": round(subject.attach_seconds, 3),
+                },
+                "rehearsal": subject.rehearsal.as_json(),
+                "capture": {"bytes": size, "sha256": None},
+                "memory": {"limit": memory.limit, "used": memory.used},
+                "report": report,
+            }
+        )
+        if self._options.keep:
+            self._send(subject)
+
+    def _warn(self, subject: Subject) -> None:
+        warn = self._request.channel.warn
+        pid = subject.pid
+        if subject.ended == "exited":
+            warn("ProcessExited", f"Process {pid} ended while it was tracked: the report is what was captured.", pid)
+        elif subject.ended == "limit":
+            warn("CaptureLimit", f"The capture of process {pid} reached {_amount(self._options.maximum)}: tracking ended early.", pid)
+        elif subject.ended == "memory":
+            warn("LastWords", f"Process {pid} is close to its memory limit: tracking ended early to report.", pid)
+        elif subject.ended == "tracker":
+            warn("TrackerEnded", f"The tracker in process {pid} ended by itself: the report is what was captured.", pid)
+
+    def _send(self, subject: Subject) -> None:
+        assert subject.place is not None
+        descriptor = subject.place.open_capture()
+        if descriptor is None:
+            raise invalid(subject.pid, "missing", "it is gone")
+        try:
+            size = os.fstat(descriptor).st_size
+            digest = sha256()
+            offset = 0
+            told = time.monotonic()
+            while offset < size:
+                self._request.channel.check()
+                chunk = os.pread(descriptor, min(_CHUNK, size - offset), offset)
+                if not chunk:
+                    break
+                digest.update(chunk)
+                self._request.channel.send("F", chunk)
+                offset += len(chunk)
+                if time.monotonic() - told >= _TELL_SECONDS:
+                    told = time.monotonic()
+                    self._tell("send", self._options.seconds, f"{_amount(offset)} of {_amount(size)} sent", subject.pid, offset)
+            self._request.result(
+                {"kind": "fileEnd", "pid": subject.pid, "sha256": digest.hexdigest(), "size": offset}
+            )
+        finally:
+            os.close(descriptor)
+
+    def _tell(self, phase: str, done: float, text: str, pid: Any = None, size: int = 0) -> None:
+        self._request.channel.send_json(
+            "P",
+            {
+                "done": round(min(done, self._options.seconds), 1),
+                "total": self._options.seconds,
+                "text": text,
+                "bytes": size,
+                "phase": phase,
+                "pid": pid,
+            },
+        )
+
+    def _close(self) -> None:
+        for subject in self._subjects:
+            subject.abandon()
+        for subject in self._subjects:
+            subject.close()
+
+    def _drop(self) -> None:
+        for subject in self._subjects:
+            subject.drop()
+
+
+def memray_read(request: Request) -> None:
+    """Answer a "memrayRead" request: a report from a capture that the client has."""
+    import sys
+
+    options = options_of(request)
+    hashes = hashes_of(request)
+    capture: Dict[str, Any] = request.body.get("capture") or {}
+    size, wanted = capture.get("size"), capture.get("sha256")
+    if type(size) is not int or not 0 <= size <= _LARGEST_UPLOAD or not isinstance(wanted, str):
+        raise AgentError(errors.BAD_REQUEST, "Parameter 'capture' must have size and sha256.")
+    machine, minor = os.uname().machine, sys.version_info[1]
+    kind = f"cp3{minor}"
+    if kind not in hashes.get(machine, {}):
+        reason = "version" if machine in hashes else "machine"
+        raise AgentError(
+            errors.MEMRAY_NO_PAYLOAD,
+            f"There is no memray for the debug container's Python 3.{minor} on {machine} in this build.",
+            detail={"reason": reason, "found": f"3.{minor}" if machine in hashes else machine},
+        )
+    person = person_of(os.getpid(), request.proc)
+    payload = obtain(request, f"memray-{kind}", {machine: hashes[machine][kind]})
+    place = None
+    descriptor = nameless_file(request.proc, "A capture of memray")
+    try:
+        _receive(request, descriptor, size, wanted)
+        place = Place(request.proc, person)
+        request.channel.at_loss(place.close)
+        place.unpack(payload)
+        _own_runtime(request, place, hashes[machine])
+        interpreter = reader_interpreter(minor, person)
+        assert interpreter is not None
+        report = read_report(request, interpreter, place.library, descriptor, options.stacks, options.depth, None)
+        request.result({"kind": "memrayRead", "memray": VERSION, "report": report})
+    finally:
+        os.close(descriptor)
+        os.close(payload.descriptor)
+        if place is not None:
+            place.close()
+
+
+def _own_runtime(request: Request, place: Place, hashes: Dict[str, str]) -> None:
+    pid = os.getpid()
+    missing = missing_libraries(pid, request.proc, RUNTIME)
+    if missing and "runtime" in hashes:
+        runtime = obtain(request, "memray-runtime", {os.uname().machine: hashes["runtime"]})
+        try:
+            place.unpack(runtime, missing)
+        finally:
+            os.close(runtime.descriptor)
+
+
+def _receive(request: Request, descriptor: int, size: int, wanted: str) -> None:
+    digest = sha256()
+    length = 0
+    request.channel.send_json("N", {"name": "capture", "machine": None, "size": size})
+    for chunk in request.channel.chunks():
+        length += len(chunk)
+        if length > size:
+            break
+        digest.update(chunk)
+        try:
+            write_all(descriptor, chunk)
+        except OSError as error:
+            raise errors.file_error(error, "capture") from error
+    if length != size or digest.hexdigest() != wanted:
+        raise AgentError(errors.CAPTURE_INVALID, "The capture did not arrive as it was sent.", detail={"reason": "transfer"})
+
+
+def _amount(size: int) -> str:
+    if size < 1 << 20:
+        return f"{size / 1024:.0f} kB"
+    return f"{size / (1 << 20):.1f} MB"

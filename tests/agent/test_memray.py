@@ -1,0 +1,378 @@
+"""memray in processes that have none: tracked, reported, let go, and alive whatever ends meanwhile."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import signal
+import tarfile
+import time
+import unittest
+import zlib
+from typing import Any, Dict, List
+
+from . import pyspy
+from .driver import Agent
+from .memray_support import (
+    LEAKING,
+    MACHINE,
+    USER,
+    Answer,
+    Container,
+    alive,
+    ask,
+    dump,
+    frames_of,
+    hashes,
+    named,
+    needs,
+    settled,
+)
+from .reader_support import Python, ReaderTest, Running, on_each_python, pythons
+
+
+class Tracked(ReaderTest):
+    """Starts targets in containers."""
+
+    def container(self, python: Python, user: int = 0, read_only: bool = False) -> Container:
+        made = Container(python, user, read_only)
+        self.addCleanup(made.close)
+        self.addCleanup(self.end_targets)
+        return made
+
+    def target(self, container: Container, *arguments: str, source: str = LEAKING) -> Running:
+        running = self.start_command(container.command("-u", "-c", source, *arguments), container.python)
+        self.assertEqual("ready", running.line())
+        return running
+
+    def newest(self) -> Python:
+        """The Python that the tests use where one is enough."""
+        found = [python for python in pythons() if python.minor == 13 and python.root]
+        if not found:
+            raise unittest.SkipTest("the image py313 is missing")
+        return found[0]
+
+    def check(self, answer: Answer, running: Running) -> Dict[str, Any]:
+        result = answer.only()
+        report = result["report"]
+        self.assertEqual("time", result["ended"], dump(result))
+        # 100,000 bytes at a time; what the hot loop and the tracker itself use is little beside that.
+        remembered = named(report, "remember")
+        self.assertGreater(remembered, 300_000, dump(report))
+        self.assertAlmostEqual(report["totals"]["leaked"], remembered, delta=120_000)
+        self.assertGreaterEqual(report["totals"]["peak"], remembered)
+        self.assertGreater(named(report, "remember", "peak"), 300_000)
+        self.assertEqual(
+            ["remember", "handle", "<module>"], [frame[0] for frame in frames_of(report, report["leaked"][0])]
+        )
+        self.assertNotIn("<pydebug>", [frame[1] for frame in report["frames"]])
+        self.assertGreater(len(report["timeline"]), 5)
+        self.assertGreater(report["timeline"][-1][1], 1 << 20)
+        self.assertTrue(alive(running))
+        return result
+
+
+class EachPython(Tracked):
+    @on_each_python()
+    def test_a_process_without_any_right_or_place_to_write(self, python: Python) -> None:
+        """UID 10001, no capability, no_new_privs, a read-only root; the debug container has no more than a /tmp."""
+        payloads = needs(python)
+        target, debug = self.container(python, USER, read_only=True), self.container(python, USER)
+        running = self.target(target, "idle")
+        for _ in range(2):
+            with debug.agent() as agent:
+                answer = ask(agent, payloads, pids=[running.pid], seconds=1.5)
+            result = self.check(answer, running)
+            self.assertEqual("same", result["rehearsal"]["how"])
+        self.assertEqual([], answer.asked, "the payload was sent twice")
+        self.assertEqual([], debug.left())
+        self.assertEqual([], glob.glob(f"{target.folder}/up/*"), "something was written in the target")
+        self.assertTrue(settled(lambda: len(os.listdir(f"/proc/{running.pid}/task")) == 1))
+
+    @on_each_python()
+    def test_a_busy_process_as_root(self, python: Python) -> None:
+        payloads = needs(python)
+        target = self.container(python)
+        running = self.target(target, "busy")
+        for _ in range(2):
+            with Agent() as agent:
+                answer = ask(agent, payloads, pids=[running.pid], seconds=2.0)
+            result = self.check(answer, running)
+            self.assertEqual("remote-debugging" if python.minor >= 14 else "thread", result["attach"]["how"])
+        before = running.cpu()
+        self.assertTrue(settled(lambda: running.cpu() > before + 0.1))
+
+
+class Reports(Tracked):
+    def setUp(self) -> None:
+        self.python = self.newest()
+        self.payloads = needs(self.python)
+        self.debug = self.container(self.python)
+        self.place = self.container(self.python)
+
+    def ask(self, running: Running, **parameters: Any) -> Answer:
+        parameters.setdefault("seconds", 1.0)
+        with self.debug.agent() as agent:
+            answer = ask(agent, self.payloads, pids=[running.pid], **parameters)
+            self.assertTrue(agent.trailer_good, agent.stderr)
+        self.assertEqual([], self.debug.left())
+        self.assertTrue(alive(running))
+        return answer
+
+    def test_a_capture_that_is_kept_makes_the_same_report_later(self) -> None:
+        running = self.target(self.place, "busy")
+        answer = self.ask(running, keepCapture=True)
+        result = answer.only()
+        end = answer.only("fileEnd")
+        capture = answer.content
+        self.assertEqual((hashlib.sha256(capture).hexdigest(), len(capture)), (end["sha256"], end["size"]))
+        about = {"size": len(capture), "sha256": end["sha256"]}
+        with self.debug.agent() as agent:
+            again = ask(agent, self.payloads, op="memrayRead", data=capture, capture=about).only("memrayRead")
+        result["report"]["metadata"].pop("command")
+        self.assertEqual(result["report"], again["report"])
+        for spoilt, reason in ((capture[:60], "reader"), (b"no capture at all" * 100, "reader")):
+            with self.subTest(size=len(spoilt)), self.debug.agent() as agent:
+                about = {"size": len(spoilt), "sha256": hashlib.sha256(spoilt).hexdigest()}
+                failed = ask(agent, self.payloads, op="memrayRead", data=spoilt, capture=about)
+                self.assertEqual(["CaptureInvalid"], failed.causes)
+                self.assertEqual(reason, failed.failures[0]["detail"]["reason"])
+
+    def test_every_mode(self) -> None:
+        running = self.target(self.place, "idle")
+        for mode in ("native", "pythonAllocators", "aggregate"):
+            with self.subTest(mode=mode):
+                result = self.ask(running, **{mode: True}).only()
+                self.assertTrue(result["mode"][mode])
+                report = result["report"]
+                self.assertEqual(mode == "native", report["metadata"]["native"])
+                self.assertEqual(mode == "pythonAllocators", report["metadata"]["tracePythonAllocators"])
+                self.assertEqual("aggregated" if mode == "aggregate" else "all", report["metadata"]["format"])
+                self.assertEqual(mode == "aggregate", report["totals"]["allocated"] is None)
+                functions = [frame[0] for entry in report["leaked"] for frame in frames_of(report, entry)]
+                self.assertIn("remember", functions)
+
+    def test_a_capture_that_grows_too_large_ends_it_early(self) -> None:
+        running = self.target(self.place, "busy")
+        answer = self.ask(running, seconds=60, pythonAllocators=True, maximumBytes=2 << 20)
+        result = answer.only()
+        self.assertEqual(("limit", ["CaptureLimit"]), (result["ended"], answer.warnings))
+        self.assertGreater(result["report"]["totals"]["allocations"], 1000)
+
+    def test_a_rehearsal_alone_does_not_touch_the_target(self) -> None:
+        running = self.target(self.place, "idle")
+        answer = self.ask(running, rehearseOnly=True)
+        self.assertEqual(("same", "cp313"), (answer.only("memrayCheck")["rehearsal"]["how"], answer.results[0]["payload"]))
+        with open(f"/proc/{running.pid}/maps", encoding="utf-8") as file:
+            self.assertNotIn("_memray", file.read())
+
+    def test_a_payload_that_kills_its_process_kills_none_but_the_rehearsal(self) -> None:
+        """libdebuginfod without its symbol versions ends the process that loads it, in the loader of glibc 2.36."""
+        running = self.target(self.place, "idle")
+        spoilt = dict(self.payloads)
+        spoilt["cp313"] = _spoilt(spoilt["cp313"])
+        with self.debug.agent() as agent:
+            answer = ask(agent, spoilt, pids=[running.pid], seconds=1)
+        self.assertEqual(["MemrayRehearsal"], answer.causes)
+        self.assertTrue(alive(running))
+
+    def test_what_has_no_payload_is_refused(self) -> None:
+        running = self.target(self.place, "idle")
+        known = hashes(self.payloads)[MACHINE]
+        for announced, reason in (
+            ({MACHINE: {"cp39": known["cp39"]}}, "version"),
+            ({"pdp11": known}, "machine"),
+            ({MACHINE: {"cp313": known["cp313"]}}, "runtime"),
+        ):
+            with self.subTest(reason=reason):
+                answer = self.ask(running, sha256=announced)
+                self.assertEqual(["MemrayNoPayload"], answer.causes)
+                self.assertEqual(reason, answer.failures[0]["detail"]["reason"])
+
+    def test_two_reports_at_once_and_a_profiler_of_its_own(self) -> None:
+        running = self.target(self.place, "idle")
+        second: List[Answer] = []
+
+        def meanwhile(progress: Dict[str, Any]) -> None:
+            if progress["phase"] == "track" and not second:
+                with Agent() as agent:
+                    second.append(ask(agent, self.payloads, pids=[running.pid], seconds=1))
+
+        with self.debug.agent() as agent:
+            first = ask(agent, self.payloads, pids=[running.pid], seconds=8, meanwhile=meanwhile)
+        first.only()
+        self.assertEqual(["MemrayBusy"], second[0].causes)
+        profiled = self.target(
+            self.place, source="import threading, time\nthreading.setprofile(lambda *_: None)\nprint('\"ready\"')\ntime.sleep(999)"
+        )
+        answer = self.ask(profiled)
+        self.assertEqual(("ProcessTraced", "profile"), (answer.causes[0], answer.failures[0]["detail"]["what"]))
+
+    def test_several_processes_over_the_same_seconds_and_one_that_is_none(self) -> None:
+        running = [self.target(self.place, "idle") for _ in range(2)]
+        with self.debug.agent() as agent:
+            answer = ask(agent, self.payloads, pids=[*(each.pid for each in running), os.getpid() + 4_000_000], seconds=1.5)
+        self.assertEqual(["ProcessGone"], answer.causes)
+        self.assertEqual([each.pid for each in running], [result["pid"] for result in answer.results])
+        for result in answer.results:
+            self.assertGreater(named(result["report"], "remember"), 300_000)
+
+    def test_a_container_with_nowhere_to_write_is_refused(self) -> None:
+        running = self.target(self.place, "idle")
+        frozen = self.container(self.python, read_only=True)
+        with frozen.agent() as agent:
+            answer = ask(agent, self.payloads, pids=[running.pid], seconds=1)
+        self.assertEqual(["MemrayNoPlace"], answer.causes)
+        self.assertTrue(alive(running))
+
+
+class Ends(Tracked):
+    """Whatever ends in the middle."""
+
+    def setUp(self) -> None:
+        self.python = self.newest()
+        self.payloads = needs(self.python)
+        self.debug = self.container(self.python)
+        self.place = self.container(self.python)
+
+    def assert_tracked_no_more(self, running: Running) -> None:
+        def settled_down() -> bool:
+            return len(os.listdir(f"/proc/{running.pid}/task")) == 1
+
+        self.assertTrue(settled(settled_down), "the tracker goes on")
+        self.assertTrue(alive(running))
+        with self.debug.agent() as agent:
+            self.assertGreater(named(ask(agent, self.payloads, pids=[running.pid], seconds=1).only()["report"], "remember"), 0)
+        self.assertEqual([], self.debug.left())
+
+    def begin(self, running: Running, agent: Agent, phase: str) -> None:
+        agent.request("memray", pids=[running.pid], seconds=60, sha256=hashes(self.payloads), deadline=200)
+        while True:
+            got = agent.next(60)
+            if got.kind == "N":
+                pyspy.give(agent, self.payloads[got.json["name"][len("memray-") :]])
+            if got.kind == "P" and got.json["phase"] == phase:
+                return
+            self.assertNotIn(got.kind, ("E", "T", ""), got.payload)
+
+    def test_a_request_that_is_cancelled(self) -> None:
+        running = self.target(self.place, "idle")
+        for phase in ("rehearse", "track"):
+            with self.subTest(phase=phase), self.debug.agent() as agent:
+                self.begin(running, agent, phase)
+                begun = time.monotonic()
+                agent.send("C")
+                causes = [frame.json["cause"] for frame in agent.finish() if frame.kind == "E"]
+                self.assertEqual(["Cancelled"], causes)
+                self.assertLess(time.monotonic() - begun, 10)
+        self.assert_tracked_no_more(running)
+
+    def test_a_client_that_goes(self) -> None:
+        running = self.target(self.place, "idle")
+        with self.debug.agent() as agent:
+            self.begin(running, agent, "track")
+            agent.process.stdin.close()
+            agent.process.wait(30)
+        self.assertEqual([], self.debug.left())
+        self.assert_tracked_no_more(running)
+
+    def test_an_agent_that_is_killed_at_any_moment(self) -> None:
+        running = self.target(self.place, "idle")
+        for phase, delay in (("rehearse", 0.1), ("attach", 0.0), ("attach", 0.02), ("attach", 0.05), ("track", 0.1)):
+            with self.subTest(phase=phase, delay=delay), self.debug.agent() as agent:
+                self.begin(running, agent, phase)
+                time.sleep(delay)
+                agent.process.send_signal(signal.SIGKILL)
+                agent.process.wait()
+            self.assertTrue(alive(running))
+        for folder in self.debug.left():
+            # What a killed agent leaves is removed by the next one, once it is no longer young.
+            os.utime(folder, (1, 1))
+        # A thread that never got its work sleeps for a minute and a half at most.
+        self.assertTrue(settled(lambda: len(os.listdir(f"/proc/{running.pid}/task")) == 1, 100))
+        self.assert_tracked_no_more(running)
+
+    def test_a_target_that_ends_leaves_what_it_did(self) -> None:
+        for number, ended in ((signal.SIGKILL, "killed"), (signal.SIGTERM, "ended")):
+            with self.subTest(ended=ended):
+                running = self.target(self.place, "idle")
+
+                def end(progress: Dict[str, Any]) -> None:
+                    if progress["phase"] == "track" and progress["done"] >= 1:
+                        os.kill(running.pid, number)
+
+                with self.debug.agent() as agent:
+                    answer = ask(agent, self.payloads, pids=[running.pid], seconds=60, meanwhile=end)
+                result = answer.only()
+                self.assertEqual(("exited", ["ProcessExited"]), (result["ended"], answer.warnings))
+                self.assertGreater(named(result["report"], "remember"), 300_000)
+                self.assertEqual(-number, running.process.wait())
+
+    def test_an_interpreter_that_ends_regularly_is_not_held_up(self) -> None:
+        source = (
+            "import sys, time\nprint('\"ready\"', flush=True)\nkeep = [bytes(100000)]\ntime.sleep(float(sys.argv[1]))\n"
+            "keep.append(bytes(200000))\ntime.sleep(2)\nraise SystemExit(7)"
+        )
+        running = self.target(self.place, "4", source=source)
+        with self.debug.agent() as agent:
+            answer = ask(agent, self.payloads, pids=[running.pid], seconds=60)
+        self.assertEqual(7, running.process.wait())
+        self.assertEqual("exited", answer.only()["ended"])
+
+
+class Pause(Tracked):
+    def test_other_threads_are_held_up_for_milliseconds(self) -> None:
+        """The best of several attaches, each to a new process: what is measured must not be this machine's load."""
+        python = self.newest()
+        payloads = needs(python)
+        debug, place = self.container(python), self.container(python)
+        longest: List[float] = []
+        for _ in range(3):
+            running = self.target(place, source=_TICKING)
+            with debug.agent() as agent:
+                result = ask(agent, payloads, pids=[running.pid], seconds=1).only()
+            running.say("?")
+            longest.append(running.line())
+            self.assertLess(result["pause"]["held"], 1_000_000)
+            running.end()
+        self.assertLess(min(longest), 0.015 + 0.006, f"gaps of {longest} s")
+
+
+_TICKING = """
+import sys, threading, time
+worst = [0.0]
+def tick():
+    last = time.perf_counter()
+    while True:
+        time.sleep(0.005)
+        now = time.perf_counter()
+        worst[0] = max(worst[0], now - last)
+        last = now
+threading.Thread(target=tick, daemon=True).start()
+print('"ready"', flush=True)
+sys.stdin.readline()
+print(worst[0], flush=True)
+sys.stdin.read()
+"""
+
+
+def _spoilt(packed: bytes) -> bytes:
+    """Return a payload whose libdebuginfod is not the one that was linked with."""
+    import io
+
+    out = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(zlib.decompress(packed))) as archive, tarfile.open(
+        fileobj=out, mode="w", format=tarfile.USTAR_FORMAT
+    ) as changed:
+        for entry in archive:
+            file = archive.extractfile(entry)
+            content = file.read() if file is not None else b""
+            if "libdebuginfod" in entry.name:
+                content = content.replace(b"ELFUTILS_0.178", b"ELFUTILS_9.999")
+            changed.addfile(entry, io.BytesIO(content))
+    return zlib.compress(out.getvalue())
+
+
+if __name__ == "__main__":
+    unittest.main()
