@@ -114,6 +114,24 @@ Describe 'Measure-PyTime' {
             $script:t.Waits.Seconds | Should -Be ($script:t.Waits.Seconds | Sort-Object -Descending)
         }
 
+        It 'counts every wait with -Exact, and says the longest' {
+            if (-not $script:byKernel) {
+                Set-ItResult -Skipped -Because $script:t.WhyNotKernel
+            }
+            # Two threads that fight for the GIL may switch too often on a fast machine.
+            $exact = $script:session | Measure-PyTime -DurationSeconds 5 -Exact -Force -WarningAction SilentlyContinue
+            $exact.Exact | Should -BeTrue
+            Assert-WholeTime $exact
+            Assert-Troubles $exact
+            $fetch = $exact.Waits | Where-Object Call -eq recvfrom
+            $fetch.Count | Should -BeGreaterOrEqual 4
+            $fetch.Count | Should -BeLessOrEqual 8
+            $fetch.LongestSeconds | Should -BeGreaterThan 0.9
+            $fetch.LongestSeconds | Should -BeLessThan 1.5
+            $shown = $exact | Out-String -Width 120
+            $shown | Should -Match 'fetch \(troubles\.py:\d+\): recvfrom, \d times, longest 1\.\d+ s'
+        }
+
         It 'measures the threads of a name alone' {
             $some = $script:session | Measure-PyTime -DurationSeconds 1 -ThreadName 'LOCK-w*'
             ($some.Threads.Name | Sort-Object) -join ',' | Should -Be 'lock-waiter 2,lock-waiter 3,lock-waiter 4'
@@ -326,6 +344,33 @@ Describe 'Measure-PyTime' {
             @{ Name = 'a negative wait'; Arguments = @{ MinimumWaitMicroseconds = -1 } }
         ) {
             { $script:session | Measure-PyTime @Arguments } | Should -Throw -ErrorId 'ParameterArgumentValidationError*'
+        }
+
+        It 'parameters that do not go together: <Name>' -ForEach @(
+            @{ Name = 'every wait, from memory'; Arguments = @{ Exact = $true; Method = 'Memory' } }
+            @{ Name = 'force for samples'; Arguments = @{ Force = $true } }
+        ) {
+            { $script:session | Measure-PyTime @Arguments } | Should -Throw -ErrorId 'ParameterInvalid*'
+        }
+
+        It 'a process that switches too often for -Exact' {
+            $program = 'import threading
+a, b = threading.Semaphore(0), threading.Semaphore(0)
+def pong():
+    while True:
+        a.acquire(); b.release()
+threading.Thread(target=pong, daemon=True).start()
+print("ready", flush=True)
+while True:
+    a.release(); b.acquire()'
+            $pod = New-TestPod $script:ns -Command 'python3', '-c', $program -ReadyLog 'ready'
+            $session = Start-PodDebug $pod -Namespace $script:ns -For Time
+            $result = Get-Failure { $session | Measure-PyTime -DurationSeconds 2 -Exact }
+            Get-ErrorId $result.First | Should -BeIn (@('TooManySwitches') + $script:nodeCauses)
+            if ((Get-ErrorId $result.First) -eq 'TooManySwitches') {
+                $result.First.Exception.Message | Should -Match '-Force takes all of them'
+            }
+            Remove-TestPod $script:ns $pod
         }
 
         It 'a process that is gone' {

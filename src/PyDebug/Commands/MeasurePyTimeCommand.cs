@@ -4,6 +4,7 @@ using System.Management.Automation;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Errors;
 using PyDebug.Internal;
 
 namespace PyDebug.Commands;
@@ -51,8 +52,32 @@ public sealed class MeasurePyTimeCommand : ProcessCommandBase
     [ValidateRange(0, int.MaxValue)]
     public int MinimumWaitMicroseconds { get; set; }
 
+    /// <summary>
+    /// Takes every single wait instead of samples of them: how many there were at each line, and the longest. It costs
+    /// the target some 6 us at each switch of a thread, so it is declined where the threads switch too often.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Exact { get; set; }
+
+    /// <summary>Takes every single wait however often the threads switch.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
     /// <summary>The measurement takes its own time, besides that of the answer.</summary>
     private protected override TimeSpan Limit => base.Limit + TimeSpan.FromSeconds(DurationSeconds);
+
+    /// <inheritdoc/>
+    protected override void BeginProcessing()
+    {
+        base.BeginProcessing();
+        string? wrong = Exact && Method.Equals("Memory", StringComparison.OrdinalIgnoreCase)
+            ? "-Exact is the kernel sampler's: the memory sampler only sees samples of waits."
+            : Force && !Exact ? "-Force belongs to -Exact." : null;
+        if (wrong is not null)
+        {
+            ThrowTerminatingError(ErrorFactory.Local(LocalCause.ParameterInvalid, wrong).ErrorRecord);
+        }
+    }
 
     private protected override Task AskAsync(AgentRun run, CancellationToken ct)
     {
@@ -60,8 +85,8 @@ public sealed class MeasurePyTimeCommand : ProcessCommandBase
         body["seconds"] = DurationSeconds;
         body["rate"] = SampleRate;
         body["method"] = Method.ToLowerInvariant();
-        body["exact"] = false;
-        body["force"] = false;
+        body["exact"] = Exact.IsPresent;
+        body["force"] = Force.IsPresent;
         body["depth"] = Depth;
         body["thread"] = ThreadName;
         body["minimumWait"] = MinimumWaitMicroseconds > 0 ? MinimumWaitMicroseconds : null;

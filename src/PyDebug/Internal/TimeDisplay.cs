@@ -91,6 +91,30 @@ public static class TimeDisplay
         return frames.Count == 0 ? "(no frames)" : FrameText.Joined(frames);
     }
 
+    /// <summary>How often a wait was seen.</summary>
+    /// <param name="item">A wait of a report.</param>
+    /// <returns>How many waits there were and the longest, where each was taken; else the number of samples.</returns>
+    public static string Seen(PSObject item)
+    {
+        PyTimeWait wait = item.BaseObject as PyTimeWait ?? (PyTimeWait)RecordReader.Read(item, typeof(PyTimeWait));
+        return wait.Count is long count
+            ? Counted(count, wait.LongestSeconds)
+            : wait.SampleCount == 1 ? "1 sample" : Format($"{wait.SampleCount:#,0} samples");
+    }
+
+    private static string Counted(long count, double? longest)
+    {
+        string times = count == 1 ? "once" : Format($"{count:#,0} times");
+        return longest is double seconds && count > 1 ? $"{times}, longest {Length(seconds)}" : times;
+    }
+
+    private static string Length(double seconds) => seconds switch
+    {
+        >= 1 => Format($"{seconds:0.00} s"),
+        >= 0.001 => Format($"{seconds * 1000:0.0} ms"),
+        _ => Format($"{seconds * 1_000_000:0} us"),
+    };
+
     private static string Heading(PyTimeReport report, int width)
     {
         string start = SafeText.Line($"{report.Namespace}/{report.PodName}/{report.ContainerName}")
@@ -193,6 +217,11 @@ public static class TimeDisplay
             parts.Add(ran
                 ? $"{reason} {(thread.WaitsAt == thread.Hottest ? "there" : $"at {at}")}"
                 : reason is "lock" or "sleep" ? at : $"{at}: {reason}");
+        }
+
+        if (waits && thread.WaitsCount is long count)
+        {
+            parts[^1] += $", {Counted(count, thread.WaitsLongestSeconds)}";
         }
 
         return parts.Count == 0 ? "(no Python frames)" : string.Join("; ", parts);

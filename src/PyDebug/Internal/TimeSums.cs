@@ -43,15 +43,16 @@ internal static class TimeSums
             => Math.Round(waited.Where(w => reasons.Contains(w.Reason)).Sum(w => w.Seconds), Digits);
         bool knowsRunnable = thread.RunnableSeconds is not null
             || waited.Any(w => w.Reason is TimeText.Runnable or TimeText.Preempted);
-        (string Where, double Seconds)? hottest = Most(
+        (string Where, double Seconds, StackFrame Line)? hottest = Most(
             cpu.Where(c => c.Frames.Count > 0).Select(c => (c.Frames, c.Seconds)));
         double ran = Math.Round(cpu.Sum(c => c.Seconds), Digits);
         IGrouping<string, PyTimeWait>? reason = waited
             .Where(w => w.Frames.Count > 0 && w.Reason is not (TimeText.Runnable or TimeText.Preempted))
             .GroupBy(w => TimeText.Label(w.Reason, w.Call))
             .MaxBy(g => g.Sum(w => w.Seconds));
-        (string Where, double Seconds)? longest =
+        (string Where, double Seconds, StackFrame Line)? longest =
             reason is null ? null : Most(reason.Select(w => (w.Frames, w.Seconds)));
+        PyTimeWait[] there = [.. reason?.Where(w => w.Frames[0] == longest?.Line) ?? []];
         return thread with
         {
             CpuSeconds = ran,
@@ -66,15 +67,17 @@ internal static class TimeSums
             UnprovenSeconds = Of(TimeText.Unproven),
             AccountedSeconds = Math.Round(ran + waited.Sum(w => w.Seconds), Digits),
             Hottest = hottest?.Where,
-            HottestPercent = hottest is (_, double most) && ran > 0 ? Math.Round(100 * most / ran, 1) : null,
+            HottestPercent = hottest?.Seconds is double most && ran > 0 ? Math.Round(100 * most / ran, 1) : null,
             WaitsAt = longest?.Where,
             WaitsFor = reason?.Key,
-            WaitsSeconds = longest is (_, double sum) ? Math.Round(sum, Digits) : null,
+            WaitsSeconds = longest?.Seconds is double sum ? Math.Round(sum, Digits) : null,
+            WaitsCount = there.Any(w => w.Count is not null) ? there.Sum(w => w.Count) : null,
+            WaitsLongestSeconds = there.Max(w => w.LongestSeconds),
         };
     }
 
     /// <summary>The line with the highest sum, written with the largest stack that leads there.</summary>
-    private static (string Where, double Seconds)? Most(
+    private static (string Where, double Seconds, StackFrame Line)? Most(
         IEnumerable<(IReadOnlyList<StackFrame> Frames, double Seconds)> stacks)
     {
         IGrouping<StackFrame, (IReadOnlyList<StackFrame> Frames, double Seconds)>? line = stacks
@@ -82,6 +85,6 @@ internal static class TimeSums
             .MaxBy(g => g.Sum(s => s.Seconds));
         return line is null
             ? null
-            : (FrameText.Innermost(line.MaxBy(s => s.Seconds).Frames), line.Sum(s => s.Seconds));
+            : (FrameText.Innermost(line.MaxBy(s => s.Seconds).Frames), line.Sum(s => s.Seconds), line.Key);
     }
 }

@@ -93,6 +93,12 @@ public sealed record PyTimeThread
     /// <summary>The sum of the waits there, in seconds.</summary>
     public double? WaitsSeconds { get; internal init; }
 
+    /// <summary>How many waits there were there; null where they were sampled, not counted.</summary>
+    public long? WaitsCount { get; internal init; }
+
+    /// <summary>The longest of the waits there, in seconds; null where they were sampled, not counted.</summary>
+    public double? WaitsLongestSeconds { get; internal init; }
+
     /// <summary>The thread as <c>Thread 3 "worker": CPU 4.9 s of 10 s</c>.</summary>
     /// <returns>One line that is safe to show.</returns>
     public override string ToString()

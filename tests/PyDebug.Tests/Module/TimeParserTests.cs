@@ -133,6 +133,22 @@ public sealed class TimeParserTests
     }
 
     [Fact]
+    public void Where_every_wait_was_taken_their_number_and_the_longest_are_said()
+    {
+        PyTimeReport report = Parse(Least
+            .Replace("\"pid\":1,", "\"pid\":1,\"exact\":true,", StringComparison.Ordinal)
+            .Replace("\"samples\":400,", "\"samples\":0,\"count\":212,\"longest\":1.02,", StringComparison.Ordinal))!;
+        Assert.True(report.Exact);
+        Assert.Equal((212L, 1.02), (report.Waits[0].Count, report.Waits[0].LongestSeconds));
+        Assert.Equal((212L, 1.02), (report.Threads[0].WaitsCount, report.Threads[0].WaitsLongestSeconds));
+        Assert.Equal("212 times, longest 1.02 s", TimeDisplay.Seen(new(report.Waits[0])));
+        Assert.Contains("; poll at g (a.py:2), 212 times, longest 1.02 s", Shown(report), StringComparison.Ordinal);
+        Assert.Contains("kernel sampler, every wait, nothing was held", Shown(report), StringComparison.Ordinal);
+        Assert.Equal("400 samples", TimeDisplay.Seen(new(Parse(Least)!.Waits[0])));
+        Assert.Null(Parse(Least)!.Threads[0].WaitsCount);
+    }
+
+    [Fact]
     public void What_is_not_known_is_null()
     {
         PyTimeReport report = Parse(Least)!;
