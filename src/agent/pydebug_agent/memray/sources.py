@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any, Dict
 
 
 def source_of(name: str) -> str:
     """Return the source of a module of this package."""
-    module = importlib.import_module(f"{__package__}.{name}")
-    loader: Any = module.__spec__.loader if module.__spec__ else None
-    return str(loader.get_source(module.__name__))
+    full = f"{__package__}.{name}"
+    # The program that starts the agent keeps the sources it was sent.
+    sent: Any = getattr(sys.modules["__main__"], "m", None)
+    if isinstance(sent, dict) and full in sent:
+        return str(sent[full])
+    loader: Any = importlib.import_module(full).__spec__.loader  # type: ignore[union-attr]
+    return str(loader.get_source(full))
 
 
 def program(name: str, function: str, settings: Dict[str, Any]) -> str:
