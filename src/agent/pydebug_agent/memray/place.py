@@ -50,6 +50,7 @@ class Place:
         self.own = os.path.join(self.folder, "own")
         self.control = os.path.join(self.library, "control")
         self.capture = os.path.join(self.own, "capture")
+        self.bytecode = os.path.join(self.own, "bytecode")
         self.script = os.path.join(self.library, "script.py")
         os.mkdir(self.library)
         os.mkdir(self.own)

@@ -52,14 +52,13 @@ def watched(settings, channel, say):
     """Attach, wait, detach."""
     import _thread
     import sys
-    import threading
     import time
 
     known = sys.modules.get("memray")
     if known is not None and not getattr(known, "pydebug_version", None):
         say("busy", "memray")
         return
-    if sys.getprofile() is not None or getattr(threading, "_profile_hook", None) is not None:
+    if sys.getprofile() is not None or getattr(sys.modules.get("threading"), "_profile_hook", None) is not None:
         say("busy", "profile")
         return
     box = [True, 0.0, time.perf_counter()]
@@ -134,11 +133,9 @@ def longest_of(box, now):
 
 def load(settings):
     """Return memray, loaded from the agent's files without a trace in sys.path."""
-    import collections
     import sys
-    import threading
 
-    del collections, threading
+    import_library(settings)
     known = sys.modules.get("memray")
     if known is not None:
         if known.pydebug_version != settings["version"]:
@@ -200,6 +197,59 @@ def load(settings):
     # It would warn on the application's stderr.
     package.set_log_level(40)
     return package
+
+
+def import_library(settings):
+    """Import what memray needs of the standard library, from bytecode that a rehearsal made, where that fits."""
+    import _thread
+    import marshal
+    import os
+    import sys
+
+    wanted = ("collections", "enum", "functools", "threading")
+    loaders = sys.modules["_frozen_importlib_external"]
+    own = _thread.get_ident()
+    library = os.path.dirname(os.__file__)
+    codes = {}
+    if not all(name in sys.modules for name in wanted):
+        try:
+            with open(settings["bytecode"], "rb") as file:
+                magic, codes = marshal.loads(file.read())
+            if magic != loaders.MAGIC_NUMBER:
+                codes = {}
+        except (OSError, ValueError, EOFError, TypeError):
+            codes = {}
+
+    class Compiled(loaders.SourceFileLoader):
+        def get_code(self, name):
+            return marshal.loads(codes[name][1])
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, _path=None, _target=None):
+            # For this thread alone: the others import as always.
+            if _thread.get_ident() != own or name not in codes:
+                return None
+            path = codes[name][0]
+            if not path.startswith(library + "/") or not os.path.exists(path):
+                return None
+            folder = [os.path.dirname(path)] if path.endswith("__init__.py") else None
+            found.append(name)
+            return loaders.spec_from_file_location(
+                name, path, loader=Compiled(name, path), submodule_search_locations=folder
+            )
+
+    found = []
+    sys.meta_path.insert(0, Finder)
+    try:
+        for name in wanted:
+            __import__(name)
+    finally:
+        sys.meta_path.remove(Finder)
+        for name in found:
+            module = sys.modules.get(name)
+            if module is not None:
+                module.__loader__ = module.__spec__.loader = loaders.SourceFileLoader(name, module.__file__)
 
 
 def admit(threads):

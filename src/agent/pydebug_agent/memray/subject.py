@@ -33,15 +33,6 @@ _GIVE_UP_SECONDS = 3.0
 _REHEARSAL_SECONDS = 30.0
 _TRACKER_EXTRA = 120.0
 _LARGEST_REPORT = 15 << 20
-_REHEARSED = """
-import sys, time
-sys.stdout.write("ready\\n")
-sys.stdout.flush()
-keep = []
-for _ in range(1200):
-    keep.append(bytes(4096))
-    time.sleep(0.05)
-"""
 
 
 class Rehearsal(NamedTuple):
@@ -170,6 +161,7 @@ class Subject:
             "control": place.seen(place.control),
             "capture": place.seen(place.capture),
             "library": place.seen(place.library),
+            "bytecode": place.seen(place.bytecode),
             "extension": place.extension(),
             "version": VERSION,
             "longest": self.options.seconds + _TRACKER_EXTRA,
@@ -205,7 +197,8 @@ class Subject:
         minor = self.target.found.version[1]
         self.interpreter = choose(self.pid, self._proc, self.person, minor, self.target.locator.maps)
         try:
-            process = self.interpreter.run(_REHEARSED)
+            bytecode = {"bytecode": self.place.seen(self.place.bytecode)}
+            process = self.interpreter.run(program("rehearsal", "main", bytecode))
         except (OSError, subprocess.SubprocessError) as error:
             raise self._rehearsal_failed("start", f"{self.interpreter.path} cannot be run: {error}", "") from error
         try:
