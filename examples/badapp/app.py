@@ -6,6 +6,7 @@ GET /work?ms=50  burns that long in the request's own thread
 GET /stop        ends all of them
 
 Listens on 127.0.0.1:8080 (BADAPP_ADDRESS=HOST:PORT for another). Troubles named as arguments are on from the start.
+The leak keeps 48 MiB at most (BADAPP_LEAK_MIB=N for another limit).
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def stop(number: int, _frame: object) -> None:
 
 def main(names: List[str]) -> None:
     signal.signal(signal.SIGTERM, stop)
+    troubles.leak_limit = int(os.environ.get("BADAPP_LEAK_MIB", "48")) << 20
     for name in names:
         troubles.switch_on(name)
         _on.append(name)

@@ -62,8 +62,8 @@ def remember(size: int = 65536) -> None:
     _kept.append(bytearray(size))
 
 
-def leak_worker(limit: int = 48 << 20) -> None:
-    while not stopping() and sum(map(len, _kept[-1:])) * len(_kept) < limit:
+def leak_worker() -> None:
+    while not stopping() and sum(map(len, _kept[-1:])) * len(_kept) < leak_limit:
         remember()
         time.sleep(0.02)
     wait_for_work("leak stopped at its limit")
@@ -130,6 +130,10 @@ NAMES: Dict[Callable[[], None], str] = {
     deep_worker: "deep",
     sleeper: "sleeper",
 }
+
+
+# What the leak keeps at most, in bytes.
+leak_limit = 48 << 20
 
 
 def switch_on(trouble: str) -> List[str]:
