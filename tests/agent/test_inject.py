@@ -96,6 +96,38 @@ class Injection(ReaderTest):
         self.assertGreater(self.counts(running)["rounds"], 0)
 
     @on_each_python()
+    def test_a_thread_alone_that_waits_with_a_timeout(self, python: Python) -> None:
+        running = self.start_source(
+            python,
+            "import json, socket, time\nleft, right = socket.socketpair()\nleft.settimeout(3)\n"
+            "print('\"ready\"', flush=True)\nbegun = time.monotonic()\ntry: left.recv(1)\n"
+            "except OSError: print(json.dumps(time.monotonic() - begun), flush=True)\ntime.sleep(99)",
+        )
+        for _ in range(2):
+            self.assertEqual("poll", self.inject(running).place)
+            self.assertEqual("started", running.line())
+        waited = running.line()
+        # Not interrupted, and its timeout began anew.
+        self.assertTrue(3 <= waited < 20, waited)
+
+    @on_each_python()
+    def test_what_a_thread_has_set_stays(self, python: Python) -> None:
+        running = self.start_source(
+            python,
+            "import ctypes, faulthandler, json, signal, struct, sys\nfaulthandler.enable()\n"
+            "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])\n"
+            "def own():\n    stack = ctypes.create_string_buffer(24)\n    ctypes.CDLL(None).sigaltstack(None, stack)\n"
+            "    return [struct.unpack('<QiiQ', stack.raw), sorted(signal.pthread_sigmask(signal.SIG_BLOCK, []))]\n"
+            "print(json.dumps(own()), flush=True)\nsys.stdin.readline()\nprint(json.dumps(own()), flush=True)\n"
+            "sys.stdin.readline()",
+        )
+        self.assertEqual("read", self.inject(running).place)
+        self.assertEqual("started", running.line())
+        running.say("?")
+        self.assertEqual(running.ready, running.line())  # type: ignore[attr-defined]
+        self.assertNotEqual(0, running.ready[0][0])  # type: ignore[attr-defined]
+
+    @on_each_python()
     def test_the_death_of_the_injector_at_any_moment_harms_nobody(self, python: Python) -> None:
         running = self.start(python, "arithmetic.py", "idle")
         context = multiprocessing.get_context("fork")
@@ -261,12 +293,27 @@ class Points(unittest.TestCase):
         self.assertFalse(points.find(in_call(7, -516, rdx=0xFFFFFFFF), self.CODE, None).timed)
         self.assertFalse(points.find(in_call(230, -514, rsi=1), self.CODE, None).timed)
 
+    def test_a_call_that_was_restarted_is_known_by_its_code(self) -> None:
+        class Code(Source):
+            def read(self, address: int, size: int) -> bytes:
+                return b"\xb8\x07\0\0\0\x0f\x05"[-size:]
+
+        point = points.find(in_call(219, -516, rdx=1000), Code(), None)
+        self.assertEqual(("poll", 7, True), (point.place, point.registers["rax"], point.timed))
+
+    def test_a_call_that_a_stop_would_change_is_not_stopped_first(self) -> None:
+        poll, forever = [7, 0x1000, 1, 5000], [7, 0x1000, 1, 0xFFFFFFFF]
+        for call, timed, expected in ((poll, False, False), (poll, True, True), (forever, False, True), ([219], False, False),
+                                      ([219], True, True), ([9, 0, 0, 0], True, False)):  # fmt: skip
+            self.assertEqual(expected, points.may_be_point(call, timed), (call, timed))
+
     def test_where_a_lock_may_be_held_is_no_point(self) -> None:
         refused: List[Callable[[], Any]] = [
             lambda: points.find(in_call(9), self.CODE, None),  # mmap: the allocator's
             lambda: points.find(in_call(202, rsi=0x80, rdx=2), self.CODE, None),  # a lock inside libc
             lambda: points.find(in_call(271, r10=0x5000), self.CODE, None),  # ppoll with signals of its own
-            lambda: points.find(in_call(219), self.CODE, None),  # restart_syscall: nobody knows which
+            lambda: points.find(in_call(219), Bytes(b"\x90\x90\x90\x90\x90\x0f\x05"), None),  # restarted, not known which
+            lambda: points.find(in_call(219), Bytes(b"\xb8\x09\0\0\0\x0f\x05"), None),
             lambda: points.find(in_call(0), Bytes(b"\x90\x90"), None),
             lambda: points.find(in_call(0), Bytes(b""), None),
             lambda: points.find({**in_call(-1 & (1 << 64) - 1), "rip": 0x5000}, self.CODE, (0x1000, 0x2000)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, List, Mapping, NamedTuple, Optional
 
 from ..reader.memory import Fault, Source
 from .registers import Registers, Span, Unusable, is_64_bit, signed
@@ -15,6 +15,8 @@ _CALLS: Dict[int, str] = {
     270: "pselect6", 271: "ppoll", 281: "epoll_pwait", 288: "accept4", 299: "recvmmsg", 441: "epoll_pwait2",
 }  # fmt: skip
 _SYSCALL = b"\x0f\x05"
+_MOVE = 0xB8
+_RESTART = 219
 # ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND: called again as it was. ERESTART_RESTARTBLOCK: with a timeout.
 _AGAIN, _AGAIN_TIMED = (-512, -513, -514), -516
 _FUTEX_WAIT, _FUTEX_WAIT_BITSET, _FUTEX_COMMAND = 0, 9, 0x7F
@@ -31,9 +33,19 @@ class Point(NamedTuple):
     timed: bool
 
 
-def call_name(number: int) -> Optional[str]:
-    """Return the name of a system call at which a thread may be, None for others."""
-    return _CALLS.get(number)
+def may_be_point(call: List[int], timed: bool) -> bool:
+    """Say whether a thread in a system call, as /proc has it, is worth stopping.
+
+    ``timed``: also where its timeout would start anew. That is known before: a stop turns such a call into another.
+    """
+    if call[0] == _RESTART:
+        return timed
+    name = _CALLS.get(call[0])
+    if name is None:
+        return False
+    if timed or name not in ("poll", "nanosleep", "clock_nanosleep"):
+        return True
+    return len(call) > 3 and _is_absolute(name, {"rsi": call[2], "rdx": call[3]})
 
 
 def find(registers: Registers, source: Source, eval_loop: Optional[Span]) -> Point:
@@ -49,10 +61,17 @@ def find(registers: Registers, source: Source, eval_loop: Optional[Span]) -> Poi
 
 
 def _in_call(number: int, registers: Registers, source: Source) -> Point:
-    name = _CALLS.get(number)
-    if name is None:
-        raise Unusable(f"it is in system call {number}")
+    restarted = number == _RESTART
     try:
+        if restarted:
+            # An earlier stop has left it so. Which call it was is in the code: mov $number,%eax; syscall.
+            code = source.read(registers["rip"] - 7, 7)
+            if code[0] != _MOVE or code[5:] != _SYSCALL:
+                raise Unusable("its system call is not known")
+            number = int.from_bytes(code[1:5], "little")
+        name = _CALLS.get(number)
+        if name is None:
+            raise Unusable(f"it is in system call {number}")
         if source.read(registers["rip"] - 2, 2) != _SYSCALL:
             raise Unusable("it is in a system call of another kind")
         if name == "futex":
@@ -68,7 +87,7 @@ def _in_call(number: int, registers: Registers, source: Source) -> Point:
     if result in _AGAIN or result == _AGAIN_TIMED:
         back["rip"] -= len(_SYSCALL)
         back["rax"] = number
-        timed = result == _AGAIN_TIMED and not _is_absolute(name, registers)
+        timed = (restarted or result == _AGAIN_TIMED) and not _is_absolute(name, registers)
     # Else it has its result; EINTR of epoll_wait is what any stop gives.
     return Point(name, back, timed)
 
@@ -80,7 +99,7 @@ def _check_futex(registers: Registers) -> None:
         raise Unusable("it waits for a lock that may be the allocator's")
 
 
-def _is_absolute(name: str, registers: Registers) -> bool:
+def _is_absolute(name: str, registers: Mapping[str, int]) -> bool:
     if name == "futex":
         return registers["rsi"] & _FUTEX_COMMAND == _FUTEX_WAIT_BITSET
     if name == "clock_nanosleep":

@@ -61,7 +61,7 @@ class Worker:
         until = time.monotonic() + _SEARCH_SECONDS
         # A timeout that would start anew is the last choice.
         for timed in (False, True):
-            for tid in self._parked(python):
+            for tid in self._parked(python, timed):
                 made = self._try(tid, timed, reasons)
                 if made is not None:
                     return made
@@ -118,12 +118,12 @@ class Worker:
         """Let go of whatever is still held."""
         self._stopper.settle()
 
-    def _parked(self, python: List[int]) -> List[int]:
+    def _parked(self, python: List[int], timed: bool) -> List[int]:
         """Return the threads that seem to wait where they may be used."""
         found: List[int] = []
         for tid in python:
             words = self._call_of(tid)
-            if words and points.call_name(words[0]) is not None:
+            if words and points.may_be_point(words, timed):
                 found.append(tid)
         return found
 
