@@ -113,6 +113,20 @@ try {
     else {
         Write-Host "`n# SKIPPED: py-spy. No wheel of it was found when the module was built."
     }
+    $cache = $env:PYDEBUG_CACHE ? $env:PYDEBUG_CACHE : '/var/cache/pydebug'
+    if ((Test-Path -LiteralPath (Join-Path $cache 'images/debug-tools/config.json')) -and (Test-Path /sys/kernel/btf/vmlinux)) {
+        . Show-Step 'What the kernel sees of it, from a tools image' {
+            $s = Start-PodDebug bad-app -For Bpftrace -Image pydebug.test/debug-tools:1
+            $s | Invoke-Bpftrace -Script SyscallTime -DurationSeconds 3 |
+                Sort-Object Total -Descending | Select-Object -First 4
+        }
+        . Show-Step '' {
+            $s | Invoke-Bpftrace -DurationSeconds 3 -Program 'profile:hz:99 { @samples[comm, tid] = count(); }'
+        }
+    }
+    else {
+        Write-Host "`n# SKIPPED: bpftrace. The tools image was not made here, or this kernel has no BTF."
+    }
     . Show-Step 'What was started, and its end' {
         Get-PodDebug -AllNamespaces
     }

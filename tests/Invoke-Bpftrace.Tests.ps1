@@ -225,6 +225,90 @@ Start-PodDebug $script:pod -Namespace $script:ns -For Bpftrace -Image $script:im
         }
     }
 
+    Context 'the scripts' {
+        BeforeAll {
+            $program = Get-Content -Raw -LiteralPath (Join-Path $PSScriptRoot 'provoke.py')
+            $script:provoked = New-TestPod $script:ns -Command 'python3', '-u', '-c', $program -ReadyLog 'ready'
+            $script:on = Start-PodDebug $script:provoked -Namespace $script:ns -For Bpftrace -Image $script:image
+        }
+
+        It 'are listed, with what they show' {
+            $scripts = @(Invoke-Bpftrace -ListScripts)
+            $scripts.Count | Should -BeGreaterThan 12
+            $scripts[0] | Should -BeOfType PyDebug.BpftraceScript
+            $scripts | ForEach-Object {
+                $_.Synopsis | Should -Match '^[A-Z].*\.$'
+                $_.Columns.Count | Should -BeGreaterThan 0
+                $_.Probes.Count | Should -BeGreaterThan 0
+            }
+            ($scripts | Where-Object Name -eq 'CpuThread').Profile | Should -Be 'Trace'
+        }
+
+        It 'complete their names' {
+            $line = 'Invoke-Bpftrace -Script fil'
+            [System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, $null).CompletionMatches.CompletionText |
+                Should -Be 'FileOpen'
+        }
+
+        It 'are each tested below' {
+            $tested = [regex]::Matches((Get-Content -Raw -LiteralPath $PSCommandPath), "Script = '(\w+)'").ForEach({ $_.Groups[1].Value })
+            (Invoke-Bpftrace -ListScripts).Name | Sort-Object | Should -Be ($tested | Sort-Object -Unique)
+        }
+
+        It 'refuse a name that is none, and say which there are' {
+            { $script:on | Invoke-Bpftrace -Script Nope } | Should -Throw -ErrorId 'ParameterInvalid*' -ExpectedMessage '*There are CpuThread*'
+        }
+
+        It 'see what the application does: <Script>' -ForEach @(
+            @{ Script = 'SyscallCount'; Sees = { $_.Call -eq 'fsync' -and $_.Value -gt 2 } }
+            @{ Script = 'SyscallTime'; Sees = { $_.Call -eq 'clock_nanosleep' -and $_.Average -gt 80000 } }
+            @{ Script = 'CpuThread'; Sees = { $_.ProcessId -eq 1 -and $_.Value -gt 30 -and $_.Thread -match '^python3' } }
+            @{ Script = 'OffCpu'; Sees = { $_.Map -eq '@blocked' -and $_.ProcessId -eq 1 -and $_.Total -gt 1000000 } }
+            @{ Script = 'RunQueue'; Sees = { $_.Map -eq '@wait' -and $_.ProcessId -eq 1 -and $_.Count -gt 5 } }
+            @{ Script = 'LockWait'; Sees = { $_.Map -eq '@wait' -and $_.ProcessId -eq 1 -and $_.Average -gt 2000 -and $_.Total -gt 500000 } }
+            @{ Script = 'FileOpen'; Sees = { $_.Path -eq '/srv/nope.json' -and $_.Error -eq 'ENOENT' -and $_.ProcessId -eq 1 -and $_.ThreadId -gt 1 } }
+            @{ Script = 'SlowFileIo'; Arguments = '1'; Sees = { $_.File -eq 'big' -and $_.Milliseconds -ge 1 } }
+            @{ Script = 'TcpConnect'; Sees = { $_.Port -eq 9009 -and -not $_.Failed -and $_.Address -eq '127.0.0.1' } }
+            @{ Script = 'TcpConnect'; Sees = { $_.Failed -and $_.Port -ne 9009 } }
+            @{ Script = 'DnsLookup'; Sees = { $_.Host -eq 'no such name' -and $_.Failed } }
+            @{ Script = 'PageFault'; Sees = { $_.Map -eq '@faults' -and $_.ProcessId -eq 1 -and $_.Value -gt 100 } }
+            @{ Script = 'PageFault'; Sees = { $_.Map -eq '@last' -and $_.ProcessId -eq 1 -and $_.Value -gt 1MB } }
+            @{ Script = 'ProcessEnd'; Sees = { $_.ExitCode -eq 7 -and $null -eq $_.Signal -and $_.Text -match '^ends' } }
+            @{ Script = 'ProcessEnd'; Sees = { $_.Signal -eq 15 -and $_.Text -match '^ends' } }
+            @{ Script = 'PythonGc'; Sees = { $_.Generation -eq 2 -and $_.Milliseconds -gt 0 } }
+            @{ Script = 'PythonImport'; Sees = { $_.Module -eq 'colorsys' -and $_.Found -and $_.Milliseconds -gt 0 } }
+        ) {
+            $more = $_.ContainsKey('Arguments') ? @{ Argument = $_.Arguments } : @{}
+            $rows = @($script:on | Invoke-Bpftrace -Script $Script -DurationSeconds 3 @more -WarningVariable said)
+            $said | Should -BeNullOrEmpty
+            @($rows | Where-Object $Sees).Count | Should -BeGreaterThan 0 -Because ($rows | Select-Object -First 20 | Out-String)
+        }
+
+        It 'see what a memory limit makes of it: <Script>' -ForEach @(
+            @{ Script = 'MemoryPressure' }
+        ) {
+            $program = Get-Content -Raw -LiteralPath (Join-Path $PSScriptRoot 'provoke.py')
+            # The second container's limit makes room in the pod for bpftrace.
+            $containers = @(
+                New-TestContainer -Command 'python3', '-u', '-c', $program, 'pressure' -MemoryLimit 96Mi
+                New-TestContainer -Name spare -MemoryLimit 600Mi
+            )
+            $pod = New-TestPod $script:ns -Containers $containers
+            $rows = @(Start-PodDebug $pod -Namespace $script:ns -ContainerName web -For Bpftrace -Image $script:image -WarningAction SilentlyContinue |
+                    Invoke-Bpftrace -Script $Script -DurationSeconds 6)
+            @($rows | Where-Object { $_.Map -eq '@reclaim' -and $_.Count -gt 3 }).Count | Should -BeGreaterThan 0 -Because ($rows | Out-String)
+            @($rows | Where-Object { $_.Victim -gt 1 -and $_.Text -match 'out of memory' }).Count | Should -BeGreaterThan 0 -Because ($rows | Out-String)
+        }
+
+        It 'lead on to the stacks of the process that was seen' {
+            $event = $script:on | Invoke-Bpftrace -Script FileOpen -DurationSeconds 2 | Where-Object ProcessId -eq 1 | Select-Object -First 1
+            $stacks = @($event | Get-PyStack)
+            $stacks.ProcessId | Select-Object -Unique | Should -Be 1
+            $stacks.Frames.Name | Should -Contain 'again'
+            @($event | ConvertTo-Json | ConvertFrom-Json | Get-PyStack).Count | Should -BeGreaterThan 5
+        }
+    }
+
     Context 'what it needs' {
         It 'is named where the image has no bpftrace' {
             $session = Start-PodDebug $script:other -Namespace $script:ns -For Bpftrace

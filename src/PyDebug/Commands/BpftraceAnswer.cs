@@ -17,9 +17,10 @@ internal sealed class BpftraceAnswer(
     BpftraceProgram program,
     long mostBytes,
     int mostKeys,
-    bool raw)
+    bool raw,
+    BpftraceLayout? layout)
 {
-    private readonly BpftraceOutput _output = new(run.Session, program.Keys, mostKeys);
+    private readonly BpftraceOutput _output = new(run.Session, program.Keys, mostKeys, layout);
 
     private readonly BpftraceLines _lines = new();
 
@@ -32,6 +33,7 @@ internal sealed class BpftraceAnswer(
         {
             case "bpftrace":
                 _words = item.Facts("words");
+                _output.Machine = item.Text("machine") ?? "";
                 if (item.Flag("dry") == true)
                 {
                     await run.Writer.WriteObjectAsync(program.Render(_words), ct).ConfigureAwait(false);
@@ -174,7 +176,7 @@ internal sealed class BpftraceAnswer(
         long runs = programs.Sum(p => p.Long("runs") ?? 0);
         double share = end.Number("seconds") is double time and > 0 ? 100 * seconds / time : 0;
         return Invariant(
-            $"{programs.Count} programs ran {runs:#,0} times and took {seconds * 1000:0.0} ms, {share:0.00} % of a CPU.");
+            $"{programs.Count} programs ran {runs:#,0} times, {seconds * 1000:0.0} ms in all, {share:0.00} % of a CPU.");
     }
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

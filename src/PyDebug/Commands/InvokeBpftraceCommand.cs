@@ -5,6 +5,7 @@ using System.Management.Automation;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Completion;
 using PyDebug.Errors;
 using PyDebug.Tools.Bpftrace;
 
@@ -15,7 +16,7 @@ namespace PyDebug.Commands;
 /// target container, and of nothing else unless that is asked for.
 /// </summary>
 [Cmdlet(VerbsLifecycle.Invoke, "Bpftrace", SupportsShouldProcess = true)]
-[OutputType(typeof(BpftraceEvent), typeof(BpftraceMap), typeof(string))]
+[OutputType(typeof(BpftraceEvent), typeof(BpftraceMap), typeof(BpftraceScript), typeof(string))]
 public sealed class InvokeBpftraceCommand : ProcessCommandBase
 {
     private const int LongestRun = 43_000;
@@ -24,7 +25,11 @@ public sealed class InvokeBpftraceCommand : ProcessCommandBase
 
     private const string Node = "Node";
 
+    private const string ListSet = "List";
+
     private BpftraceProgram? _program;
+
+    private BpftraceLayout? _layout;
 
     /// <summary>The program's text.</summary>
     [Parameter]
@@ -36,6 +41,16 @@ public sealed class InvokeBpftraceCommand : ProcessCommandBase
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? Path { get; set; }
+
+    /// <summary>The name of a script that the module brings.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(BpftraceScriptCompleter))]
+    public string? Script { get; set; }
+
+    /// <summary>Writes the scripts that the module brings, and asks no pod.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = ListSet)]
+    public SwitchParameter ListScripts { get; set; }
 
     /// <summary>What the program sees as <c>$1</c>, <c>$2</c> and so on.</summary>
     [Parameter]
@@ -78,10 +93,19 @@ public sealed class InvokeBpftraceCommand : ProcessCommandBase
     /// <inheritdoc/>
     protected override void BeginProcessing()
     {
+        if (ListScripts)
+        {
+            WriteObject(BpftraceLibrary.All, enumerateCollection: true);
+            return;
+        }
+
         base.BeginProcessing();
         try
         {
-            _program = BpftraceProgram.Parse(Text(), Scope != Node);
+            string text = Text();
+            _program = BpftraceProgram.Parse(
+                text, Scope != Node, Script is not null && BpftraceLibrary.IsScopedByHand(text));
+            _layout = Script is null ? null : BpftraceLayout.Parse(text);
         }
         catch (PyDebugException e)
         {
@@ -92,6 +116,15 @@ public sealed class InvokeBpftraceCommand : ProcessCommandBase
         {
             Warn("-Scope Node: the program sees every process of the node, not the target alone. "
                 + "Its pid and tid are the node's numbers.");
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        if (!ListScripts)
+        {
+            base.ProcessRecord();
         }
     }
 
@@ -112,15 +145,16 @@ public sealed class InvokeBpftraceCommand : ProcessCommandBase
         body["continuous"] = Continuous.IsPresent;
         body["maximumBytes"] = MaximumBytes;
         body["maximumKeys"] = MaximumKeys;
-        BpftraceAnswer answer = new(run, program, MaximumBytes, MaximumKeys, Raw);
+        BpftraceAnswer answer = new(run, program, MaximumBytes, MaximumKeys, Raw, _layout);
         await run.AskAsync("bpftrace", body, answer.OnResultAsync, ct, answer.OnFileAsync).ConfigureAwait(false);
     }
 
     private string Text()
     {
-        if ((Program is null ? 0 : 1) + (Path is null ? 0 : 1) != 1)
+        if ((Program is null ? 0 : 1) + (Path is null ? 0 : 1) + (Script is null ? 0 : 1) != 1)
         {
-            throw ErrorFactory.Local(LocalCause.ParameterInvalid, "One of -Program and -Path names the program.");
+            throw ErrorFactory.Local(
+                LocalCause.ParameterInvalid, "One of -Program, -Path and -Script names the program.");
         }
 
         if (Continuous && MyInvocation.BoundParameters.ContainsKey(nameof(DurationSeconds)))
@@ -129,7 +163,7 @@ public sealed class InvokeBpftraceCommand : ProcessCommandBase
                 LocalCause.ParameterInvalid, "-Continuous and -DurationSeconds exclude each other.");
         }
 
-        string text = Program ?? ReadFile(Path!);
+        string text = Script is string name ? BpftraceLibrary.Find(name).Text : Program ?? ReadFile(Path!);
         return text.Length <= LongestProgram
             ? text
             : throw ErrorFactory.Local(

@@ -5,7 +5,8 @@ using PyDebug.Internal;
 namespace PyDebug.Commands;
 
 /// <summary>
-/// Makes a session or process again from what JSON or CLIXML kept of it, so that another process can go on from it.
+/// Makes a session or process again from what JSON or CLIXML kept of it, so that another process can go on from it; and
+/// a process from an event that names one.
 /// </summary>
 internal sealed class RecordConverter : PSTypeConverter
 {
@@ -21,7 +22,8 @@ internal sealed class RecordConverter : PSTypeConverter
             && Has(source, nameof(PodDebugSession.PodName))
             && Has(source, nameof(PodDebugSession.DebugContainer))
             && (destinationType == typeof(PyProcess)
-                ? Has(source, nameof(PyProcess.ProcessId)) && Has(source, nameof(PyProcess.StartTime))
+                ? Has(source, nameof(PyProcess.ProcessId))
+                    && (Has(source, nameof(PyProcess.StartTime)) || Has(source, nameof(BpftraceEvent.Kind)))
                 : Has(source, nameof(PodDebugSession.Python)));
     }
 
@@ -37,7 +39,10 @@ internal sealed class RecordConverter : PSTypeConverter
             throw new PSInvalidCastException($"This object was not made from a {destinationType.Name}.");
         }
 
-        return RecordReader.Read(PSObject.AsPSObject(sourceValue), destinationType);
+        object record = RecordReader.Read(PSObject.AsPSObject(sourceValue), destinationType);
+        return record is PyProcess process && PSObject.AsPSObject(sourceValue).BaseObject is BpftraceEvent live
+            ? process with { Session = live.Session }
+            : record;
     }
 
     /// <inheritdoc/>

@@ -9,41 +9,65 @@ namespace PyDebug.Internal;
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class BpftraceDisplay
 {
+    private const int LongestValue = 12;
+
     /// <summary>A property as text.</summary>
     /// <param name="item">A record, also one made again from CLIXML or JSON.</param>
     /// <param name="property">The property's name.</param>
     /// <returns>One line.</returns>
     public static string Safe(PSObject item, string property) => Display.Safe(item.Properties[property]?.Value);
 
-    /// <summary>The time of day of an event, as it is here.</summary>
-    /// <param name="item">An event.</param>
+    /// <summary>The time of day of an event, as it is here; nothing for an entry of a map.</summary>
+    /// <param name="item">An event or an entry of a map.</param>
     /// <returns>The time as <c>12:00:01</c>.</returns>
     public static string Time(PSObject item)
-        => Plain(item.Properties[nameof(BpftraceEvent.Timestamp)]?.Value) is DateTime time
+        => !IsMap(item) && Plain(item.Properties[nameof(BpftraceEvent.Timestamp)]?.Value) is DateTime time
             ? time.ToLocalTime().ToString("HH:mm:ss", CultureInfo.InvariantCulture)
             : "";
 
-    /// <summary>The value of a map's entry, where it is short; the count of a histogram.</summary>
-    /// <param name="item">An entry of a map.</param>
+    /// <summary>The thread of an event, or the map of an entry.</summary>
+    /// <param name="item">An event or an entry of a map.</param>
+    /// <returns>One line.</returns>
+    public static string Source(PSObject item)
+        => Safe(item, IsMap(item) ? nameof(BpftraceMap.Map) : nameof(BpftraceEvent.Thread));
+
+    /// <summary>The value of a map's entry, where it is short; how many values went into a histogram or stats.</summary>
+    /// <param name="item">An event or an entry of a map.</param>
     /// <returns>The value.</returns>
-    public static string Number(PSObject item)
+    public static string Value(PSObject item)
     {
+        if (!IsMap(item))
+        {
+            return "";
+        }
+
         BpftraceMap map = Map(item);
-        return map.Kind == "Stats" || map.Value is null || BpftraceText.Value(map).Length > 14 && map.Kind == "Value"
-            ? ""
-            : map.Kind == "Histogram" ? $"{map.Count}" : SafeText.Line(BpftraceText.Value(map));
+        string value = map.Kind == "Value" ? BpftraceText.Value(map) : $"{map.Count}";
+        return value.Length > LongestValue ? "" : SafeText.Line(value);
     }
 
-    /// <summary>The key, and what does not fit where the value stands.</summary>
-    /// <param name="item">An entry of a map.</param>
+    /// <summary>What an event says; or the key of an entry, and what does not fit where its value stands.</summary>
+    /// <param name="item">An event or an entry of a map.</param>
     /// <returns>One line.</returns>
-    public static string Key(PSObject item)
+    public static string Text(PSObject item)
     {
+        if (!IsMap(item))
+        {
+            return Safe(item, nameof(BpftraceEvent.Text));
+        }
+
         BpftraceMap map = Map(item);
-        string rest = map.Kind == "Value" && Number(item).Length > 0 ? "" : BpftraceText.Value(map);
+        string rest = map.Kind switch
+        {
+            "Stats" => string.Create(CultureInfo.InvariantCulture, $"average {map.Average:0.##}, total {map.Total:0}"),
+            "Value" when Value(item).Length > 0 => "",
+            _ => BpftraceText.Value(map),
+        };
         string key = BpftraceText.Key(map);
         return SafeText.Line(key.Length > 0 && rest.Length > 0 ? $"{key}: {rest}" : key + rest);
     }
+
+    private static bool IsMap(PSObject item) => item.Properties[nameof(BpftraceMap.Map)] is not null;
 
     private static BpftraceMap Map(PSObject item)
         => item.BaseObject as BpftraceMap ?? (BpftraceMap)RecordReader.Read(item, typeof(BpftraceMap));

@@ -15,12 +15,14 @@ internal static class BpftraceContexts
 
     private static readonly string[] s_interruptSystems =
     [
-        "irq", "irq_vectors", "irq_matrix", "timer", "timer_migration", "napi", "ipi", "csd", "nmi", "rcu", "xdp", "skb",
+        "irq", "irq_vectors", "irq_matrix", "timer", "timer_migration", "napi", "ipi", "csd", "nmi", "rcu", "xdp",
+        "skb",
     ];
 
     private static readonly string[] s_workerSystems =
     [
-        "workqueue", "writeback", "block", "net", "tcp", "scsi", "nvme", "wbt", "jbd2", "kyber", "cpuhp", "power", "bdi",
+        "workqueue", "writeback", "block", "net", "tcp", "scsi", "nvme", "wbt", "jbd2", "kyber", "cpuhp", "power",
+        "bdi",
     ];
 
     private static readonly string[] s_otherNames =

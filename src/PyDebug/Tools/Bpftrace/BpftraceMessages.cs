@@ -13,10 +13,12 @@ internal static partial class BpftraceMessages
 {
     private const int LongestLog = 1200;
 
+    private const int Killed = 9;
+
     private static readonly string[] s_noise =
     [
         "RLIMIT_MEMLOCK", "Could not read functions from", "is deprecated. Use BPFTRACE", "Total lost event count",
-        "attaching to it will likely fail",
+        "attaching to it will likely fail", "Addrspace mismatch",
     ];
 
     private static readonly string[] s_unavailable =
@@ -80,6 +82,15 @@ internal static partial class BpftraceMessages
     {
         IReadOnlyList<BpftraceMessage> errors = [.. messages.Where(m => m.IsError)];
         string cause = Cause(errors, exit);
+        if (errors.Count == 0 && exit == -Killed)
+        {
+            return ErrorFactory.Local(
+                AgentCause.MemoryLow,
+                "bpftrace was killed, as happens where the pod's memory limit is reached. It takes some 90 MB.",
+                target,
+                Facts(0, 0));
+        }
+
         if (errors.Count == 0)
         {
             string end = exit < 0

@@ -14,17 +14,23 @@ namespace PyDebug.Tools.Bpftrace;
 internal sealed class BpftraceOutput(
     PodDebugSession session,
     IReadOnlyDictionary<string, IReadOnlyList<string>> keys,
-    int mostKeys = int.MaxValue)
+    int mostKeys = int.MaxValue,
+    BpftraceLayout? layout = null)
 {
     private const int MostPieces = 10_000;
 
     private const int MostErrors = 64;
+
+    private const int NoSuchKey = -2;
 
     private static readonly JsonDocumentOptions s_options = new() { MaxDepth = 16 };
 
     private readonly Dictionary<(string Text, int Line, int Column), long> _helperErrors = [];
 
     private readonly SortedDictionary<string, int> _fullMaps = new(StringComparer.Ordinal);
+
+    /// <summary>The node's machine, whose system calls have numbers of their own.</summary>
+    public string Machine { get; set; } = "";
 
     /// <summary>How many events the kernel could not hand over.</summary>
     public long LostEvents { get; private set; }
@@ -93,7 +99,7 @@ internal sealed class BpftraceOutput(
     }
 
     /// <summary>A line end within is no end of the event: it may come from a name that the target chose.</summary>
-    private BpftraceEvent Printed(string type, string text, DateTime now)
+    private object Printed(string type, string text, DateTime now)
     {
         string kind = type switch
         {
@@ -101,7 +107,9 @@ internal sealed class BpftraceOutput(
             "time" => "Time",
             _ => "Text",
         };
-        return Event(kind, SafeText.Line(text.EndsWith('\n') ? text[..^1] : text, Json.TextLength), now);
+        string line = text.EndsWith('\n') ? text[..^1] : text;
+        BpftraceEvent printed = Event(kind, SafeText.Line(line, Json.TextLength), now);
+        return layout is null || kind != "Print" ? printed : layout.Event(printed, line);
     }
 
     private BpftraceEvent Event(string kind, string text, DateTime now) => new()
@@ -136,7 +144,8 @@ internal sealed class BpftraceOutput(
             {
                 (IReadOnlyList<object> parts, IReadOnlyList<StackFrame> frames) =
                     BpftraceKey.Parse(entry.Name, expressions);
-                rows.Add(Row(name, parts, frames, entry.Value, now));
+                BpftraceMap row = Row(name, parts, frames, entry.Value, now);
+                rows.Add(layout?.Entry(row, Machine) ?? row);
             }
 
             if (rows.Count - before >= mostKeys)
@@ -239,6 +248,12 @@ internal sealed class BpftraceOutput(
             ? data
             : error;
         string helper = facts.Text("helper") ?? "a helper";
+        if (helper == "map_delete_elem" && facts.Integer("retcode") == NoSuchKey)
+        {
+            // What was to be deleted is gone already, as where two threads share a key: no harm is done.
+            return;
+        }
+
         bool full = helper == "map_update_elem" && facts.Integer("retcode") == -7;
         string text = full ? "a map was full and took no more keys" : $"{helper}: {facts.Text("msg") ?? "failed"}";
         (string, int, int) key = (text, facts.Integer("line") ?? 0, facts.Integer("col") ?? 0);

@@ -25,14 +25,20 @@ internal sealed class BpftraceProgram
 
     private readonly Dictionary<string, IReadOnlyList<string>> _keys = new(StringComparer.Ordinal);
 
+    // Paths that differ from one container to the next, in attach points.
+    private static readonly string[] s_places = ["__libc__", "__python__"];
+
     private readonly bool _scoped;
+
+    private readonly bool _byHand;
 
     private int _copied;
 
-    private BpftraceProgram(string text, bool scoped)
+    private BpftraceProgram(string text, bool scoped, bool byHand)
     {
         Text = text;
         _scoped = scoped;
+        _byHand = byHand;
     }
 
     /// <summary>The user's own program.</summary>
@@ -47,10 +53,11 @@ internal sealed class BpftraceProgram
     /// <summary>Reads a program.</summary>
     /// <param name="text">The program.</param>
     /// <param name="scoped">Whether it shall see the target alone.</param>
+    /// <param name="byHand">Whether probes that cannot be narrowed stay as they are: it sees to that itself.</param>
     /// <exception cref="PyDebugException">A probe cannot be made to see the target alone, or there is none.</exception>
-    public static BpftraceProgram Parse(string text, bool scoped)
+    public static BpftraceProgram Parse(string text, bool scoped, bool byHand = false)
     {
-        BpftraceProgram program = new(text.ReplaceLineEndings("\n"), scoped);
+        BpftraceProgram program = new(text.ReplaceLineEndings("\n"), scoped, byHand);
         program.ReadAll();
         if (program._probes.Count == 0)
         {
@@ -191,7 +198,7 @@ internal sealed class BpftraceProgram
         Copy(Text.Length);
     }
 
-    /// <summary>The word that a definition begins with; empty for most probes, whose kind has a colon behind it.</summary>
+    /// <summary>The word that a definition begins with; empty for a probe, whose kind has a colon behind it.</summary>
     private static string Opening(BpftraceScanner scanner)
     {
         string word = scanner.TakeName().ToString();
@@ -221,6 +228,7 @@ internal sealed class BpftraceProgram
             if (text.Length > 0)
             {
                 _probes.Add(new BpftraceProbe(text, PlaceOf(start).Line));
+                PutPlaces(text, start);
             }
 
             scanner.SkipSpace();
@@ -277,6 +285,19 @@ internal sealed class BpftraceProgram
         }
 
         ReadBlock(ref scanner, rewrite: true);
+    }
+
+    private void PutPlaces(string attachPoint, int start)
+    {
+        foreach (string place in s_places)
+        {
+            if (attachPoint.IndexOf(place, StringComparison.Ordinal) is int found and >= 0)
+            {
+                Copy(start + found);
+                Word(place.Trim('_'), start + found);
+                _copied = start + found + place.Length;
+            }
+        }
     }
 
     private string ReadAttachPoint(ref BpftraceScanner scanner)
@@ -391,6 +412,11 @@ internal sealed class BpftraceProgram
         {
             if (probe.WhyNotScoped() is string why)
             {
+                if (_byHand)
+                {
+                    return false;
+                }
+
                 throw Unscoped(probe, why);
             }
         }

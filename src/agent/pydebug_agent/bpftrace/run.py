@@ -34,7 +34,8 @@ _COST = re.compile(r"^run_time_ns:\s*(\d+)$.*^run_cnt:\s*(\d+)$", re.MULTILINE |
 def run(request: Request) -> None:
     """Answer a "bpftrace" request.
 
-    ``parts`` is the program: texts, and between two of them the name of an expression (target, pid, tid).
+    ``parts`` is the program: texts, and between two of them the name of an expression (target, pid, tid) or of a file
+    (libc, python).
     """
     parts = _texts(request, "parts", _LARGEST_PROGRAM)
     arguments = _texts(request, "arguments", _MOST_ARGUMENTS)
@@ -46,9 +47,18 @@ def run(request: Request) -> None:
     try:
         version, numbers = _version(tools, executable, request)
         tracefs = needs.require(request.proc, probes, numbers)
-        words = scope.expressions(request, node, request.pids() or [])
+        pids = request.pids() or []
+        words = scope.expressions(request, node, pids)
+        words.update(scope.places(request, set(parts[1::2]), pids))
         request.result(
-            {"kind": "bpftrace", "version": version, "tracefs": tracefs, "words": words, "dry": request.flag("dry")}
+            {
+                "kind": "bpftrace",
+                "version": version,
+                "machine": os.uname().machine,
+                "tracefs": tracefs,
+                "words": words,
+                "dry": request.flag("dry"),
+            }
         )
         if not request.flag("dry"):
             _Run(request, tools, executable).run(_joined(parts, words), arguments)

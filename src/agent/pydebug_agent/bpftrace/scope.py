@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Dict, List, Mapping, Sequence, Set
 
-from ..errors import BAD_REQUEST, NO_BTF, PROCESS_GONE, TARGET_NOT_VISIBLE, AgentError
+from ..errors import BAD_REQUEST, NO_BTF, PROCESS_GONE, TARGET_NOT_VISIBLE, TOOL_FAILED, AgentError
 from ..proc import Proc
 from ..request import Request
 from ..roots import Containers
@@ -13,6 +14,10 @@ from ..timing.btf import Btf
 _SAME_START_SECONDS = 2.0
 _MOST_NAMESPACES = 16
 _NUMBERS = ("pid", "numbers")
+_FILES = {
+    "libc": re.compile(r"/(?:libc\.so\.6|libc-2[^/]*\.so|ld-musl-[^/]*|libc\.musl-[^/]*)$"),
+    "python": re.compile(r"/libpython3[^/]*$"),
+}
 # struct upid: the number and the namespace it counts in.
 _NUMBER_BYTES = 16
 
@@ -33,6 +38,26 @@ def expressions(request: Request, node: bool, pids: Sequence[int]) -> Dict[str, 
         _require(request, pids)
         target = f"({target} && {_any_of(pid, pids)})"
     return {"target": target, "pid": pid, "tid": _number("curtask->thread_pid", offset)}
+
+
+def places(request: Request, names: Set[str], pids: Sequence[int]) -> Dict[str, str]:
+    """Return the files of the target that are asked for, as they are reached from here."""
+    found: Dict[str, str] = {}
+    wanted = names & set(_FILES)
+    if not wanted:
+        return found
+    pid = pids[0] if pids else request.processes().pythons[0]
+    files = [mapping.path for mapping in request.proc.maps(pid) if "x" in mapping.permissions]
+    for name in wanted:
+        matching = [path for path in files if _FILES[name].search(path)]
+        if name == "python" and not matching:
+            matching = [request.proc.link(pid, "exe")]
+        if not matching:
+            raise AgentError(
+                TOOL_FAILED, f"Process {pid} has no {name} that a probe could be put in.", pid, {"tool": "bpftrace"}
+            )
+        found[name] = request.proc.path(pid, "root") + matching[0]
+    return found
 
 
 def _number(thread: str, offset: int) -> str:
