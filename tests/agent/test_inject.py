@@ -73,10 +73,13 @@ class Injection(ReaderTest):
     @on_each_python(has_eval_loop)
     def test_a_process_that_never_waits_computes_on_without_a_mistake(self, python: Python) -> None:
         running = self.start(python, "arithmetic.py", "busy")
+        places = []
         for _ in range(20):
-            made = self.inject(running)
-            self.assertEqual(points.EVAL_LOOP, made.place)
+            places.append(self.inject(running).place)
             self.assertEqual("started", running.line())
+        # It waits for the GIL where the source that went before still has it.
+        self.assertLessEqual(set(places), {points.EVAL_LOOP, "futex"})
+        self.assertIn(points.EVAL_LOOP, places)
         before = running.cpu()
         wait_until(lambda: running.cpu() > before + 0.2)
         self.assertIsNone(running.process.poll())

@@ -29,7 +29,8 @@ _APPEAR_SECONDS = 5.0
 _SEARCH_SECONDS = 3.0
 _EVAL_TRIES = 400
 _LEAST_SLEEP, _MOST_SLEEP = 40, 89
-_BLOCKED = 1 << 20
+# SIGKILL, SIGSTOP and those of libc's own cannot be blocked; nobody else blocks all the others.
+_MOST_BLOCKED = 57
 
 
 class Made(NamedTuple):
@@ -59,6 +60,8 @@ class Worker:
         """Make one thread through a thread of ``python`` (native ids, preferred first) that stands at a safe point."""
         reasons: List[str] = []
         until = time.monotonic() + _SEARCH_SECONDS
+        # One that was made before may still be about its work.
+        python = [tid for tid in python if not self._blocks_all(tid)]
         # A timeout that would start anew is the last choice.
         for timed in (False, True):
             for tid in self._parked(python, timed):
@@ -66,7 +69,7 @@ class Worker:
                 if made is not None:
                     return made
             if self._symbols.eval_loop is not None:
-                for attempt in range(_EVAL_TRIES):
+                for attempt in range(_EVAL_TRIES if python else 0):
                     tid = python[attempt % len(python)]
                     made = self._try(tid, timed, reasons) if self._runs(tid) else None
                     if made is not None:
@@ -215,8 +218,14 @@ class Worker:
             return False
         try:
             asked = struct.unpack("<QQ", self._memory.read(words[1 if words[0] == 35 else 3], 16))
-            # It inherits the mask that the chain sets: every signal blocked.
-            blocked = int(self._proc.status(self._pid, "task", tid).get("SigBlk", "0"), 16)
-        except (Fault, Gone, Denied, OSError, ValueError):
+        except (Fault, Gone, Denied):
             return False
-        return asked == (seconds, 0) and blocked.bit_length() == 64 and bin(blocked).count("1") > 55
+        return asked == (seconds, 0) and self._blocks_all(tid)
+
+    def _blocks_all(self, tid: int) -> bool:
+        """Whether a thread blocks every signal: what a chain sets, and threads that it makes inherit."""
+        try:
+            blocked = int(self._proc.status(self._pid, "task", tid).get("SigBlk", "0"), 16)
+        except (OSError, ValueError):
+            return False
+        return blocked.bit_length() == 64 and bin(blocked).count("1") > _MOST_BLOCKED
