@@ -34,7 +34,7 @@ class FakeProc(Proc):
 
 
 def explain(proc: Proc, number: int, stage: str, lockdown: Any = None, log: str = "") -> AgentError:
-    with mock.patch.object(refusals, "_lockdown", lambda: lockdown):
+    with mock.patch.object(refusals, "lockdown", lambda: lockdown):
         return refusals.refused(KernelRefusal(number, stage, log), proc)
 
 
