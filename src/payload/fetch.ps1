@@ -29,7 +29,8 @@ function New-PySpyPayload {
             Receive-Wheel $recipe.Name $recipe.Version ($wheel.Platform | ForEach-Object { '--platform', $_ })
         }
         if (-not $path) {
-            Write-Warning "No wheel of $($recipe.Name) $($recipe.Version) for $machine was found: Invoke-PySpy will not run there."
+            Write-Warning ("No wheel of $($recipe.Name) $($recipe.Version) for $machine was found: " +
+                'Invoke-PySpy will not run there.')
             continue
         }
         $folder = New-Item -ItemType Directory -Force (Join-Path $target $machine)
@@ -94,8 +95,8 @@ function New-MemrayPayload {
             $wheel = $recipe.Wheels[$machine][$kind]
             $version = $kind -replace '\D'
             $path = Find-Source ($recipe.File -f $machine, $kind) $wheel.Sha256 {
-                Receive-Wheel $recipe.Name $recipe.Version @('--platform', "manylinux2014_$machine", '--implementation', 'cp',
-                    '--python-version', $version, '--abi', $kind)
+                Receive-Wheel $recipe.Name $recipe.Version @('--platform', "manylinux2014_$machine",
+                    '--implementation', 'cp', '--python-version', $version, '--abi', $kind)
             }
             if (-not $path) {
                 $missing += "$kind on $machine"

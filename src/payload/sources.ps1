@@ -59,7 +59,8 @@ function Receive-Wheel([string] $Name, [string] $Version, [string[]] $Options) {
         return
     }
     $arguments = @($pip | Select-Object -Skip 1) + 'download', "$Name==$Version", '--no-deps', '--only-binary=:all:',
-        '--disable-pip-version-check', '--quiet', '--timeout', '10', '--retries', '1', '--dest', $script:Cache + $Options
+        '--disable-pip-version-check', '--quiet', '--timeout', '10', '--retries', '1', '--dest', $script:Cache
+    $arguments += $Options
     $said = & $pip[0] @arguments 2>&1
     if ($LASTEXITCODE -ne 0) {
         Write-Verbose ($said -join "`n")
@@ -76,7 +77,9 @@ function Receive-DebianFile([string] $Path, [string] $File, [string] $Sha256) {
             Where-Object { $_ -match '/debian/?$' })
     foreach ($site in $sites) {
         $target = Join-Path $script:Cache $File
-        $said = & $helper -o Acquire::Retries=1 -o Acquire::http::Timeout=10 download-file "$($site.TrimEnd('/'))/$Path/$File" $target "SHA256:$Sha256" 2>&1
+        $options = '-o', 'Acquire::Retries=1', '-o', 'Acquire::http::Timeout=10'
+        $address = "$($site.TrimEnd('/'))/$Path/$File"
+        $said = & $helper @options download-file $address $target "SHA256:$Sha256" 2>&1
         if ($LASTEXITCODE -eq 0) {
             return
         }

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MACHINE = os.uname().machine
 USER = 10001
 _MADE = Path(tempfile.gettempdir()) / f"pydebug-test-payloads-{os.getuid()}"
-_WHEELS = (*os.environ.get("PIP_FIND_LINKS", "").split(), str(ROOT.parent / "shared/wheelhouse"), "/work/shared/wheelhouse")
+_WHEELS = (*os.environ.get("PIP_FIND_LINKS", "").split(), str(ROOT.parent / "shared/wheelhouse"))
 
 LEAKING = """
 import sys, threading, time
@@ -182,7 +182,8 @@ class Container:
             mount += f" && mount -o remount,ro,bind {self.root}"
         change = [f"--userspec={user}:{user}", "--groups="] if user else []
         bound = ["setpriv", "--no-new-privs"] if user else []
-        self.prefix = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh", *bound, "chroot", *change, self.root]
+        enter = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
+        self.prefix = [*enter, *bound, "chroot", *change, self.root]
 
     def close(self) -> None:
         """Remove what was written."""

@@ -166,7 +166,8 @@ class Reports(Tracked):
     def test_a_rehearsal_alone_does_not_touch_the_target(self) -> None:
         running = self.target(self.place, "idle")
         answer = self.ask(running, rehearseOnly=True)
-        self.assertEqual(("same", "cp313"), (answer.only("memrayCheck")["rehearsal"]["how"], answer.results[0]["payload"]))
+        check = answer.only("memrayCheck")
+        self.assertEqual(("same", "cp313"), (check["rehearsal"]["how"], check["payload"]))
         with open(f"/proc/{running.pid}/maps", encoding="utf-8") as file:
             self.assertNotIn("_memray", file.read())
 
@@ -207,7 +208,8 @@ class Reports(Tracked):
         first.only()
         self.assertEqual(["MemrayBusy"], second[0].causes)
         profiled = self.target(
-            self.place, source="import threading, time\nthreading.setprofile(lambda *_: None)\nprint('\"ready\"')\ntime.sleep(999)"
+            self.place,
+            source="import threading, time\nthreading.setprofile(lambda *_: None)\nprint('\"ready\"')\ntime.sleep(999)",
         )
         answer = self.ask(profiled)
         self.assertEqual(("ProcessTraced", "profile"), (answer.causes[0], answer.failures[0]["detail"]["what"]))
@@ -215,7 +217,8 @@ class Reports(Tracked):
     def test_several_processes_over_the_same_seconds_and_one_that_is_none(self) -> None:
         running = [self.target(self.place, "idle") for _ in range(2)]
         with self.debug.agent() as agent:
-            answer = ask(agent, self.payloads, pids=[*(each.pid for each in running), os.getpid() + 4_000_000], seconds=1.5)
+            pids = [*(each.pid for each in running), os.getpid() + 4_000_000]
+            answer = ask(agent, self.payloads, pids=pids, seconds=1.5)
         self.assertEqual(["ProcessGone"], answer.causes)
         self.assertEqual([each.pid for each in running], [result["pid"] for result in answer.results])
         for result in answer.results:
@@ -246,7 +249,8 @@ class Ends(Tracked):
         self.assertTrue(settled(settled_down), "the tracker goes on")
         self.assertTrue(alive(running))
         with self.debug.agent() as agent:
-            self.assertGreater(named(ask(agent, self.payloads, pids=[running.pid], seconds=1).only()["report"], "remember"), 0)
+            report = ask(agent, self.payloads, pids=[running.pid], seconds=1).only()["report"]
+        self.assertGreater(named(report, "remember"), 0)
         self.assertEqual([], self.debug.left())
 
     def begin(self, running: Running, agent: Agent, phase: str) -> None:

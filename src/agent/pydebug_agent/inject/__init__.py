@@ -1,4 +1,4 @@
-"""Runs Python source inside a live CPython: without gdb, without breakpoints, and so that our end at any moment is harmless.
+"""Runs Python source inside a live CPython, without gdb or breakpoints; our end at any moment harms nobody.
 
 A thread of the target is stopped for some microseconds at a point where it holds no lock, and is sent through a chain
 of calls that ends, by itself, exactly where the thread was: each link is a signal frame on its own stack that

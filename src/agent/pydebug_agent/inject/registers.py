@@ -12,7 +12,8 @@ from ..reader.memory import Gone
 _GETREGS, _SETREGS, _GETREGSET, _GETSIGMASK = 12, 13, 0x4204, 0x420A
 _NT_X86_XSTATE = 0x202
 _NAMES = (
-    "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs gs"
+    "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs "
+    "gs"
 ).split()
 _REGISTERS = struct.Struct("<27Q")
 _LARGEST_STATE = 1 << 15

@@ -1,4 +1,4 @@
-"""The interpreter's own way in, from 3.14 on (PEP 768): the path of a script in a thread's state, run at a safe point."""
+"""The interpreter's own way in, from 3.14 on (PEP 768): a script's path in a thread's state, run at a safe point."""
 
 from __future__ import annotations
 

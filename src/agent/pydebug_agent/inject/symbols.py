@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from .. import errors
 from ..proc import Mapping
@@ -14,7 +14,7 @@ from ..reader.memory import Fault, Memory
 from .chain import restorer_in
 from .registers import Span
 
-_LIBC = re.compile(r"(?:libc\.so\.6|libc-2\.\d+\.so|libpthread\.so\.0|libpthread-2\.\d+\.so|libdl\.so\.2|libdl-2\.\d+\.so)$")
+_LIBC = re.compile(r"(?:libc\.so\.6|libpthread\.so\.0|libdl\.so\.2|lib(?:c|pthread|dl)-2\.\d+\.so)$")
 _MUSL = re.compile(r"(?:ld-musl-[^/]*|libc\.musl-[^/]*)\.so\.1$")
 _THREADS = ("pthread_attr_init", "pthread_attr_setdetachstate", "pthread_create", "sleep", "dlopen")
 _PYTHON = ("PyGILState_Ensure", "PyRun_SimpleString", "PyGILState_Release")
@@ -48,11 +48,11 @@ class Symbols:
         self.restorer = self._restorer()
         self.eval_loop = self._eval_loop(everything)
 
-    def _images(self, wanted: "object") -> Iterator[Image]:
+    def _images(self, wanted: Callable[[str], bool]) -> Iterator[Image]:
         seen = set()
         for entry in self._maps:
             name = os.path.basename(_plain(entry.path))
-            if entry.offset or not entry.path.startswith("/") or entry.path in seen or not wanted(name):  # type: ignore[operator]
+            if entry.offset or not entry.path.startswith("/") or entry.path in seen or not wanted(name):
                 continue
             seen.add(entry.path)
             try:
@@ -91,7 +91,10 @@ class Symbols:
 def unsafe(pid: int, reason: str, sentence: str) -> errors.AgentError:
     """Return the failure of a process into which there is no way that is known to be safe."""
     return errors.AgentError(
-        errors.MEMRAY_UNSAFE, f"Nothing can be started safely inside process {pid}: {sentence}.", pid, {"reason": reason}
+        errors.MEMRAY_UNSAFE,
+        f"Nothing can be started safely inside process {pid}: {sentence}.",
+        pid,
+        {"reason": reason},
     )
 
 

@@ -45,8 +45,8 @@ def choose(pid: int, proc: Proc, person: Person, minor: int, maps: List[Mapping]
         return Interpreter("same" if same else "own", own, None, person, loader_environment(os.getpid(), proc))
     raise AgentError(
         errors.MEMRAY_REHEARSAL,
-        f"memray cannot be tried out before it is started in process {pid}: neither its own interpreter nor one like it "
-        "can be run from the debug container.",
+        f"memray cannot be tried out before it is started in process {pid}: neither its own interpreter nor one like "
+        "it can be run from the debug container.",
         pid,
         {"reason": "noInterpreter", "output": ""},
     )

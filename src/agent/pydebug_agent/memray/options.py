@@ -71,6 +71,7 @@ def target_pids(request: Request, found: Processes) -> List[int]:
         return pids
     raise AgentError(
         AMBIGUOUS_PROCESS,
-        f"The target has {len(pids)} Python processes: {', '.join(map(str, pids))}. Which is to be tracked must be said.",
+        f"The target has {len(pids)} Python processes: {', '.join(map(str, pids))}. "
+        "Which is to be tracked must be said.",
         detail={"pids": pids},
     )

@@ -15,6 +15,7 @@ _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
 _SIGKILL = 9
 _CAPABILITIES_3 = 0x20080522
 _LAST_CAPABILITY = 63
+_WAIT = "import sys; sys.stdout.write('.'); sys.stdout.flush(); sys.stdin.read()"
 _LOADER = ("LD_", "PYTHON", "MALLOC_", "GLIBC_TUNABLES")
 _PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
@@ -92,7 +93,7 @@ class Helper:
 
     def __init__(self, person: Person) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", "-c", "import sys; sys.stdout.write('.'); sys.stdout.flush(); sys.stdin.read()"],
+            [sys.executable, "-I", "-S", "-B", "-c", _WAIT],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Where payload, control socket and capture lie: a folder of the debug container's that the target sees through /proc."""
+"""Where payload, control socket and capture lie: a folder of ours that the target sees through /proc."""
 
 from __future__ import annotations
 
@@ -112,7 +112,10 @@ class Place:
         return server
 
     def open_capture(self) -> Optional[int]:
-        """Return a descriptor of the capture, None where there is none. The folder is the target's: no link is followed."""
+        """Return a descriptor of the capture, None where there is none.
+
+        The folder is the target's: no link in it is followed.
+        """
         try:
             folder = os.open(self.own, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:

@@ -1,4 +1,6 @@
-"""What runs in a rehearsal: a process like the target, as idle. Sent as source: it stands alone, on Python 3.9 and later.
+"""What runs in a rehearsal: a process like the target, as idle.
+
+Sent as source: it stands alone, on Python 3.9 and later.
 
 First it compiles what memray imports of the standard library: in an image without bytecode that would hold the
 target's GIL for longer than all the rest.

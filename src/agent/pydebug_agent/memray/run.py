@@ -199,7 +199,8 @@ class _Run:
         if subject.ended == "exited":
             warn("ProcessExited", f"Process {pid} ended while it was tracked: the report is what was captured.", pid)
         elif subject.ended == "limit":
-            warn("CaptureLimit", f"The capture of process {pid} reached {_amount(self._options.maximum)}: tracking ended early.", pid)
+            most = _amount(self._options.maximum)
+            warn("CaptureLimit", f"The capture of process {pid} reached {most}: tracking ended early.", pid)
         elif subject.ended == "memory":
             warn("LastWords", f"Process {pid} is close to its memory limit: tracking ended early to report.", pid)
         elif subject.ended == "tracker":
@@ -225,7 +226,8 @@ class _Run:
                 offset += len(chunk)
                 if time.monotonic() - told >= _TELL_SECONDS:
                     told = time.monotonic()
-                    self._tell("send", self._options.seconds, f"{_amount(offset)} of {_amount(size)} sent", subject.pid, offset)
+                    sent = f"{_amount(offset)} of {_amount(size)} sent"
+                    self._tell("send", self._options.seconds, sent, subject.pid, offset)
             self._request.result(
                 {"kind": "fileEnd", "pid": subject.pid, "sha256": digest.hexdigest(), "size": offset}
             )
@@ -321,7 +323,9 @@ def _receive(request: Request, descriptor: int, size: int, wanted: str) -> None:
         except OSError as error:
             raise errors.file_error(error, "capture") from error
     if length != size or digest.hexdigest() != wanted:
-        raise AgentError(errors.CAPTURE_INVALID, "The capture did not arrive as it was sent.", detail={"reason": "transfer"})
+        raise AgentError(
+            errors.CAPTURE_INVALID, "The capture did not arrive as it was sent.", detail={"reason": "transfer"}
+        )
 
 
 def _amount(size: int) -> str:

@@ -97,8 +97,8 @@ class Subject:
         if memory.room is not None and memory.room < self.needs:
             raise AgentError(
                 errors.MEMORY_LOW,
-                f"Tracking process {self.pid} so needs {self.needs >> 20} MiB, and {memory.room >> 20} MiB are left under "
-                f"the limit of {(memory.limit or 0) >> 20} MiB that the application lives with.",
+                f"Tracking process {self.pid} so needs {self.needs >> 20} MiB, and {memory.room >> 20} MiB are left "
+                f"under the limit of {(memory.limit or 0) >> 20} MiB that the application lives with.",
                 self.pid,
                 {"limit": memory.limit, "used": memory.used, "needed": self.needs, "mode": self.options.mode},
             )
@@ -141,8 +141,8 @@ class Subject:
             if "runtime" not in hashes:
                 raise AgentError(
                     errors.MEMRAY_NO_PAYLOAD,
-                    f"memray needs {' and '.join(missing)}, which the image of process {self.pid} has not, and this build "
-                    "carries none.",
+                    f"memray needs {' and '.join(missing)}, which the image of process {self.pid} has not, and this "
+                    "build carries none.",
                     self.pid,
                     {"reason": "runtime", "found": missing[0]},
                 )
@@ -170,7 +170,8 @@ class Subject:
         # One name for all of its code, by which the report knows what is not the application's.
         source = (
             source_of("session")
-            + f"\n\nif direct:\n    track({settings!r})\nelse:\n    import _thread\n    _thread.start_new_thread(track, ({settings!r},))\n"
+            + f"\n\nif direct:\n    track({settings!r})\n"
+            + f"else:\n    import _thread\n    _thread.start_new_thread(track, ({settings!r},))\n"
         )
         return (
             f"exec(compile({source!r}, '<pydebug>', 'exec'), "
@@ -249,7 +250,8 @@ class Subject:
         last = output.strip().splitlines()[-1] if reason == "died" and output.strip() else message
         return AgentError(
             errors.MEMRAY_REHEARSAL,
-            f"memray was not started in process {self.pid}: in a rehearsal with the target's interpreter it failed: {last}",
+            f"memray was not started in process {self.pid}: in a rehearsal with the target's interpreter it failed: "
+            f"{last}",
             self.pid,
             {"reason": reason, "output": output[-2000:], "message": message},
         )
@@ -279,7 +281,9 @@ class Subject:
         if word == "busy":
             raise _busy(pid, rest)
         if word == "error":
-            raise AgentError(errors.MEMRAY_FAILED, f"memray could not start in process {pid}: {rest}", pid, {"error": rest})
+            raise AgentError(
+                errors.MEMRAY_FAILED, f"memray could not start in process {pid}: {rest}", pid, {"error": rest}
+            )
         if not self._proc.exists(pid):
             raise AgentError(errors.PROCESS_GONE, f"Process {pid} is gone.", pid)
         raise AgentError(
@@ -322,12 +326,17 @@ class Subject:
                 return
             if said is not None and said[0] == "error":
                 raise AgentError(
-                    errors.MEMRAY_FAILED, f"memray could not stop in process {self.pid}: {said[1]}", self.pid, {"error": said[1]}
+                    errors.MEMRAY_FAILED,
+                    f"memray could not stop in process {self.pid}: {said[1]}",
+                    self.pid,
+                    {"error": said[1]},
                 )
             if not told and time.monotonic() > until:
                 told = True
                 self._request.channel.warn(
-                    "StopDelayed", f"Process {self.pid} lets the tracker stop late: another thread may hold the GIL.", self.pid
+                    "StopDelayed",
+                    f"Process {self.pid} lets the tracker stop late: another thread may hold the GIL.",
+                    self.pid,
                 )
             self._request.channel.check()
         if not self._proc.exists(self.pid):
@@ -379,13 +388,27 @@ class Subject:
                 if interpreter is None:
                     raise invalid(self.pid, "interpreter", "the target is gone, and its Python with it")
             library = self.place.seen(self.place.library) if interpreter.root else self.place.library
-            return read_report(self._request, interpreter, library, descriptor, self.options.stacks, self.options.depth, self.pid)
+            return read_report(
+                self._request,
+                interpreter,
+                library,
+                descriptor,
+                self.options.stacks,
+                self.options.depth,
+                self.pid,
+            )
         finally:
             os.close(descriptor)
 
 
 def read_report(
-    request: Request, interpreter: Interpreter, library: str, descriptor: int, stacks: int, depth: int, pid: Optional[int]
+    request: Request,
+    interpreter: Interpreter,
+    library: str,
+    descriptor: int,
+    stacks: int,
+    depth: int,
+    pid: Optional[int],
 ) -> Dict[str, Any]:
     """Let an interpreter of the payload's version make a report of a capture."""
     settings = {
@@ -415,7 +438,9 @@ def read_report(
 
 def invalid(pid: Optional[int], reason: str, sentence: str) -> AgentError:
     """Return the failure of a capture that cannot be read."""
-    return AgentError(errors.CAPTURE_INVALID, f"The capture cannot be read: {sentence.rstrip('.')}.", pid, {"reason": reason})
+    return AgentError(
+        errors.CAPTURE_INVALID, f"The capture cannot be read: {sentence.rstrip('.')}.", pid, {"reason": reason}
+    )
 
 
 def _busy(pid: int, by: str) -> AgentError:
