@@ -13,6 +13,7 @@
     CmdletsToExport      = @(
         'Copy-PodFile'
         'Export-StackProfile'
+        'Get-MemrayReport'
         'Get-PodDebug'
         'Get-PyProcess'
         'Get-PyStack'

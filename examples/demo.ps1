@@ -127,6 +127,30 @@ try {
     else {
         Write-Host "`n# SKIPPED: bpftrace. The tools image was not made here, or this kernel has no BTF."
     }
+    if (Get-ChildItem -Path (Join-Path $Module 'bin/payload') -Recurse -File -Filter 'cp313.tar.zlib') {
+        New-ManifestObject (Join-Path $PSScriptRoot 'badapp/bad-app-limit.yaml')
+        Wait-TestPod default bad-app-limit
+        . Show-Step 'Where the memory goes, in a process without memray: what would be done to it' {
+            Start-PodDebug bad-app-limit | Get-PyProcess | Get-MemrayReport -DurationSeconds 8 -WhatIf
+        }
+        Push-Location (Join-Path $PSScriptRoot '../out')
+        . Show-Step 'Who keeps what, and how long until the limit' {
+            $r = Start-PodDebug bad-app-limit | Get-PyProcess | Get-MemrayReport -DurationSeconds 8 -Confirm:$false; $r
+        }
+        . Show-Step 'The same as a picture, in bytes' {
+            $r | Export-StackProfile -Path leaks.svg -Force -PassThru | Select-Object Name, Length
+        }
+        Pop-Location
+        Wait-Until -What 'the end at the limit' -Seconds 120 {
+            Get-PodDebug bad-app-limit | Where-Object { $_.State -eq 'Terminated' -and $_.TargetLastEndReason }
+        } | Out-Null
+        . Show-Step 'The limit bites, and what happened is there to be read' {
+            Get-PodDebug bad-app-limit
+        }
+    }
+    else {
+        Write-Host "`n# SKIPPED: memray. No wheel of it was found when the module was built."
+    }
     . Show-Step 'What was started, and its end' {
         Get-PodDebug -AllNamespaces
     }
@@ -137,6 +161,7 @@ try {
 finally {
     Remove-TestPod default bad-app
     Remove-TestPod default bad-app-restricted
+    Remove-TestPod default bad-app-limit
     Remove-TestPod default async-app
     Remove-TestNamespace shop
 }

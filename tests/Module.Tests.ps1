@@ -97,12 +97,13 @@ Get-PodDebug -Namespace default | Out-Null
         (Get-Command $Name).OutputType | Should -Not -BeNullOrEmpty
     }
 
-    It 'asks nobody by default: <Name>' -ForEach $script:cmdlets {
+    It 'asks by default only where it changes a process: <Name>' -ForEach $script:cmdlets {
         $attribute = (Get-Command $Name).ImplementingType.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false)[0]
-        $attribute.ConfirmImpact | Should -BeLessThan ([System.Management.Automation.ConfirmImpact]::High)
+        $asks = $attribute.ConfirmImpact -eq [System.Management.Automation.ConfirmImpact]::High
+        $asks | Should -Be ($Name -eq 'Get-MemrayReport')
     }
 
-    It 'has a view for <_>' -ForEach 'PyDebug.PodDebugSession', 'PyDebug.PyProcess', 'PyDebug.PyThreadStack', 'PyDebug.PyTimeReport' {
+    It 'has a view for <_>' -ForEach 'PyDebug.PodDebugSession', 'PyDebug.PyProcess', 'PyDebug.PyThreadStack', 'PyDebug.PyTimeReport', 'PyDebug.MemrayReport' {
         Get-FormatData -TypeName $_ -PowerShellVersion 7.0 | Should -Not -BeNullOrEmpty
     }
 }

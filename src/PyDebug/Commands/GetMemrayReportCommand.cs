@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
@@ -414,6 +415,15 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
 
     private async Task WriteReadAsync(PipelineWriter writer, MemrayReport report, CancellationToken ct)
     {
+        if (MemrayParser.IsCut(report))
+        {
+            throw ErrorFactory.Local(
+                AgentCause.CaptureInvalid,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"'{_capture!.FullName}' is cut: it ends before the {report.DurationSeconds:0.0} s that it is of."));
+        }
+
         foreach (string warning in report.Warnings)
         {
             await writer.WriteWarningAsync(warning, ct).ConfigureAwait(false);

@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Text;
@@ -18,7 +17,18 @@ internal sealed class LocalMemray
 {
     private const string Question = "import memray; print(memray.__version__)";
 
-    private const string Points = "1000";
+    /// <summary>Behind the agent's own reader, which takes the payload's memray: here the whole one reads.</summary>
+    private const string Reading =
+        """
+
+
+        import json, sys, memray
+        memray.set_log_level(40)
+        json.dump(reduce(json.loads(sys.argv[1]), memray), sys.stdout, separators=(",", ":"))
+
+        """;
+
+    private const int Points = 1000;
 
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
 
@@ -105,13 +115,12 @@ internal sealed class LocalMemray
         string settings = JsonSerializer.Serialize(new Dictionary<string, object>
         {
             ["capture"] = capture,
-            ["library"] = s_agent,
             ["stacks"] = options.MaximumStackCount,
             ["depth"] = options.Depth,
-            ["points"] = int.Parse(Points, CultureInfo.InvariantCulture),
+            ["points"] = Points,
         });
         byte[] output = await RunAsync(
-            ["-c", source + "\n\nimport json, sys\nmain(json.loads(sys.argv[1]))\n", settings], target: null, ct)
+            ["-c", source + Reading, settings], target: null, ct)
             .ConfigureAwait(false);
         return Json.Parse(Encoding.UTF8.GetBytes(
             $$"""{"memray":"{{Version}}","report":{{Encoding.UTF8.GetString(output)}}}"""));

@@ -16,6 +16,8 @@ internal static class MemrayParser
 
     private const int MostStacks = 20_000;
 
+    private const int MostArguments = 4096;
+
     private const int MostPoints = 10_000;
 
     private const int MostAllocators = 100;
@@ -24,6 +26,10 @@ internal static class MemrayParser
 
     /// <summary>No process has as much; sums of all stacks stay within a long.</summary>
     private const long MostBytes = 1L << 48;
+
+    private const double LongestSilence = 1;
+
+    private const double LongestSilentShare = 0.05;
 
     /// <summary>No window is as long; a time beyond it is none.</summary>
     private const double MostSeconds = 1e9;
@@ -49,7 +55,7 @@ internal static class MemrayParser
             NodeName = session.NodeName,
             ProcessId = pid,
             Timestamp = now,
-            CommandLine = item.Text("command"),
+            CommandLine = Command(item),
             PythonVersion = item.Text("python"),
             MemrayVersion = item.Text("memray"),
             Native = mode.Flag("native") ?? false,
@@ -103,7 +109,7 @@ internal static class MemrayParser
         {
             ProcessId = pid,
             Timestamp = now,
-            CommandLine = metadata.Text("command"),
+            CommandLine = Command(metadata),
             MemrayVersion = item.Text("memray"),
             Native = metadata.Flag("native") ?? false,
             PythonAllocators = metadata.Flag("tracePythonAllocators") ?? false,
@@ -114,6 +120,16 @@ internal static class MemrayParser
             CapturePath = path,
         };
         return Fill(report, item);
+    }
+
+    /// <summary>
+    /// Whether a capture in a file ends before the window that it names: memray looks at the process's memory a hundred
+    /// times a second until the end, and tells nobody that a file was cut.
+    /// </summary>
+    public static bool IsCut(MemrayReport report)
+    {
+        double last = report.Timeline.Count > 0 ? report.Timeline[^1].Seconds : 0;
+        return report.DurationSeconds - last > Math.Max(LongestSilence, LongestSilentShare * report.DurationSeconds);
     }
 
     /// <summary>Adds what the capture says; a report without it says so.</summary>
@@ -167,6 +183,11 @@ internal static class MemrayParser
             Warnings = [.. MemrayWarnings.OfEnd(report), .. MemrayWarnings.OfLists(report, cut)],
         };
     }
+
+    /// <summary>A command line, as text or as its arguments.</summary>
+    private static string? Command(JsonElement item)
+        => item.Text("command")
+            ?? (item.Texts("command", MostArguments) is { Count: > 0 } arguments ? CommandLine.Join(arguments) : null);
 
     private static string? End(string? name) => name switch
     {

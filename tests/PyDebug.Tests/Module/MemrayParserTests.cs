@@ -56,6 +56,25 @@ public sealed class MemrayParserTests
     }
 
     [Fact]
+    public void What_the_agent_recorded_of_a_leak_is_read_whole()
+    {
+        MemrayReport report = Parse(File.ReadAllText(Fixture.PathOf("memray-1.20.0/leaking-cpython3.13.5.json")))!;
+        Assert.Equal("3.13.5", report.PythonVersion);
+        Assert.StartsWith("/", report.CommandLine, StringComparison.Ordinal);
+        Assert.InRange(report.DurationSeconds, 2.9, 3.5);
+        Assert.Empty(report.Warnings);
+        Assert.Equal(("remember", 5), (report.Allocations[0].Function, report.Allocations[0].Line));
+        Assert.InRange(report.Allocations[0].Size / report.Allocations[0].Count, 99_000, 101_000);
+        Assert.Equal(report.LeakedBytes, report.Allocations.Sum(a => a.Size));
+
+        // What the tracker itself allocated is in memray's sum and not in the list.
+        Assert.InRange(report.PeakBytes!.Value - report.PeakAllocations.Sum(a => a.Size), 0, 100);
+        Assert.InRange(report.PauseMilliseconds!.Value, 0.1, 100);
+        Assert.InRange(report.Timeline.Count, 10, 1000);
+        Assert.All(Shown(report).Split('\n'), l => Assert.InRange(l.Length, 0, 119));
+    }
+
+    [Fact]
     public void The_stacks_and_what_was_left_out_add_up_to_the_sums()
     {
         MemrayReport report = Recorded();
@@ -181,6 +200,14 @@ public sealed class MemrayParserTests
     }
 
     [Fact]
+    public void A_command_line_comes_as_text_or_as_its_arguments()
+    {
+        Assert.Equal("python3 /srv/a.py", Parse(Least.Replace("\"pid\":1", "\"pid\":1,\"command\":\"python3 /srv/a.py\"", StringComparison.Ordinal))!.CommandLine);
+        Assert.Equal("python3 /srv/a.py", Parse(Least.Replace("\"pid\":1", "\"pid\":1,\"command\":[\"python3\",\"/srv/a.py\"]", StringComparison.Ordinal))!.CommandLine);
+        Assert.Null(Parse(Least)!.CommandLine);
+    }
+
+    [Fact]
     public void A_first_point_before_the_beginning_is_the_beginning()
         => Assert.Equal(0, Parse(Least.Replace("[0,1000,0]", "[-0.002,1000,0]", StringComparison.Ordinal))!.Timeline[0].Seconds);
 
@@ -276,6 +303,10 @@ public sealed class MemrayParserTests
         Assert.Equal(("/tmp/leak.bin", 4096L, ""), (report.CapturePath, report.CaptureBytes, report.PodName));
         Assert.Equal(30.02, report.DurationSeconds);
         Assert.Null(report.EndReason);
+        Assert.False(MemrayParser.IsCut(report));
+        Assert.True(MemrayParser.IsCut(report with { Timeline = [.. report.Timeline.Take(40)] }));
+        Assert.True(MemrayParser.IsCut(report with { Timeline = [] }));
+        Assert.False(MemrayParser.IsCut(report with { Timeline = [], DurationSeconds = 0 }));
         Assert.Contains("\n   Capture: /tmp/leak.bin", Shown(report), StringComparison.Ordinal);
         using JsonDocument empty = JsonDocument.Parse("""{"kind":"memrayRead","report":null}""");
         Assert.Null(MemrayParser.ParseRead(empty.RootElement, "x", 1, s_now));

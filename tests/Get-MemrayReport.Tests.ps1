@@ -1,0 +1,433 @@
+BeforeDiscovery {
+    . (Join-Path $PSScriptRoot 'common.ps1')
+    $script:missing = -not (Test-Path -LiteralPath (Join-Path (Get-Module PyDebug).ModuleBase 'bin/payload/memray/manifest.json'))
+    if ($script:missing) {
+        Write-Warning 'SKIPPED: the tests of Get-MemrayReport. This build carries no memray: no wheel was found (PIP_FIND_LINKS, ../shared/wheelhouse, pip).'
+    }
+}
+
+BeforeAll {
+    . (Join-Path $PSScriptRoot 'common.ps1')
+    $script:ns = New-TestNamespace
+
+    # A leak of 64 KiB fifty times a second, beside arithmetic that checks itself.
+    $script:program = @'
+import threading, time
+kept = []
+def remember():
+    kept.append(bytearray(65536))
+def leak():
+    while True:
+        remember()
+        time.sleep(0.02)
+threading.Thread(target=leak, name="leak", daemon=True).start()
+print("ready", flush=True)
+rounds = 0
+while True:
+    if sum(range(1000)) != 499500:
+        print("WRONG", flush=True)
+    rounds += 1
+    time.sleep(0.001)
+'@
+
+    function Get-LoadedMemray([string] $Pod, [int] $ProcessId = 1) {
+        # Libraries of memray that a process has loaded: what tells whether it was ever touched.
+        $program = "print(sum('memray' in line for line in open('/proc/$ProcessId/maps')))"
+        [int](Invoke-PodPython $script:ns $Pod $program)
+    }
+
+    function Assert-Leak([psobject] $Report, [double] $Seconds) {
+        # 64 KiB each 20 ms and a little; on a busy machine fewer, never more.
+        $Report | Should -BeOfType PyDebug.MemrayReport
+        $Report.DurationSeconds | Should -BeGreaterThan ($Seconds - 0.2)
+        $Report.LeakedBytes | Should -BeGreaterThan ($Seconds * 10 * 65536)
+        $Report.LeakedBytes | Should -BeLessThan (($Seconds + 3) * 55 * 65536 + 1MB)
+        $Report.PeakBytes | Should -BeGreaterOrEqual ($Report.LeakedBytes - 1MB)
+        $Report.EndReason | Should -Be 'Time'
+        $top = $Report.Allocations[0]
+        $top.Function | Should -Be 'remember'
+        $top.Size | Should -BeGreaterThan (0.8 * $Report.LeakedBytes)
+        [Math]::Abs($top.Size / $top.Count - 65536) | Should -BeLessThan 2000
+        $top.Frames.Name | Should -Contain 'remember'
+        ($Report.Allocations | Measure-Object Size -Sum).Sum + $Report.OmittedBytes | Should -Be $Report.LeakedBytes
+    }
+}
+
+AfterAll {
+    Remove-TestNamespace $script:ns
+}
+
+Describe 'Get-MemrayReport' -Skip:$script:missing {
+    Context 'a service that leaks' {
+        BeforeAll {
+            $leak = @{ BADAPP_LEAK_MIB = 400 }
+            $script:pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'leak', 'sleepers' -Environment $leak -MemoryLimit '512Mi' -ReadyLog 'listens'
+            $script:session = Start-PodDebug $script:pod -Namespace $script:ns
+        }
+
+        AfterAll {
+            Remove-TestPod $script:ns $script:pod
+        }
+
+        It 'says with -WhatIf what would be done to which process, and does nothing' {
+            $json = $script:session | ConvertTo-Json -Depth 5 -Compress
+            $said = (Invoke-ChildPwsh @"
+`$env:KUBECONFIG = '$env:KUBECONFIG'
+Import-Module '$((Get-Module PyDebug).Path)'
+'$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 7 -WhatIf
+"@) -join ' '
+            $said | Should -Match 'What if: Performing the operation "run memray [\d.]+ for 7 s inside \(pause about 10 ms, memory about 12 MiB, undone at the end except for the loaded module\)"'
+            $said | Should -Match "on target `"$script:ns/$script:pod/web process 1, CPython 3\.13\.\d+ \(python3 /srv/app\.py leak sleepers\)`""
+            Get-LoadedMemray $script:pod | Should -Be 0
+        }
+
+        It 'fails in a host that cannot ask, with the advice, and has done nothing' {
+            $result = Get-Failure { $script:session | Get-MemrayReport -DurationSeconds 1 }
+            $result.Output | Should -BeNullOrEmpty
+            Get-ErrorId $result.First | Should -Be 'ConfirmationNeeded'
+            $result.First.CategoryInfo.Category | Should -Be 'InvalidOperation'
+            "$($result.First.ErrorDetails.RecommendedAction)" | Should -Match '-Confirm:\$false does it without asking'
+            $result.First.TargetObject.PodName | Should -Be $script:pod
+            Get-LoadedMemray $script:pod | Should -Be 0
+        }
+
+        It 'reports who keeps what, and how long until the limit' {
+            $script:r = $script:session | Get-PyProcess |
+                Get-MemrayReport -DurationSeconds 4 -Confirm:$false -WarningVariable warnings
+            $warnings | Should -BeNullOrEmpty
+            @($script:r).Count | Should -Be 1
+            Assert-Leak $script:r 4
+            $script:r.PodName | Should -Be $script:pod
+            $script:r.ProcessId | Should -Be 1
+            $script:r.CommandLine | Should -Be 'python3 /srv/app.py leak sleepers'
+            $script:r.PythonVersion | Should -Match '^3\.13\.'
+            $script:r.Allocations[0].File | Should -Be '/srv/troubles.py'
+            $script:r.MemoryLimitBytes | Should -Be 512MB
+            $script:r.SecondsToLimit | Should -BeGreaterThan 20
+            $script:r.SecondsToLimit | Should -BeLessThan 2000
+            $script:r.Rehearsal | Should -Be 'Same'
+            $script:r.HeldMicroseconds | Should -BeGreaterThan 0
+            $script:r.Timeline.Count | Should -BeGreaterThan 3
+            $script:r.CapturePath | Should -BeNullOrEmpty
+            [Math]::Abs(($script:r.Timestamp - $script:r.Started).TotalSeconds) | Should -BeLessThan 60
+        }
+
+        It 'stops the service for less than 15 ms, by a ticker in it' {
+            $script:r.PauseMilliseconds | Should -BeGreaterThan 0
+            if ($script:r.UsualPauseMilliseconds -gt 12) {
+                Set-ItResult -Skipped -Because "the machine itself holds it up for $($script:r.UsualPauseMilliseconds) ms"
+            }
+            $script:r.PauseMilliseconds | Should -BeLessThan ([Math]::Max(15, 3 * $script:r.UsualPauseMilliseconds))
+        }
+
+        It 'shows the report in 120 columns' {
+            $lines = @($script:r | Out-String -Width 120 -Stream)
+            $lines | ForEach-Object { $_.Length | Should -BeLessOrEqual 120 }
+            $text = $lines -join "`n"
+            $text | Should -Match "$script:pod/web  process 1  python3 /srv/app\.py.*  4\.\d s  memray [\d.]+  pause [\d.]+ ms"
+            $text | Should -Match 'Kept after 4\.\d s    [\d.]+ MiB in [\d,]+ allocations \([\d.]+ MiB/s\)'
+            $text | Should -Match 'of 512\.0 MiB: the limit is reached in about \d+ (s|min) at this rate'
+            $text | Should -Match 'remember \(troubles\.py:\d+\) < leak_worker \(troubles\.py:\d+\) +[\d.]+ MiB +[\d,]+'
+            foreach ($what in $script:r.Allocations, $script:r.Timeline, $script:r.Sizes) {
+                $what | Out-String -Width 120 -Stream | ForEach-Object { $_.Length | Should -BeLessOrEqual 120 }
+            }
+            $script:r | Format-List | Out-String | Should -Match 'AttachPlace'
+        }
+
+        It 'draws what was kept and the peak, in bytes and in allocations' {
+            $draw = { param($metric) Get-Content -Raw ($script:r | Export-StackProfile -Path (Join-Path $TestDrive "$metric.svg") -Metric $metric -PassThru) }
+            $kept = Get-Content -Raw ($script:r | Export-StackProfile -Path (Join-Path $TestDrive 'kept.svg') -PassThru)
+            $kept | Should -Be (& $draw 'Leaked')
+            $kept | Should -Match '<title>remember\n/srv/troubles\.py:\d+\n[\d.]+ %, [\d.]+ MiB, [\d,]+ allocations'
+            $kept | Should -Match 'memory kept'
+            & $draw 'HighWatermark' | Should -Match 'memory at its peak'
+            & $draw 'LeakedAllocations' | Should -Match 'data-unit="allocations"'
+            $result = Get-Failure { $script:r | Export-StackProfile -Path (Join-Path $TestDrive 'none.svg') -Metric Cpu }
+            $result.First.Exception.Message | Should -Match 'It has Leaked, HighWatermark, LeakedAllocations'
+        }
+
+        It 'survives JSON and CLIXML with nothing lost' {
+            $draw = { param($object, $name) Get-Content -Raw ($object | Export-StackProfile -Path (Join-Path $TestDrive $name) -PassThru) }
+            $live = & $draw $script:r 'live.svg'
+            $file = Join-Path $TestDrive 'report.xml'
+            $script:r | Export-Clixml -LiteralPath $file
+            $again = Import-Clixml -LiteralPath $file
+            & $draw $again 'clixml.svg' | Should -Be $live
+            ($again | Out-String -Width 120) | Should -Be ($script:r | Out-String -Width 120)
+            $json = $script:r | ConvertTo-Json -Depth 5 -WarningAction Stop
+            & $draw ($json | ConvertFrom-Json) 'json.svg' | Should -Be $live
+            ($json | ConvertFrom-Json).Allocations[0].Frames[0].Line | Should -Be $script:r.Allocations[0].Frames[0].Line
+        }
+
+        It 'keeps the capture on -KeepCapture, for its owner alone, and reads it again in the pod' {
+            $path = Join-Path $TestDrive 'capture.bin'
+            $kept = $script:session | Get-MemrayReport -DurationSeconds 2 -KeepCapture -Path $path -Confirm:$false
+            Assert-Leak $kept 2
+            $kept.CapturePath | Should -Be $path
+            (Get-Item $path).Length | Should -Be $kept.CaptureBytes
+            if (-not $IsWindows) {
+                (Get-Item $path).UnixMode | Should -Be '-rw-------'
+            }
+            $again = $script:session | Get-MemrayReport -CapturePath $path
+            $again.LeakedBytes | Should -Be $kept.LeakedBytes
+            $again.PeakBytes | Should -Be $kept.PeakBytes
+            $again.ProcessId | Should -Be 1
+            "$($again.Allocations[0])" | Should -Be "$($kept.Allocations[0])"
+            $again.CapturePath | Should -Be $path
+            $again | Out-String -Width 120 | Should -Match 'from a capture  process 1'
+
+            $folder = New-Item -ItemType Directory (Join-Path $TestDrive 'captures')
+            $named = $script:session | Get-MemrayReport -DurationSeconds 1 -KeepCapture -Path $folder.FullName -Confirm:$false
+            Split-Path $named.CapturePath | Should -Be $folder.FullName
+            Split-Path $named.CapturePath -Leaf | Should -Match "^memray-$script:ns-$script:pod-web-1-\d{8}T\d{6}Z\.bin$"
+        }
+
+        It 'refuses a capture that is cut, or of something else' {
+            $whole = [System.IO.File]::ReadAllBytes((Join-Path $TestDrive 'capture.bin'))
+            [System.IO.File]::WriteAllBytes((Join-Path $TestDrive 'cut.bin'), $whole[0..200])
+            Set-Content -LiteralPath (Join-Path $TestDrive 'other.bin') -Value 'something else'
+            foreach ($name in 'cut.bin', 'other.bin') {
+                $result = Get-Failure { $script:session | Get-MemrayReport -CapturePath (Join-Path $TestDrive $name) }
+                $result.Output | Should -BeNullOrEmpty -Because $name
+                Get-ErrorId $result.First | Should -Be 'CaptureInvalid' -Because $name
+            }
+        }
+
+        It 'tracks in every mode, and says what that costs: <Name>' -ForEach @(
+            @{ Name = 'Native'; Arguments = @{ Native = $true }; Cost = '-Native unwinds' }
+            @{ Name = 'PythonAllocators'; Arguments = @{ PythonAllocators = $true }; Cost = '-PythonAllocators tracks every object' }
+            @{ Name = 'Aggregate'; Arguments = @{ Aggregate = $true }; Cost = '-Aggregate keeps sums' }
+        ) {
+            $report = $script:session | Get-MemrayReport -DurationSeconds 2 -Confirm:$false -WarningVariable warned -WarningAction SilentlyContinue @Arguments
+            "$warned" | Should -Match $Cost
+            $report.Native | Should -Be ($Name -eq 'Native')
+            $report.PythonAllocators | Should -Be ($Name -eq 'PythonAllocators')
+            $report.Aggregated | Should -Be ($Name -eq 'Aggregate')
+            ($report.AllocatedBytes -eq $null) | Should -Be ($Name -eq 'Aggregate')
+            $top = $report.Allocations[0]
+            $top.Function | Should -Be 'remember'
+            $top.File | Should -Be '/srv/troubles.py'
+            $top.Size | Should -BeGreaterThan (20 * 65536)
+        }
+
+        It 'ends at -MaximumCaptureBytes, and reports what it has' {
+            $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'hot' -ReadyLog 'listens'
+            $report = Start-PodDebug $pod -Namespace $script:ns |
+                Get-MemrayReport -DurationSeconds 60 -PythonAllocators -MaximumCaptureBytes 1MB -Confirm:$false -WarningVariable warned -WarningAction SilentlyContinue
+            Remove-TestPod $script:ns $pod
+            $report.EndReason | Should -Be 'Limit'
+            $report.DurationSeconds | Should -BeLessThan 60
+            "$warned" | Should -Match 'ended early|reached'
+            $report.Warnings | Should -Match '-MaximumCaptureBytes'
+        }
+
+        It 'refuses a second report at the same time, and the first goes on' {
+            $json = $script:session | ConvertTo-Json -Depth 5 -Compress
+            $job = Start-ThreadJob {
+                Import-Module $using:script:ModulePath/PyDebug.psd1
+                $using:json | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 8 -Confirm:$false
+            }
+            Wait-Until -What 'the first to be at work' -Seconds 20 { (Get-LoadedMemray $script:pod) -and (Get-AgentProcess $script:ns $script:pod) } | Out-Null
+            Start-Sleep 3
+            $result = Get-Failure { $script:session | Get-MemrayReport -DurationSeconds 1 -Confirm:$false }
+            Get-ErrorId $result.First | Should -Be 'MemrayBusy'
+            $first = $job | Receive-Job -Wait -AutoRemoveJob
+            $first.DurationSeconds | Should -BeGreaterThan 7.8
+            $first.Allocations[0].Function | Should -Be 'remember'
+        }
+
+        It 'draws memray''s own picture where a memray is on this machine, and reads captures there' {
+            & python3 -c 'import memray' 2>$null
+            if ($LASTEXITCODE -ne 0 -and -not (Get-Command memray -CommandType Application -ErrorAction Ignore)) {
+                Set-ItResult -Skipped -Because 'this machine has no memray'
+            }
+            $html = Join-Path $TestDrive 'own.html'
+            $report = $script:session | Get-MemrayReport -DurationSeconds 2 -HtmlPath $html -Confirm:$false
+            $report.HtmlPath | Should -Be $html
+            $report.CapturePath | Should -BeNullOrEmpty
+            Get-Content -Raw $html | Should -Match 'remember'
+            $here = Get-MemrayReport -CapturePath (Join-Path $TestDrive 'capture.bin')
+            $there = $script:session | Get-MemrayReport -CapturePath (Join-Path $TestDrive 'capture.bin')
+            $here.LeakedBytes | Should -Be $there.LeakedBytes
+            "$($here.Allocations[0])" | Should -Be "$($there.Allocations[0])"
+        }
+
+        It 'says at once that memray''s own picture cannot be drawn, where no memray is on this machine' {
+            & python3 -c 'import memray' 2>$null
+            if ($LASTEXITCODE -eq 0 -or (Get-Command memray -CommandType Application -ErrorAction Ignore)) {
+                Set-ItResult -Skipped -Because 'this machine has a memray'
+            }
+            $path = Join-Path $TestDrive 'memray.html'
+            { $script:session | Get-MemrayReport -DurationSeconds 1 -HtmlPath $path -Confirm:$false } | Should -Throw -ErrorId 'ToolUnavailable*'
+            Join-Path $TestDrive 'memray.html' | Should -Not -Exist
+        }
+
+        It 'leaves the service at work, nothing of ours behind, and nothing stopped' {
+            Request-Trouble $script:ns $script:pod '/work?ms=5' | Should -Match 'worked'
+            Wait-Until -What 'the agents to end' -Seconds 5 { -not (Get-AgentProcess $script:ns $script:pod) } | Should -BeTrue
+            Get-PodProcessTable $script:ns $script:pod | Where-Object State -in 'Z', 'T', 't' | Should -BeNullOrEmpty
+        }
+    }
+
+    Context 'every Python' {
+        It 'has its memray: <_>' -ForEach 'py39', 'py311', 'py314', 'py315' {
+            $pod = New-TestPod $script:ns -Image $_ -Command 'python3', '-c', $script:program -ReadyLog 'ready'
+            $report = Start-PodDebug $pod -Namespace $script:ns | Get-MemrayReport -DurationSeconds 2 -Confirm:$false
+            Assert-Leak $report 2
+            $report.AttachMethod | Should -BeIn 'Thread', 'RemoteDebugging'
+            Invoke-TestApi GET "/api/v1/namespaces/$script:ns/pods/$pod/log" -AsText | Should -Not -Match 'WRONG'
+            Remove-TestPod $script:ns $pod
+        }
+
+        It 'that there is no memray for is refused, and not touched' {
+            $manifest = Get-Content -Raw (Join-Path (Get-Module PyDebug).ModuleBase 'bin/payload/memray/manifest.json') | ConvertFrom-Json
+            $pod = New-TestPod $script:ns -Image py313 -Command 'python3', '-c', $script:program -ReadyLog 'ready'
+            $session = Start-PodDebug $pod -Namespace $script:ns
+            # A copy of the module that has lost this one payload.
+            $copy = Join-Path $TestDrive 'PyDebug'
+            Copy-Item -Recurse (Get-Module PyDebug).ModuleBase $copy
+            $manifest.payloads.PSObject.Properties.Value | ForEach-Object { $_.PSObject.Properties.Remove('cp313') }
+            $manifest | ConvertTo-Json -Depth 8 | Set-Content (Join-Path $copy 'bin/payload/memray/manifest.json')
+            $json = $session | ConvertTo-Json -Depth 5 -Compress
+            $said = Invoke-ChildPwsh @"
+`$env:KUBECONFIG = '$env:KUBECONFIG'
+Import-Module '$copy/PyDebug.psd1'
+try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:`$false -ErrorAction Stop } catch { "`$(`$_.FullyQualifiedErrorId) `$_" }
+"@
+            "$said" | Should -Match '^MemrayNoPayload'
+            Get-LoadedMemray $pod | Should -Be 0
+            Remove-TestPod $script:ns $pod
+        }
+    }
+
+    Context 'a restricted pod' {
+        It 'is tracked without root, capabilities or a place to write in its own container' {
+            $security = @{
+                runAsUser = 10001; runAsGroup = 10001; runAsNonRoot = $true; readOnlyRootFilesystem = $true; allowPrivilegeEscalation = $false
+                capabilities = @{ drop = @('ALL') }; seccompProfile = @{ type = 'RuntimeDefault' }
+            }
+            $pod = New-TestPod $script:ns -Image py313 -Command 'python3', '-c', $script:program -ReadyLog 'ready' -Security $security -MemoryLimit '192Mi'
+            $report = Start-PodDebug $pod -Namespace $script:ns -SecurityProfile Restricted | Get-MemrayReport -DurationSeconds 2 -Confirm:$false
+            Assert-Leak $report 2
+            $report.MemoryLimitBytes | Should -Be 192MB
+            Remove-TestPod $script:ns $pod
+        }
+
+        It 'with too little room under its limit is refused, and not touched' {
+            $fill = "import time; x = bytearray(40 << 20); print('ready', flush=True); time.sleep(3600)"
+            $pod = New-TestPod $script:ns -Image py313 -Command 'python3', '-c', $fill -ReadyLog 'ready' -MemoryLimit '100Mi'
+            $session = Start-PodDebug $pod -Namespace $script:ns -WarningAction SilentlyContinue
+            $result = Get-Failure { $session | Get-MemrayReport -DurationSeconds 1 -PythonAllocators -Confirm:$false }
+            Get-ErrorId $result.First | Should -Be 'MemoryLow'
+            "$($result.First.ErrorDetails.RecommendedAction)" | Should -Match 'without -Native and -PythonAllocators less is needed'
+            Get-LoadedMemray $pod | Should -Be 0
+            Remove-TestPod $script:ns $pod
+        }
+    }
+
+    Context 'servers' {
+        It 'are tracked worker by worker over the same seconds; a session alone must name one' {
+            $pod = New-TestPod $script:ns -Image gunicorn -ReadyLog 'Booting worker with pid: \d+[\s\S]*Booting worker'
+            $session = Start-PodDebug $pod -Namespace $script:ns
+            $workers = @(Wait-Until -What 'two workers' {
+                    $found = @($session | Get-PyProcess | Where-Object Role -eq Worker)
+                    $found.Count -ge 2 ? $found : $null
+                })
+            $result = Get-Failure { $session | Get-MemrayReport -DurationSeconds 1 -Confirm:$false }
+            Get-ErrorId $result.First | Should -Be 'ProcessAmbiguous'
+            "$($result.First)" | Should -Match "$($workers[0].ProcessId) \(worker\)"
+            $clock = [System.Diagnostics.Stopwatch]::StartNew()
+            $reports = @($workers | Get-MemrayReport -DurationSeconds 5 -Confirm:$false)
+            ($reports.ProcessId | Sort-Object) -join ',' | Should -Be (($workers.ProcessId | Sort-Object) -join ',')
+            [Math]::Abs(($reports[0].Started - $reports[1].Started).TotalSeconds) | Should -BeLessThan 4.5
+            $reports | ForEach-Object { $_.LeakedBytes | Should -Not -BeNullOrEmpty }
+            $file = Get-Failure { $workers | Get-MemrayReport -DurationSeconds 1 -KeepCapture -Path (Join-Path $TestDrive 'one.bin') -Confirm:$false }
+            Get-ErrorId $file.First | Should -Be 'ParameterInvalid'
+            Remove-TestPod $script:ns $pod
+        }
+
+        It 'of uwsgi are tracked too, though they cannot be started alone' {
+            $pod = New-TestPod $script:ns -Image uwsgi -ReadyLog 'spawned uWSGI worker 2'
+            $session = Start-PodDebug $pod -Namespace $script:ns
+            $worker = Wait-Until -What 'a worker' { $session | Get-PyProcess | Where-Object Role -eq Worker | Select-Object -First 1 }
+            $report = $worker | Get-MemrayReport -DurationSeconds 2 -Confirm:$false -WarningVariable warned -WarningAction SilentlyContinue
+            $report.ProcessId | Should -Be $worker.ProcessId
+            $report.Rehearsal | Should -BeIn 'Image', 'Own'
+            "$warned" | Should -Match 'cannot be started alone'
+            Remove-TestPod $script:ns $pod
+        }
+    }
+
+    Context 'at the limit' {
+        It 'says before the end how long and who, and after it what happened and what was known' {
+            $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'leak', 'sleepers' -Environment @{ BADAPP_LEAK_MIB = 1024 } -MemoryLimit '128Mi' -ReadyLog 'listens'
+            $session = Start-PodDebug $pod -Namespace $script:ns -WarningAction SilentlyContinue
+            $before = $session | Get-MemrayReport -DurationSeconds 4 -Confirm:$false
+            $before.SecondsToLimit | Should -BeGreaterThan 3
+            $before.SecondsToLimit | Should -BeLessThan 120
+            $before.Allocations[0].Function | Should -Be 'remember'
+            $ended = Wait-Until -What 'the end at the limit' -Seconds 120 -Milliseconds 500 {
+                Get-PodDebug $pod -Namespace $script:ns | Where-Object { $_.State -eq 'Terminated' -and $_.TargetLastEndReason }
+            }
+            $ended.TargetLastEndReason | Should -Be 'OOMKilled'
+            $ended.TargetLastEnded | Should -BeGreaterThan $before.Started
+            $result = Get-Failure { $session | Get-PyStack }
+            "$($result.First)" | Should -Match 'OOMKilled \(code 137'
+            Wait-Until -What 'the container to run again' -Seconds 90 {
+                (Get-TestPod $script:ns $pod).status.containerStatuses[0].state.PSObject.Properties['running']
+            } | Out-Null
+            $next = Start-PodDebug $pod -Namespace $script:ns -WarningAction SilentlyContinue
+            $next.TargetRestartCount | Should -BeGreaterThan 0
+            (Get-PodDebug $pod -Namespace $script:ns | Out-String -Width 160) | Should -Match '\d \(OOMKilled\)'
+            $next | Get-MemrayReport -DurationSeconds 2 -Confirm:$false -WarningVariable told -WarningAction SilentlyContinue | Should -Not -BeNullOrEmpty
+            "$told" | Should -Match "Container 'web' was OOMKilled \(code 137, restart count \d+\) at "
+            "$told" | Should -Match 'The last report, of .* UTC, saw [\d.]+ MiB kept in 4\.\d s, most of it .* by remember \(troubles\.py:\d+\), and \d+ (s|min) until the limit\.'
+            Remove-TestPod $script:ns $pod
+        }
+    }
+
+    Context 'bad input' {
+        BeforeAll {
+            $script:idle = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'sleep 3600 & exec python3 -c "import time; time.sleep(3600)"'
+            $script:session = Start-PodDebug $script:idle -Namespace $script:ns
+        }
+
+        It 'is refused before anything is asked: <Name>' -ForEach @(
+            @{ Name = 'no duration'; Arguments = @{ DurationSeconds = 0 }; Id = 'ParameterArgumentValidationError' }
+            @{ Name = 'too small a capture'; Arguments = @{ MaximumCaptureBytes = 1 }; Id = 'ParameterArgumentValidationError' }
+            @{ Name = 'a depth of none'; Arguments = @{ Depth = 0 }; Id = 'ParameterArgumentValidationError' }
+            @{ Name = 'a path for nothing'; Arguments = @{ Path = 'x.bin' }; Id = 'ParameterInvalid' }
+            @{ Name = 'a folder that is not there'; Arguments = @{ KeepCapture = $true; Path = '/nowhere/x.bin' }; Id = 'DestinationInvalid' }
+            @{ Name = 'a capture that is not there'; Arguments = @{ CapturePath = '/nowhere/x.bin' }; Id = 'SourceInvalid' }
+            @{ Name = 'a capture and a duration'; Arguments = @{ CapturePath = 'x.bin'; DurationSeconds = 5 }; Id = 'AmbiguousParameterSet' }
+        ) {
+            { $script:session | Get-MemrayReport @Arguments -Confirm:$false -ErrorAction Stop } | Should -Throw -ErrorId "$Id*"
+        }
+
+        It 'a file that exists, with -NoClobber' {
+            $path = Join-Path $TestDrive 'there.bin'
+            Set-Content -LiteralPath $path -Value 'mine'
+            { $script:session | Get-MemrayReport -KeepCapture -Path $path -NoClobber -Confirm:$false } | Should -Throw -ErrorId 'DestinationExists*'
+            Get-Content -LiteralPath $path | Should -Be 'mine'
+        }
+
+        It 'a process that is gone, and one that is no Python' {
+            $result = Get-Failure { $script:session | Get-MemrayReport -ProcessId 4000 -DurationSeconds 1 -Confirm:$false }
+            Get-ErrorId $result.First | Should -Be 'ProcessGone'
+            $sleep = (Get-PodProcessTable $script:ns $script:idle | Where-Object Command -match '^sleep').Pid
+            $result = Get-Failure { $script:session | Get-MemrayReport -ProcessId $sleep -DurationSeconds 1 -Confirm:$false }
+            Get-ErrorId $result.First | Should -Be 'NoPython'
+        }
+
+        It 'a process that another one traces' {
+            $trace = "import ctypes, time; l = ctypes.CDLL(None); l.ptrace(0x4206, 1, None, None); time.sleep(60)"
+            Invoke-PodPython $script:ns $script:idle "import subprocess, sys; subprocess.Popen([sys.executable, '-c', '''$trace'''], stdin=-3, stdout=-3, stderr=-3)" | Out-Null
+            Wait-Until -What 'the tracer' -Seconds 10 {
+                (Invoke-PodPython $script:ns $script:idle "print([l for l in open('/proc/1/status') if l.startswith('TracerPid')])") -notmatch 'TracerPid:\\t0'
+            } | Out-Null
+            $result = Get-Failure { $script:session | Get-MemrayReport -ProcessId 1 -DurationSeconds 1 -Confirm:$false }
+            Get-ErrorId $result.First | Should -Be 'ProcessTraced'
+            "$($result.First.ErrorDetails.RecommendedAction)" | Should -Match 'nothing was changed'
+        }
+    }
+}
