@@ -200,9 +200,16 @@ function Invoke-AgentTest {
         # The reader is held to the Pythons in the test images.
         $null = New-TestImage
     }
-    # The second: what the one-node cluster is made with.
-    foreach ($run in @('tests/agent', '-t', 'tests'), @('tests/cluster')) {
-        $part = Invoke-Unittest (@('discover', '-s') + $run)
+    # Two at a time: most of them wait. The last: what the one-node cluster is made with.
+    $names = @(Get-ChildItem -Path (Join-Path $PSScriptRoot 'tests/agent/test_*.py') | ForEach-Object BaseName)
+    $inside, $beside = $names.Where({ $_ -match '^test_(inject|memray|reader)' }, 'Split')
+    $started = @(
+        Start-Unittest 'inside' $inside.ForEach({ "tests.agent.$_" })
+        Start-Unittest 'beside' $beside.ForEach({ "tests.agent.$_" })
+        Start-Unittest 'cluster' @('discover', '-s', 'tests/cluster')
+    )
+    foreach ($run in $started) {
+        $part = Complete-Unittest $run
         foreach ($name in 'Passed', 'Failed', 'Skipped') {
             $total.$name += $part.$name
         }
@@ -210,26 +217,31 @@ function Invoke-AgentTest {
     return $total
 }
 
-function Invoke-Unittest {
-    # Runs Python's unittest and counts by its closing lines.
-    param([string[]] $Arguments)
-    Push-Location $PSScriptRoot
-    try {
-        $lines = @(& python3 -B -m unittest @Arguments 2>&1 | ForEach-Object { Write-Host $_; "$_" })
-        $code = $LASTEXITCODE
-    }
-    finally {
-        Pop-Location
-    }
+function Start-Unittest {
+    # Starts Python's unittest; what it prints goes to a file.
+    param([string] $Name, [string[]] $Arguments)
+    $log = Join-Path $script:Out "unittest-$Name.log"
+    $start = [System.Diagnostics.ProcessStartInfo]::new('/bin/sh')
+    @('-c', 'log=$1; shift; exec "$@" >"$log" 2>&1', 'sh', $log, 'python3', '-B', '-m', 'unittest') + $Arguments |
+        ForEach-Object { $start.ArgumentList.Add($_) }
+    $start.WorkingDirectory = $PSScriptRoot
+    return [pscustomobject]@{ Process = [System.Diagnostics.Process]::Start($start); Log = $log }
+}
+
+function Complete-Unittest {
+    # Waits for a run, shows what it printed, and counts by its closing lines.
+    param([psobject] $Run)
+    $Run.Process.WaitForExit()
+    $text = Get-Content -Raw -LiteralPath $Run.Log
+    Write-Host $text
     $total = New-Total
-    $text = $lines -join "`n"
     $ran = $text -match '(?m)^Ran (\d+) tests? in' ? [int]$Matches[1] : 0
     foreach ($word in 'failures', 'errors', 'unexpected successes') {
         $total.Failed += $text -match "(?m)^FAILED \(.*\b$word=(\d+)" ? [int]$Matches[1] : 0
     }
     $total.Skipped = $text -match '(?m)^(?:OK|FAILED) \(.*\bskipped=(\d+)' ? [int]$Matches[1] : 0
     $total.Passed = [Math]::Max(0, $ran - $total.Failed - $total.Skipped)
-    return Confirm-Total $total $code 'unittest'
+    return Confirm-Total $total $Run.Process.ExitCode 'unittest'
 }
 
 function Invoke-PesterTest {
