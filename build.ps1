@@ -200,18 +200,23 @@ function Invoke-AgentTest {
         # The reader is held to the Pythons in the test images.
         $null = New-TestImage
     }
-    # Two at a time: most of them wait. The last: what the one-node cluster is made with.
-    $names = @(Get-ChildItem -Path (Join-Path $PSScriptRoot 'tests/agent/test_*.py') | ForEach-Object BaseName)
-    $inside, $beside = $names.Where({ $_ -match '^test_(inject|memray|reader)' }, 'Split')
-    $started = @(
-        Start-Unittest 'inside' $inside.ForEach({ "tests.agent.$_" })
-        Start-Unittest 'beside' $beside.ForEach({ "tests.agent.$_" })
-        Start-Unittest 'cluster' @('discover', '-s', 'tests/cluster')
-    )
-    foreach ($run in $started) {
-        $part = Complete-Unittest $run
-        foreach ($name in 'Passed', 'Failed', 'Skipped') {
-            $total.$name += $part.$name
+    $modules = Get-ChildItem -Path (Join-Path $PSScriptRoot 'tests/agent/test_*.py') |
+        ForEach-Object { "tests.agent.$($_.BaseName)" }
+    # Those that wait more than they measure run side by side, those that measure time by themselves. The cluster's are
+    # about what the one-node cluster is made with.
+    $parts = [ordered]@{ reader = 'reader'; injection = 'inject|memray'; time = 'time|timing'; runtime = '' }
+    $groups = $modules | Group-Object {
+        $module = $_
+        $parts.Keys.Where({ $module -match "\.test_($($parts[$_]))" }, 'First', 1)[0]
+    } -AsHashTable -AsString
+    foreach ($round in @('injection'), @('reader', 'runtime', 'cluster'), @('time')) {
+        $started = @($round | ForEach-Object {
+                Start-Unittest $_ ($_ -eq 'cluster' ? @('discover', '-s', 'tests/cluster') : $groups[$_])
+            })
+        foreach ($part in $started | ForEach-Object { Complete-Unittest $_ }) {
+            foreach ($name in 'Passed', 'Failed', 'Skipped') {
+                $total.$name += $part.$name
+            }
         }
     }
     return $total
