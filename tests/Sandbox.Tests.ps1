@@ -110,7 +110,7 @@ Describe 'The sandbox, asked by kubectl' -Skip:([bool]$script:reason) {
         $name = New-TestPod $script:ns -Image 'tools' -Command python3, '-u', '-c', 'import time; print("one"); time.sleep(1); print("two")' -Spec @{ restartPolicy = 'Never' }
         Invoke-Here logs --follow $name | Should -Be "one`ntwo"
         Invoke-Here logs --tail=1 $name | Should -Be 'two'
-        Invoke-Here get pod $name | Should -Match 'Completed'
+        Wait-Until -What 'the pod to be called complete' -Seconds 20 { (Invoke-Here get pod $name) -match 'Completed' } | Should -Not -BeNullOrEmpty
     }
 
     It 'deletes a pod and waits for its end' {

@@ -15,6 +15,9 @@ internal sealed class ContainerRunner(
     private static readonly TimeSpan s_firstBackOff = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_longestBackOff = TimeSpan.FromMinutes(5);
 
+    // How often the kubelet looks what has become of its containers: no state that it shows is shorter.
+    private static readonly TimeSpan s_relist = TimeSpan.FromSeconds(1);
+
     private readonly string _name = container.Text("name") ?? "";
     private readonly string _image = container.Text("image") ?? "";
     private JsonObject _state = ContainerState.Waiting("ContainerCreating");
@@ -104,6 +107,10 @@ internal sealed class ContainerRunner(
             if (backOff > TimeSpan.Zero)
             {
                 await BackOffAsync(backOff, stop).ConfigureAwait(false);
+            }
+            else
+            {
+                await Delay(s_relist, stop).ConfigureAwait(false);
             }
 
             backOff = Longer(backOff);
