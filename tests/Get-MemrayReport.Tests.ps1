@@ -378,7 +378,7 @@ try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:
             } | Out-Null
             $next = Start-PodDebug $pod -Namespace $script:ns -WarningAction SilentlyContinue
             $next.TargetRestartCount | Should -BeGreaterThan 0
-            (Get-PodDebug $pod -Namespace $script:ns | Out-String -Width 160) | Should -Match '\d \(OOMKilled\)'
+            (Get-PodDebug $pod -Namespace $script:ns | Out-String -Width 120) | Should -Match 'OOMKilled x\d'
             $next | Get-MemrayReport -DurationSeconds 2 -Confirm:$false -WarningVariable told -WarningAction SilentlyContinue | Should -Not -BeNullOrEmpty
             "$told" | Should -Match "Container 'web' was OOMKilled \(code 137, restart count \d+\) at "
             "$told" | Should -Match 'The last report, of .* UTC, saw [\d.]+ MiB kept in 4\.\d s, most of it .* by remember \(troubles\.py:\d+\), and \d+ (s|min) until the limit\.'

@@ -17,7 +17,7 @@ public static partial class Display
 
     private const int ShortestCommand = 12;
 
-    private const int ImageLength = 24;
+    private const int ImageLength = 22;
 
     /// <summary>A text on one line without control characters.</summary>
     /// <param name="value">Any value; null is the empty string.</param>
@@ -162,15 +162,25 @@ public static partial class Display
         };
     }
 
-    /// <summary>How often a session's target was started again, and why.</summary>
+    /// <summary>A session's state; where it ended because its target did at a limit, that.</summary>
     /// <param name="item">A session.</param>
-    /// <returns>The count and the last reason, such as <c>2 (OOMKilled)</c>; nothing where it was not.</returns>
-    public static string Restarts(PSObject item)
+    /// <returns>The state, or the reason and how often the target was started again: <c>OOMKilled x2</c>.</returns>
+    public static string State(PSObject item)
     {
-        string reason = Safe(Get(item, "TargetLastEndReason"), 16);
+        string state = Safe(Get(item, "State"), 10);
+        string reason = Safe(Get(item, "TargetLastEndReason"), 12);
+        if (state != "Terminated"
+            || reason != "OOMKilled"
+            || Get(item, "TargetLastEnded") is not DateTime ended
+            || Get(item, "Started") is not DateTime started
+            || ended.ToUniversalTime() < started.ToUniversalTime())
+        {
+            return state;
+        }
+
         return Number(Get(item, "TargetRestartCount")) is double count && count > 0
-            ? Format($"{count:0}") + (reason.Length == 0 ? "" : $" ({reason})")
-            : "";
+            ? reason + Format($" x{count:0}")
+            : reason;
     }
 
     /// <summary>An amount of memory.</summary>

@@ -2,6 +2,7 @@ using System;
 using System.Text.Json.Nodes;
 using PyDebug.Commands;
 using PyDebug.Engine;
+using PyDebug.Internal;
 using PyDebug.Tools.Memray;
 using Xunit;
 
@@ -58,6 +59,30 @@ public sealed class MemrayHistoryTests
         string? text = history.Tell(
             s_session with { PodUid = "uid-2" }, Ended("OOMKilled", s_begun.AddSeconds(41)), s_begun.AddSeconds(60));
         Assert.DoesNotContain("last report", text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Terminated", "OOMKilled", 60, 2, "OOMKilled x2")]
+    [InlineData("Terminated", "OOMKilled", 60, 0, "OOMKilled")]
+    [InlineData("Terminated", "OOMKilled", -60, 2, "Terminated")]
+    [InlineData("Terminated", "Error", 60, 2, "Terminated")]
+    [InlineData("Running", "OOMKilled", 60, 2, "Running")]
+    public void A_session_that_ended_with_its_target_says_so_in_its_state(
+        string state,
+        string reason,
+        int seconds,
+        int restarts,
+        string text)
+    {
+        PodDebugSession session = s_session with
+        {
+            State = state,
+            Started = s_begun,
+            TargetLastEnded = s_begun.AddSeconds(seconds),
+            TargetLastEndReason = reason,
+            TargetRestartCount = restarts,
+        };
+        Assert.Equal(text, Display.State(new(session)));
     }
 
     [Fact]
