@@ -313,6 +313,28 @@ try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:
             Remove-TestPod $script:ns $pod
         }
 
+        It 'is tracked from a debug container that may not write either: all is kept in memory' {
+            $security = @{
+                runAsUser = 10001; runAsGroup = 10001; runAsNonRoot = $true; readOnlyRootFilesystem = $true; allowPrivilegeEscalation = $false
+                capabilities = @{ drop = @('ALL') }; seccompProfile = @{ type = 'RuntimeDefault' }
+            }
+            $pod = New-TestPod $script:ns -Image py313 -Command 'python3', '-c', $script:program -ReadyLog 'ready' -Security $security -MemoryLimit '192Mi'
+            $session = Start-PodDebug $pod -Namespace $script:ns -SecurityProfile Restricted -Custom @{ securityContext = @{ readOnlyRootFilesystem = $true } }
+            $path = Join-Path $TestDrive 'memory.bin'
+            foreach ($time in 1, 2) {
+                $report = $session | Get-MemrayReport -DurationSeconds 2 -KeepCapture -Path $path -Confirm:$false
+                Assert-Leak $report 2
+                $report.CapturePlace | Should -Be 'Memory'
+                $report.MemoryLimitBytes | Should -Be 192MB
+            }
+            $again = $session | Get-MemrayReport -CapturePath $path
+            $again.LeakedBytes | Should -Be $report.LeakedBytes
+            $ended = $session | Get-MemrayReport -DurationSeconds 30 -PythonAllocators -MaximumCaptureBytes 1MB -Confirm:$false -WarningVariable warned -WarningAction SilentlyContinue
+            $ended.EndReason | Should -Be 'Limit'
+            "$warned" | Should -Match 'reached 1\.0 MB, and is kept in memory'
+            Remove-TestPod $script:ns $pod
+        }
+
         It 'with too little room under its limit is refused, and not touched' {
             $fill = "import time; x = bytearray(40 << 20); print('ready', flush=True); time.sleep(3600)"
             $pod = New-TestPod $script:ns -Image py313 -Command 'python3', '-c', $fill -ReadyLog 'ready' -MemoryLimit '100Mi'

@@ -45,7 +45,7 @@ class Injection(ReaderTest):
     def inject(self, running: Running, source: str = _SAY) -> Any:
         worker, tids = worker_of(running.pid)
         made = worker.make(tids)
-        worker.run(made.tid, None, source)
+        worker.run(made.tid, [], source)
         worker.close()
         return made
 
@@ -174,7 +174,7 @@ class Injection(ReaderTest):
                 file.write(text)
             starter = Starter(Target(running.pid, Proc()), lambda: None)
             script = Script(
-                path[len(python.root) :], text, None, lambda: os.path.exists(python.root + marker)
+                path[len(python.root) :], text, [], lambda: os.path.exists(python.root + marker)
             )
             started = starter.start(script, 10.0)
             starter.close()
@@ -202,7 +202,7 @@ class Injection(ReaderTest):
             return bool(answers)
 
         starter = Starter(Target(running.pid, Proc()), lambda: None)
-        started = starter.start(Script(path[len(python.root) :], _SAY, None, answered), 10.0)
+        started = starter.start(Script(path[len(python.root) :], _SAY, [], answered), 10.0)
         self.assertEqual(("remote-debugging", "epoll_wait"), (started.how, started.place))
 
     @on_each_python(lambda python: python.minor >= 14)
@@ -259,7 +259,7 @@ def _remove(path: str) -> None:
 def _inject_again_and_again(pid: int) -> None:
     while True:
         worker, tids = worker_of(pid)
-        worker.run(worker.make(tids).tid, None, _SAY)
+        worker.run(worker.make(tids).tid, [], _SAY)
 
 
 class Bytes(Source):

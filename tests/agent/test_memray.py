@@ -60,10 +60,11 @@ class Tracked(ReaderTest):
         result = answer.only()
         report = result["report"]
         self.assertEqual("time", result["ended"], dump(result))
-        # 100,000 bytes at a time; what the hot loop and the tracker itself use is little beside that.
+        # 100,000 bytes at a time; what the hot loop and the tracker itself use is little beside that. One of those that
+        # are freed at once may be alive at the end.
         remembered = named(report, "remember")
         self.assertGreater(remembered, 300_000, dump(report))
-        self.assertAlmostEqual(report["totals"]["leaked"], remembered, delta=120_000)
+        self.assertAlmostEqual(report["totals"]["leaked"], remembered, delta=420_000)
         self.assertGreaterEqual(report["totals"]["peak"], remembered)
         self.assertGreater(named(report, "remember", "peak"), 300_000)
         self.assertEqual(
@@ -91,6 +92,24 @@ class EachPython(Tracked):
         self.assertEqual([], answer.asked, "the payload was sent twice")
         self.assertEqual([], debug.left())
         self.assertEqual([], glob.glob(f"{target.folder}/up/*"), "something was written in the target")
+        self.assertTrue(settled(lambda: len(os.listdir(f"/proc/{running.pid}/task")) == 1))
+
+    @on_each_python()
+    def test_a_debug_container_with_nowhere_to_write(self, python: Python) -> None:
+        """Both have a read-only root and are UID 10001 without a right: payload and capture stay in memory."""
+        payloads = needs(python)
+        target, debug = self.container(python, USER, read_only=True), self.container(python, USER, read_only=True)
+        running = self.target(target, "busy" if python.minor % 2 else "idle")
+        for _ in range(2):
+            with debug.agent() as agent:
+                answer = ask(agent, payloads, pids=[running.pid], seconds=1.5, keepCapture=True)
+            result = self.check(answer, running)
+            self.assertEqual("memory", result["capture"]["place"])
+        about = {"size": len(answer.content), "sha256": hashlib.sha256(answer.content).hexdigest()}
+        with debug.agent() as agent:
+            again = ask(agent, payloads, op="memrayRead", data=answer.content, capture=about).only("memrayRead")
+        self.assertEqual(result["report"]["leaked"], again["report"]["leaked"])
+        self.assertEqual([], glob.glob(f"{debug.folder}/up/*") + glob.glob(f"{target.folder}/up/*"))
         self.assertTrue(settled(lambda: len(os.listdir(f"/proc/{running.pid}/task")) == 1))
 
     @on_each_python()
@@ -224,13 +243,6 @@ class Reports(Tracked):
         for result in answer.results:
             self.assertGreater(named(result["report"], "remember"), 300_000)
 
-    def test_a_container_with_nowhere_to_write_is_refused(self) -> None:
-        running = self.target(self.place, "idle")
-        frozen = self.container(self.python, read_only=True)
-        with frozen.agent() as agent:
-            answer = ask(agent, self.payloads, pids=[running.pid], seconds=1)
-        self.assertEqual(["MemrayNoPlace"], answer.causes)
-        self.assertTrue(alive(running))
 
 
 class Ends(Tracked):

@@ -47,6 +47,7 @@ internal static class MemrayParser
         JsonElement attach = Part(item, "attach");
         JsonElement rehearsal = Part(item, "rehearsal");
         JsonElement memory = Part(item, "memory");
+        JsonElement capture = Part(item, "capture");
         MemrayReport report = new()
         {
             Namespace = session.Namespace,
@@ -86,7 +87,14 @@ internal static class MemrayParser
                 null => null,
             },
             RehearsalDetail = rehearsal.Text("detail"),
-            CaptureBytes = Amount(Part(item, "capture"), "bytes"),
+            CaptureBytes = Amount(capture, "bytes"),
+            CapturePlace = capture.Text("place") switch
+            {
+                "disk" => "Disk",
+                "memory" => "Memory",
+                string other => other,
+                null => null,
+            },
             MemoryLimitBytes = Amount(memory, "limit"),
             MemoryUsedBytes = Amount(memory, "used"),
         };

@@ -168,6 +168,12 @@ public sealed record MemrayReport : IStackProfileSource
     /// <summary>The size of the capture, in bytes.</summary>
     public long? CaptureBytes { get; internal init; }
 
+    /// <summary>
+    /// Where the debug container kept it: <c>Disk</c>, or <c>Memory</c> where it has no disk to write to. There it counts
+    /// against the memory limit, and is held to less.
+    /// </summary>
+    public string? CapturePlace { get; internal init; }
+
     /// <summary>The file that the capture was kept in, or that the report was made of.</summary>
     public string? CapturePath { get; internal init; }
 

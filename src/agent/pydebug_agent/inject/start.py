@@ -34,12 +34,12 @@ class Started(NamedTuple):
 class Script(NamedTuple):
     """What is to run: a file, as the target sees it, for the interpreter's own way, and a source for our thread.
 
-    ``library`` is loaded before, without the GIL. ``answered`` says whether the script has begun.
+    ``libraries`` are loaded before, without the GIL. ``answered`` says whether the script has begun.
     """
 
     path: str
     source: str
-    library: Optional[str]
+    libraries: List[str]
     answered: Callable[[], bool]
 
 
@@ -111,7 +111,7 @@ class Starter:
             raise unsafe(self._target.pid, "noSafePoint", "none of its threads runs Python")
         made = self._worker.make(tids)
         try:
-            self._worker.run(made.tid, script.library, script.source)
+            self._worker.run(made.tid, script.libraries, script.source)
         except (Unusable, Refused, Gone) as error:
             # It goes back to sleep, wakes and ends by itself.
             raise unsafe(self._target.pid, "kernel", f"the thread that was made could not be used ({error})") from error

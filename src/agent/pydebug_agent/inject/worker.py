@@ -81,10 +81,13 @@ class Worker:
         last = reasons[-1] if reasons else "none waits in a system call or runs Python code"
         raise unsafe(self._pid, "noSafePoint", f"no thread came to a safe point ({last})")
 
-    def run(self, tid: int, library: Optional[str], source: str) -> None:
-        """Let a made thread load a library, without the GIL, run Python source, with it, and end."""
+    def run(self, tid: int, libraries: List[str], source: str) -> None:
+        """Let a made thread load libraries, without the GIL, run Python source, with it, and end."""
         text = source.encode("utf-8") + b"\0"
-        path = (library or "").encode("utf-8") + b"\0"
+        places: List[int] = []
+        for library in libraries:
+            places.append(len(text))
+            text += library.encode("utf-8") + b"\0"
 
         def give() -> None:
             if not self._stopper.interrupted:
@@ -92,7 +95,7 @@ class Worker:
             registers = self._stopper.registers(tid)
             if signed(registers["orig_rax"]) not in _NANOSLEEP:
                 raise Unusable("it does not sleep any more")
-            room = len(text) + len(path) + 15 & ~15
+            room = len(text) + 15 & ~15
             base = registers["rsp"] - 128 - room
             functions = self._symbols.functions
             calls = [
@@ -100,13 +103,12 @@ class Worker:
                 Call(functions["PyRun_SimpleString"], (base,)),
                 Call(functions["PyGILState_Release"], (_GIL_WAS_FREE,)),
             ]
-            if library:
-                calls.insert(0, Call(functions["dlopen"], (base + len(text), _RTLD_NOW)))
+            loads = [Call(functions["dlopen"], (base + place, _RTLD_NOW)) for place in places]
             back = dict(registers)
             # The sleep is over.
             back.update(rax=0, orig_rax=(1 << 64) - 1)
-            self._writer.write(base, text + path)
-            self._send(tid, calls, registers, back, room)
+            self._writer.write(base, text)
+            self._send(tid, loads + calls, registers, back, room)
 
         self._stopper.run(tid, give)
 

@@ -89,14 +89,18 @@ def become(person: Person, root: Optional[str] = None) -> Callable[[], None]:
 
 
 class Helper:
-    """A process through whose root the target sees our files; it does nothing and ends with its stdin."""
+    """A process through which the target sees our files: through its root, or as what it holds open (``keep``).
 
-    def __init__(self, person: Person) -> None:
+    It does nothing and ends with its stdin.
+    """
+
+    def __init__(self, person: Person, keep: Sequence[int] = ()) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-B", "-c", _WAIT],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            pass_fds=list(keep),
             preexec_fn=become(person),
             start_new_session=True,
             cwd="/",

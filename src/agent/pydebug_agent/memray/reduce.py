@@ -13,7 +13,7 @@ def main(settings):
     import sys
 
     try:
-        memray = load(settings["library"])
+        memray = load(settings)
 
         memray.set_log_level(40)
         report = reduce(settings, memray)
@@ -25,18 +25,42 @@ def main(settings):
     sys.stdout.flush()
 
 
-def load(library):
+def load(settings):
     """Return the payload's memray; what it would print with is not there."""
+    import _imp
     import sys
     import types
 
+    loaders = sys.modules["_frozen_importlib_external"]
+    files = settings["files"]
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, _path=None, _target=None):
+            base = name.replace(".", "/")
+            for end in ("/__init__.py", ".py", settings["extension"]):
+                path = files.get(base + end)
+                if path is not None:
+                    kind = loaders.ExtensionFileLoader if end.endswith(".so") else loaders.SourceFileLoader
+                    folder = [] if end == "/__init__.py" else None
+                    return loaders.spec_from_file_location(
+                        name, path, loader=kind(name, path), submodule_search_locations=folder
+                    )
+            return None
+
+    for _, path in settings["libraries"]:
+        try:
+            # A library that is no module is loaded all the same, and stays.
+            _imp.create_dynamic(sys.modules["_frozen_importlib"].ModuleSpec("library", None, origin=path))
+        except ImportError:
+            pass
     source = {}
-    with open(library + "/memray/_stand_ins.py", encoding="utf-8") as file:
+    with open(files["memray/_stand_ins.py"], encoding="utf-8") as file:
         exec(compile(file.read(), "_stand_ins.py", "exec"), source)
     for name, content in source["ALWAYS"].items():
         sys.modules[name] = types.ModuleType(name)
         sys.modules[name].__dict__.update(content)
-    sys.path.insert(0, library)
+    sys.meta_path.insert(0, Finder)
     import memray
 
     return memray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from .. import errors
 from ..digest import sha256
@@ -17,8 +17,8 @@ from ..scratch import nameless_file, write_all
 from .interpreters import missing_libraries, reader_interpreter
 from .options import Options, hashes_of, options_of, target_pids
 from .people import person_of
-from .place import Place
-from .subject import RUNTIME, VERSION, Subject, invalid, read_report
+from .place import Place, place_for
+from .subject import RUNTIME, VERSION, Subject, invalid, read_report, unpack
 
 _LOOK_SECONDS = 0.1
 _TELL_SECONDS = 1.0
@@ -111,15 +111,15 @@ class _Run:
             if now >= until:
                 self._stop(active, "time")
                 break
+            sizes = {subject.pid: subject.captured for subject in active}
             if now - told >= _TELL_SECONDS:
                 told = now
-                sizes = {subject.pid: subject.captured for subject in active}
                 self._tell("track", now - begun, f"{_amount(sum(sizes.values()))} captured", None, sum(sizes.values()))
-                self._stop([subject for subject in active if sizes[subject.pid] >= options.maximum], "limit")
-                room = read_memory(self._request.proc).room
-                if room is not None and room < _LAST_ROOM:
-                    self._stop([subject for subject in active if subject.tracking], "memory")
-                active = [subject for subject in active if subject.tracking]
+            self._stop([subject for subject in active if sizes[subject.pid] >= subject.maximum], "limit")
+            room = read_memory(self._request.proc).room
+            if room is not None and room < _LAST_ROOM:
+                self._stop([subject for subject in active if subject.tracking], "memory")
+            active = [subject for subject in active if subject.tracking]
             time.sleep(min(_LOOK_SECONDS, max(0.0, until - now)))
 
     def _stop(self, subjects: List[Subject], why: str) -> None:
@@ -185,7 +185,12 @@ class _Run:
                     "seconds": round(subject.attach_seconds, 3),
                 },
                 "rehearsal": subject.rehearsal.as_json(),
-                "capture": {"bytes": size, "sha256": None},
+                "capture": {
+                    "bytes": size,
+                    "sha256": None,
+                    "place": "memory" if subject.in_memory else "disk",
+                    "maximum": subject.maximum,
+                },
                 "memory": {"limit": memory.limit, "used": memory.used},
                 "report": report,
             }
@@ -199,7 +204,7 @@ class _Run:
         if subject.ended == "exited":
             warn("ProcessExited", f"Process {pid} ended while it was tracked: the report is what was captured.", pid)
         elif subject.ended == "limit":
-            most = _amount(self._options.maximum)
+            most = _amount(subject.maximum) + (", and is kept in memory" if subject.in_memory else "")
             warn("CaptureLimit", f"The capture of process {pid} reached {most}: tracking ended early.", pid)
         elif subject.ended == "memory":
             warn("LastWords", f"Process {pid} is close to its memory limit: tracking ended early to report.", pid)
@@ -279,34 +284,22 @@ def memray_read(request: Request) -> None:
         )
     person = person_of(os.getpid(), request.proc)
     payload = obtain(request, f"memray-{kind}", {machine: hashes[machine][kind]})
-    place = None
+    place: Optional[Place] = None
     descriptor = nameless_file(request.proc, "A capture of memray")
     try:
         _receive(request, descriptor, size, wanted)
-        place = Place(request.proc, person)
+        place = place_for(request.proc, person)
         request.channel.at_loss(place.close)
-        place.unpack(payload)
-        _own_runtime(request, place, hashes[machine])
+        unpack(request, place, payload, missing_libraries(os.getpid(), request.proc, RUNTIME), hashes[machine])
         interpreter = reader_interpreter(minor, person)
         assert interpreter is not None
-        report = read_report(request, interpreter, place.library, descriptor, options.stacks, options.depth, None)
+        report = read_report(request, interpreter, place, descriptor, options.stacks, options.depth, None)
         request.result({"kind": "memrayRead", "memray": VERSION, "report": report})
     finally:
         os.close(descriptor)
         os.close(payload.descriptor)
         if place is not None:
             place.close()
-
-
-def _own_runtime(request: Request, place: Place, hashes: Dict[str, str]) -> None:
-    pid = os.getpid()
-    missing = missing_libraries(pid, request.proc, RUNTIME)
-    if missing and "runtime" in hashes:
-        runtime = obtain(request, "memray-runtime", {os.uname().machine: hashes["runtime"]})
-        try:
-            place.unpack(runtime, missing)
-        finally:
-            os.close(runtime.descriptor)
 
 
 def _receive(request: Request, descriptor: int, size: int, wanted: str) -> None:

@@ -133,6 +133,7 @@ def longest_of(box, now):
 
 def load(settings):
     """Return memray, loaded from the agent's files without a trace in sys.path."""
+    import os
     import sys
 
     import_library(settings)
@@ -143,7 +144,7 @@ def load(settings):
         admit(known.pydebug_threads)
         return known
     loaders = sys.modules["_frozen_importlib_external"]
-    base = settings["library"] + "/memray"
+    files = settings["files"]
     added = []
     replaced = {}
 
@@ -159,27 +160,30 @@ def load(settings):
         added.append(name)
         return made, loader
 
-    def part(name, path, folder=None):
-        made, loader = module("memray." + name, base + path, folder)
+    def part(name, package=False):
+        path = files["memray/" + name.replace(".", "/") + ("/__init__.py" if package else ".py")]
+        made, loader = module("memray." + name, path, os.path.dirname(path) if package else None)
         loader.exec_module(made)
         return made
 
     try:
-        package, package_loader = module("memray", base + "/__init__.py", base)
+        path = files["memray/__init__.py"]
+        package, package_loader = module("memray", path, os.path.dirname(path))
         package.pydebug_version = settings["version"]
         package.pydebug_threads = set()
         admit(package.pydebug_threads)
         for name in ("_version", "_metadata", "_stats", "_destination", "_thread_name_interceptor"):
-            setattr(package, name, part(name, "/" + name + ".py"))
+            setattr(package, name, part(name))
         for name in ("_ipython", "reporters"):
-            setattr(package, name, part(name, "/" + name + "/__init__.py", base + "/" + name))
-        package.reporters.module_tools = part("reporters.module_tools", "/reporters/module_tools.py")
-        own = stand_ins(part("_stand_ins", "/_stand_ins.py"), package.pydebug_threads)
+            setattr(package, name, part(name, True))
+        package.reporters.module_tools = part("reporters.module_tools")
+        own = stand_ins(part("_stand_ins"), package.pydebug_threads)
         for name, other in own.items():
             replaced[name] = sys.modules.get(name)
             sys.modules[name] = other
+        load_libraries(settings["libraries"])
         extension, loader = module(
-            "memray._memray", base + "/" + settings["extension"], kind=loaders.ExtensionFileLoader
+            "memray._memray", files[settings["extension"]], kind=loaders.ExtensionFileLoader
         )
         loader.exec_module(extension)
         package._memray = extension
@@ -197,6 +201,25 @@ def load(settings):
     # It would warn on the application's stderr.
     package.set_log_level(40)
     return package
+
+
+def load_libraries(libraries):
+    """Load what the extension needs and the loader would not find, but for what is there already."""
+    if not libraries:
+        return
+    import _imp
+    import sys
+
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        loaded = maps.read()
+    for name, path in libraries:
+        if "/" + name in loaded or "/memfd:pydebug-" + name in loaded:
+            continue
+        try:
+            # A library that is no module is loaded all the same, and stays.
+            _imp.create_dynamic(sys.modules["_frozen_importlib"].ModuleSpec("library", None, origin=path))
+        except ImportError:
+            pass
 
 
 def import_library(settings):

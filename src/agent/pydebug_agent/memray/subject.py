@@ -14,19 +14,23 @@ from ..errors import AgentError
 from ..inject.start import Script, Started, Starter
 from ..inject.symbols import libc_of, unsafe
 from ..memory import read_memory
-from ..payload import obtain
+from ..payload import Executable, obtain
 from ..reader.target import Target
 from ..request import Request
 from .control import Control
 from .interpreters import choose, missing_libraries, reader_interpreter
 from .options import Options, hashes_of
 from .people import Interpreter, end, person_of
-from .place import Place, written
+from .place import Place, disk, place_for, written
 from .sources import program, source_of
 
 VERSION = "1.20.0"
 # What tracking needs of the room under the memory limit, as measured, with as much again to spare.
 _NEEDS, _NEEDS_NATIVE, _NEEDS_ALLOCATORS = 24 << 20, 48 << 20, 64 << 20
+# Without a disk the payload, twice while it is laid out, and the least of a capture come on top; and what a capture
+# may take where no limit is set.
+_NEEDS_IN_MEMORY = 8 << 20
+_LARGEST_IN_MEMORY = 256 << 20
 RUNTIME = ["libstdc++.so.6", "libgcc_s.so.1", "libdl.so.2"]
 _BEGIN_SECONDS, _START_SECONDS, _STOP_SECONDS = 20.0, 30.0, 30.0
 _GIVE_UP_SECONDS = 3.0
@@ -59,6 +63,8 @@ class Subject:
         self.target = Target(pid, request.proc)
         self.person = person_of(pid, request.proc)
         self.started_at = request.proc.started(pid)
+        self.in_memory = disk(request.proc) is None
+        self.maximum = options.maximum
         self.place: Optional[Place] = None
         self.control: Optional[Control] = None
         self._starter: Optional[Starter] = None
@@ -85,15 +91,20 @@ class Subject:
     @property
     def needs(self) -> int:
         """The bytes that must be left under the memory limit."""
+        more = _NEEDS_IN_MEMORY if self.in_memory else 0
         if self.options.python_allocators:
-            return _NEEDS_ALLOCATORS
-        return _NEEDS_NATIVE if self.options.native else _NEEDS
+            return _NEEDS_ALLOCATORS + more
+        return (_NEEDS_NATIVE if self.options.native else _NEEDS) + more
 
     def check(self) -> None:
         """Raise what speaks against it, before anything is sent or made."""
         self._check_payload()
         self._starter = Starter(self.target, self._request.channel.check)
         memory = read_memory(self._proc)
+        if self.in_memory:
+            # Half of what is left: the application grows meanwhile.
+            most = _LARGEST_IN_MEMORY if memory.room is None else max(1 << 20, (memory.room - self.needs) // 2)
+            self.maximum = min(self.maximum, most)
         if memory.room is not None and memory.room < self.needs:
             raise AgentError(
                 errors.MEMORY_LOW,
@@ -129,16 +140,12 @@ class Subject:
     def prepare(self) -> None:
         """Bring the payload and make room for the capture."""
         machine = os.uname().machine
-        payload = obtain(self._request, f"memray-{self.kind}", {machine: self._hashes[machine][self.kind]})
+        hashes = self._hashes[machine]
+        payload = obtain(self._request, f"memray-{self.kind}", {machine: hashes[self.kind]})
         try:
-            self.place = Place(self._proc, self.person)
-            self.place.unpack(payload)
-        finally:
-            os.close(payload.descriptor)
-        missing = missing_libraries(self.pid, self._proc, RUNTIME)
-        if missing:
-            hashes = self._hashes[machine]
-            if "runtime" not in hashes:
+            self.place = place_for(self._proc, self.person)
+            missing = missing_libraries(self.pid, self._proc, RUNTIME)
+            if missing and "runtime" not in hashes:
                 raise AgentError(
                     errors.MEMRAY_NO_PAYLOAD,
                     f"memray needs {' and '.join(missing)}, which the image of process {self.pid} has not, and this "
@@ -146,22 +153,21 @@ class Subject:
                     self.pid,
                     {"reason": "runtime", "found": missing[0]},
                 )
-            runtime = obtain(self._request, "memray-runtime", {machine: hashes["runtime"]})
-            try:
-                self.place.unpack(runtime, missing)
-            finally:
-                os.close(runtime.descriptor)
+            unpack(self._request, self.place, payload, missing, hashes)
+        finally:
+            os.close(payload.descriptor)
         self.control = Control(self.place)
-        self.place.write(self.place.script, self._script().encode("utf-8"))
+        self.place.write("script", self._script().encode("utf-8"))
 
     def _script(self) -> str:
         assert self.place is not None
         place = self.place
         settings: Dict[str, Any] = {
-            "control": place.seen(place.control),
-            "capture": place.seen(place.capture),
-            "library": place.seen(place.library),
-            "bytecode": place.seen(place.bytecode),
+            "control": place.control,
+            "capture": place.seen("capture"),
+            "bytecode": place.seen("bytecode"),
+            "files": {name: path for name, path in place.files().items() if name.startswith("memray/")},
+            "libraries": place.libraries(),
             "extension": place.extension(),
             "version": VERSION,
             "longest": self.options.seconds + _TRACKER_EXTRA,
@@ -178,14 +184,17 @@ class Subject:
             "{'__name__': 'pydebug', 'direct': globals().get('direct', False)})\n"
         )
 
-    def _asked(self) -> Script:
-        assert self.place is not None and self.control is not None
-        path = self.place.seen(self.place.script)
-        extension = os.path.join(self.place.library, "memray", self.place.extension())
+    def _asked(self, target: Target) -> Script:
+        place = self.place
+        assert place is not None and self.control is not None
+        path = place.seen("script")
+        loaded = tuple(os.path.basename(entry.path) for entry in target.locator.maps)
+        # A copy that is loaded already wins. Its file may have a longer name.
+        before = [seen for name, seen in place.libraries() if not any(file.startswith(name) for file in loaded)]
         return Script(
             path,
             f"try:\n exec(open({path!r}, encoding='utf-8').read(), {{'direct': True}})\nexcept BaseException:\n pass\n",
-            self.place.seen(extension),
+            [*before, place.seen(place.extension())],
             self.control.answered,
         )
 
@@ -198,7 +207,7 @@ class Subject:
         minor = self.target.found.version[1]
         self.interpreter = choose(self.pid, self._proc, self.person, minor, self.target.locator.maps)
         try:
-            bytecode = {"bytecode": self.place.seen(self.place.bytecode)}
+            bytecode = {"bytecode": self.place.seen("bytecode")}
             process = self.interpreter.run(program("rehearsal", "main", bytecode))
         except (OSError, subprocess.SubprocessError) as error:
             raise self._rehearsal_failed("start", f"{self.interpreter.path} cannot be run: {error}", "") from error
@@ -213,11 +222,7 @@ class Subject:
             raise self._rehearsal_failed(reason, error.message, said) from error
         finally:
             end(process)
-        if self.place is not None:
-            try:
-                os.unlink(self.place.capture)
-            except OSError:
-                pass
+        self.place.forget_capture()
         where = f"{self.interpreter.path} in the target's root" if self.interpreter.root else self.interpreter.path
         self.rehearsal = Rehearsal(self.interpreter.how, where, time.monotonic() - begun)
 
@@ -232,7 +237,7 @@ class Subject:
         starter = Starter(target, self._request.channel.check)
         self.control.expect(process.pid)
         try:
-            starter.start(self._asked(), _BEGIN_SECONDS)
+            starter.start(self._asked(target), _BEGIN_SECONDS)
             self._wait_started(process.pid)
             time.sleep(0.12)
             self.control.stop()
@@ -263,7 +268,7 @@ class Subject:
         assert self._starter is not None and self.control is not None
         begun = time.monotonic()
         self.control.expect(self.pid)
-        self.started = self._starter.start(self._asked(), _BEGIN_SECONDS)
+        self.started = self._starter.start(self._asked(self.target), _BEGIN_SECONDS)
         self._wait_started(self.pid)
         self.attach_seconds = time.monotonic() - begun
         self.tracking = True
@@ -387,11 +392,10 @@ class Subject:
                 interpreter = reader_interpreter(self.target.found.version[1], self.person)
                 if interpreter is None:
                     raise invalid(self.pid, "interpreter", "the target is gone, and its Python with it")
-            library = self.place.seen(self.place.library) if interpreter.root else self.place.library
             return read_report(
                 self._request,
                 interpreter,
-                library,
+                self.place,
                 descriptor,
                 self.options.stacks,
                 self.options.depth,
@@ -401,10 +405,23 @@ class Subject:
             os.close(descriptor)
 
 
+def unpack(
+    request: Request, place: Place, payload: Executable, missing: List[str], hashes: Dict[str, str]
+) -> None:
+    """Lay out a payload, and before it what it needs of the runtime that is ``missing``."""
+    if missing and "runtime" in hashes:
+        runtime = obtain(request, "memray-runtime", {os.uname().machine: hashes["runtime"]})
+        try:
+            place.unpack(runtime, missing)
+        finally:
+            os.close(runtime.descriptor)
+    place.unpack(payload)
+
+
 def read_report(
     request: Request,
     interpreter: Interpreter,
-    library: str,
+    place: Place,
     descriptor: int,
     stacks: int,
     depth: int,
@@ -413,7 +430,9 @@ def read_report(
     """Let an interpreter of the payload's version make a report of a capture."""
     settings = {
         "capture": f"/proc/self/fd/{descriptor}",
-        "library": library,
+        "files": place.files(),
+        "libraries": place.libraries(),
+        "extension": place.extension()[len("memray/_memray") :],
         "stacks": stacks,
         "depth": depth,
         "points": 1000,
