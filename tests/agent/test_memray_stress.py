@@ -1,0 +1,31 @@
+"""A small part of the stress run; memray_stress.py by itself does as many attaches as are asked for."""
+
+from __future__ import annotations
+
+import os
+import time
+import unittest
+
+from .memray_stress import Stress
+from .memray_support import needs
+from .reader_support import pythons
+
+
+class Few(unittest.TestCase):
+    def test_targets_come_to_no_harm_whatever_ends(self) -> None:
+        needs()
+        found = [python for python in pythons() if python.root and python.minor in (11, 14)]
+        if not found:
+            self.skipTest("no Python to attach to: make the test images")
+        attaches = int(os.environ.get("PYDEBUG_STRESS", "16"))
+        seed = int(time.time())
+        stress = Stress(seed, found)
+        stress.run(attaches)
+        self.assertEqual([], stress.harm, f"seed {seed}")
+        self.assertLessEqual(set(stress.causes), {"MemrayBusy"}, f"seed {seed}: {stress.messages}")
+        self.assertGreaterEqual(sum(stress.attached.values()), attaches)
+        self.assertGreater(stress.answered, attaches)
+
+
+if __name__ == "__main__":
+    unittest.main()
