@@ -234,9 +234,13 @@ function Start-Unittest {
 }
 
 function Complete-Unittest {
-    # Waits for a run, shows what it printed, and counts by its closing lines.
+    # Waits for a run, shows what it printed, and counts by its closing lines. One that does not end has failed.
     param([psobject] $Run)
-    $Run.Process.WaitForExit()
+    if (-not $Run.Process.WaitForExit([TimeSpan]::FromMinutes(15))) {
+        $Run.Process.Kill($true)
+        $Run.Process.WaitForExit()
+        Add-Content -LiteralPath $Run.Log -Value "`nIt did not end in 15 minutes."
+    }
     $text = Get-Content -Raw -LiteralPath $Run.Log
     Write-Host $text
     $total = New-Total
