@@ -151,11 +151,15 @@ class Agent:
     def _read_out(self) -> None:
         stream = self.process.stdout
         while True:
-            header = stream.read(5)
-            if len(header) < 5:
+            try:
+                header = stream.read(5)
+                if len(header) < 5:
+                    break
+                length, code = struct.unpack(">IB", header)
+                payload = stream.read(length)
+            except ValueError:
+                # Closed by the end of the conversation.
                 break
-            length, code = struct.unpack(">IB", header)
-            payload = stream.read(length)
             if chr(code) == "T":
                 content = json.loads(payload)
                 self.trailer_good = (

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import unittest
+from pathlib import Path
 from typing import List
 
 from .reader_support import TARGETS, Python, ReaderTest, on_each_python, wait_until
@@ -106,8 +107,11 @@ class Waits(Parts):
     def test_a_stopped_process_is_stopped_time(self) -> None:
         target = self.start(HERE, "time_waits.py")
         os.kill(target.pid, signal.SIGSTOP)
-        wait_until(lambda: Proc().stat(target.pid).state == "T")
         self.addCleanup(os.kill, target.pid, signal.SIGCONT)
+        stats = [task / "stat" for task in Path("/proc/%d/task" % target.pid).iterdir()]
+        wait_until(lambda: all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in stats))
+        # A thread shows the state a moment before it leaves the processor.
+        time.sleep(0.1)
         times = sampled(target.pid, 0.5)
         self.assertEqual({entry["reason"] for entry in times.result["entries"]}, {"stopped"})
         self.assertEqual(Proc().stat(target.pid).state, "T")
@@ -167,23 +171,27 @@ class Running(Parts):
     @on_each_python()
     def test_code_that_is_gone_at_once_never_gets_anothers_name(self, python: Python) -> None:
         target = self.start_source(python, EXEC)
-        times = sampled(target.pid, 2.0, rate=100.0)
         seen = unknown = 0
-        for entry in times.entries(times.main):
-            places = times.places(entry)
-            for place, caller in zip(places, places[1:]):
-                unknown += entry["samples"] * (place[0] == "<unresolved>")
-                if place[0].startswith("made_"):
-                    if caller[0] == "<unresolved>":
-                        continue
-                    seen += entry["samples"]
-                    number = int(place[0][5:])
-                    self.assertEqual((place[1], caller[0], caller[1]), ("<code %d>" % number, "<module>", place[1]))
-                    self.assertIn(place[2], (1, 2))
-                    self.assertEqual(caller[2], 3 + number % 7)
+        # On a busy machine a target is seen running less often.
+        for _ in range(5):
+            times = sampled(target.pid, 2.0, rate=100.0)
+            unresolved = 0
+            for entry in times.entries(times.main):
+                places = times.places(entry)
+                unresolved += entry["samples"] * sum(place[0] == "<unresolved>" for place in places)
+                for place, caller in zip(places, places[1:]):
+                    if place[0].startswith("made_") and caller[0] != "<unresolved>":
+                        seen += entry["samples"]
+                        number = int(place[0][5:])
+                        self.assertEqual((place[1], caller[0], caller[1]), ("<code %d>" % number, "<module>", place[1]))
+                        self.assertIn(place[2], (1, 2))
+                        self.assertEqual(caller[2], 3 + number % 7)
+            self.assertEqual(times.result["truth"]["unresolved"] > 0, unresolved > 0)
+            unknown += unresolved
+            if seen > 30:
+                break
         self.assertGreater(seen, 30)
         self.assertLess(unknown, seen)
-        self.assertEqual(times.result["truth"]["unresolved"] > 0, unknown > 0)
 
     def test_deep_recursion_is_cut_and_counted(self) -> None:
         target = self.start_source(HERE, DEEP)

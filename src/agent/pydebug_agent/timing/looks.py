@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import struct
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ..reader.frames import Frame, FrameReader, Plan, Thread
 from ..reader.hold import Holder, Refused
@@ -26,8 +26,11 @@ from .recording import CPU, FAULT, GIL, OTHER, STOPPED, Stack
 _MARGIN = 8192
 _MOST_MISSED = 2
 _LOOKS_WITHIN = 200
+_LOOKS_AT_NEW = 10
 _RUN_SECONDS = 0.002
 _LATEST_SECONDS = 1.0
+# Code whose head was read later than this after the frames may be another's by then.
+_HEAD_SECONDS = 0.001
 
 
 class Later(NamedTuple):
@@ -174,6 +177,7 @@ class Looker:
         self, watched: Watched, turns: bytes, line: Optional[bytes], wchan: Optional[bytes]
     ) -> Optional[Look]:
         kernel = watched.kernel
+        begun = time.monotonic()
         taken = self._idle(watched) if watched.python is not None else (None, False, None)
         if kernel.read(SCHEDSTAT, 96) != turns:
             return MOVED
@@ -192,7 +196,8 @@ class Looker:
         if frames is not None:
             stack = self._namer.stack(frames, cut, lambda: kernel.read(SCHEDSTAT, 96) == turns)
             if stack is None:
-                return Look(False, why, None, self._later(watched, frames, cut, turns))
+                heads = self._heads(watched, frames, begun)
+                return MOVED if heads is None else Look(False, why, None, _later(watched, frames, cut, turns, heads))
         watched.proven = turns
         watched.last = Look(False, why, stack)
         return watched.last
@@ -259,10 +264,11 @@ class Looker:
         if thread is None:
             return Look(True, Why(CPU, None), ())
         if not self._hold:
+            begun = time.monotonic()
             frames = self._reread(thread)
             if frames is None:
                 return PASSED
-            return self._ran(watched, frames, False, None, turns)
+            return self._ran(watched, frames, False, None, turns, begun)
         try:
             return self._held(watched, thread, turns)
         except (Miss, _Moved):
@@ -300,15 +306,17 @@ class Looker:
                 raise _Moved
             after = kernel.read(SCHEDSTAT, 96)
             line = kernel.read_if_shown(SYSCALL) if turns_of(after) != turns_of(turns) else None
+            stood = time.monotonic()
             if not within:
-                return after, line, None, None, None
+                return after, line, None, None, None, None, stood
             # Some of its frames lie where no plan finds them, or their code does not live long.
             copy = plan.copy(memory.take(plan.batch))
             frames = self._frames.chain(_Reaching(copy, memory), thread, most=most)
-            stack = self._namer.stack(frames, len(frames) >= most, _yes) if watched.volatile > 0 else None
-            return after, line, copy, frames, stack
+            if watched.volatile > 0:
+                return after, line, copy, frames, self._namer.stack(frames, len(frames) >= most, _yes), None, stood
+            return after, line, copy, frames, None, self._namer.note(frames), stood
 
-        (after, line, copy, frames, stack), lasted = self._holder.run(thread.tid, act)
+        (after, line, copy, frames, stack, noted, stood), lasted = self._holder.run(thread.tid, act)
         self.longest = max(self.longest or 0.0, lasted)
         if turns_of(after) != turns_of(turns) and (line is None or self._calls.may_wait(line)):
             return PASSED
@@ -319,7 +327,7 @@ class Looker:
             watched.within -= 1
             watched.volatile -= 1
         holds, _ = self._gil_of(thread, copy)
-        return self._ran(watched, frames, len(frames) >= most, holds, after, stack)
+        return self._ran(watched, frames, len(frames) >= most, holds, after, stood, stack, noted)
 
     def _ran(
         self,
@@ -328,16 +336,25 @@ class Looker:
         cut: bool,
         holds: Optional[bool],
         turns: Optional[bytes],
+        begun: float,
         stack: Optional[Stack] = None,
+        noted: Optional[Tuple[Heads, Set[int]]] = None,
     ) -> Look:
-        if stack is None:
+        if stack is None and (noted is None or not noted[1]):
             stack = self._namer.stack(frames, cut, _no)
-        later = self._later(watched, frames, cut, turns) if stack is None else None
-        return Look(True, Why(CPU, GIL if holds else None), stack, later)
+        if stack is not None:
+            return Look(True, Why(CPU, GIL if holds else None), stack)
+        heads = noted[0] if noted is not None else self._heads(watched, frames, begun)
+        if heads is None:
+            return PASSED
+        return Look(True, Why(CPU, GIL if holds else None), None, _later(watched, frames, cut, turns, heads))
 
-    def _later(self, watched: Watched, frames: List[Frame], cut: bool, schedstat: Optional[bytes]) -> Later:
+    def _heads(self, watched: Watched, frames: List[Frame], begun: float) -> Optional[Heads]:
+        """What lies where the code of frames did that were read at ``begun`` from a thread that runs on; None if late."""
+        # Where there is code that is new there may be more: its heads are read while the thread stands.
+        watched.within = max(watched.within, _LOOKS_AT_NEW)
         heads = self._namer.heads(frames)
-        return Later(watched, frames, cut, heads, _cpu(schedstat) + _RUN_SECONDS, time.monotonic() + _LATEST_SECONDS)
+        return heads if time.monotonic() - begun <= _HEAD_SECONDS else None
 
     @staticmethod
     def has_run(later: Later) -> bool:
@@ -374,6 +391,11 @@ class Looker:
             return None, None
         holder, locked = struct.unpack("<Qi", copy.read(gil + 8, 12))
         return bool(holder == thread.address and locked > 0), bool(locked > 0)
+
+
+def _later(watched: Watched, frames: List[Frame], cut: bool, schedstat: Optional[bytes], heads: Heads) -> Later:
+    """Frames to be named by what lay there when they were read."""
+    return Later(watched, frames, cut, heads, _cpu(schedstat) + _RUN_SECONDS, time.monotonic() + _LATEST_SECONDS)
 
 
 def _cpu(schedstat: Optional[bytes]) -> float:

@@ -17,7 +17,12 @@ _MOST_HEAD = 512
 _MOST_PART = 64
 # The minor from which each code object has a number, among the bytes that are compared.
 _NUMBERED = 12
+# The minor from which the upper half of a reference count's word holds flags, and the header of an object with a GIL.
+_FLAGGED = 14
+_HEADER = 16
+_U32 = struct.Struct("<I").unpack_from
 _U64 = struct.Struct("<Q").unpack_from
+_COUNTS = struct.Struct("<II").unpack_from
 
 Heads = Dict[int, Optional[bytes]]
 
@@ -36,6 +41,7 @@ class Namer:
         self._pages = Pages(memory)
         self._reader = CodeReader(self._pages, layout, code_type)
         self._heads: Dict[int, bytes] = {}
+        self._named: Set[int] = set()
         self._more: Dict[int, List[Range]] = {}
         self._checks: Dict[Tuple[int, ...], Tuple[Batch, bytes]] = {}
         # From the line's start to the table of lines: with the names in between it tells one code from another.
@@ -71,50 +77,78 @@ class Namer:
         fresh: Set[int] = set()
         places: List[Optional[Place]] = []
         if real:
-            fresh = self._checked(tuple([frame.code for frame in real]))
+            codes = tuple([frame.code for frame in real])
+            fresh = self._checked(codes)
+            for code in fresh:
+                self._reader.forget(code)
             self._pages.forget()
             places = [self._reader.place(frame) for frame in real]
             if before is not None:
+                # The names were read while the thread ran on. The bytes of code outlive it, those of its names do not.
+                alive = {code for code in fresh if self._lives(code)}
+                self._checked(codes)
                 fresh = {
-                    frame.code
-                    for frame in real
-                    if before.get(frame.code) is None or before[frame.code] != self._heads.get(frame.code)
+                    code
+                    for code in codes
+                    if before.get(code) is None
+                    or before[code] != self._heads.get(code)
+                    or (code in fresh and code not in alive)
                 }
             elif fresh and stands():
                 fresh = set()
             elif fresh:
                 return None
+            self._named.update(code for code in codes if code not in fresh)
         self.truncated += cut
         self.doubts += bool(fresh)
         for index, frame in enumerate(real):
             if places[index] is None or frame.code in fresh:
                 self.unresolved += 1
-                self._reader.forget(frame.code)
+                self._forget(frame.code)
                 places[index] = UNRESOLVED
         return tuple([place or UNRESOLVED for place in places])
+
+    def note(self, frames: List[Frame]) -> Tuple[Heads, Set[int]]:
+        """Read the heads of frames' code; return them, and the code that has no name yet."""
+        codes = tuple([frame.code for frame in frames if not is_shim(self._layout, frame)][: self._depth])
+        fresh = self._checked(codes) if codes else set()
+        return self.heads(frames), fresh
 
     def heads(self, frames: List[Frame]) -> Heads:
         """Return what was read last of the code of frames."""
         return {frame.code: self._heads.get(frame.code) for frame in frames if not is_shim(self._layout, frame)}
 
     def _checked(self, codes: Tuple[int, ...]) -> Set[int]:
-        """Compare what is known of the codes with what lies there; return those that are not known to be the same."""
-        check = self._checks.get(codes)
-        if check is not None and self._memory.read_batch(check[0]) == check[1]:
-            return set()
-        fresh: Set[int] = set()
+        """Compare what is known of the codes with what lies there; return those that have no name or another's."""
         distinct = list(dict.fromkeys(codes))
-        for code in distinct:
-            head = self._head(code)
-            if head is None or head != self._heads.get(code):
-                self._reader.forget(code)
-                self._heads.pop(code, None)
-                fresh.add(code)
-            if head is not None:
-                self._heads[code] = head
-        if all(code in self._heads for code in distinct):
-            self._remember(codes, distinct)
-        return fresh
+        check = self._checks.get(codes)
+        if check is None or self._memory.read_batch(check[0]) != check[1]:
+            for code in distinct:
+                head = self._head(code)
+                if head is None or head != self._heads.get(code):
+                    self._forget(code)
+                if head is not None:
+                    self._heads[code] = head
+            if all(code in self._heads for code in distinct):
+                self._remember(codes, distinct)
+        return {code for code in distinct if code not in self._named}
+
+    def _forget(self, code: int) -> None:
+        self._reader.forget(code)
+        self._named.discard(code)
+        self._heads.pop(code, None)
+
+    def _lives(self, code: int) -> bool:
+        """Say whether an object has references: where it was freed, its first word leads to the next free place."""
+        layout = self._layout
+        try:
+            header = self._memory.read(code, layout.header)
+        except Fault:
+            return False
+        if layout.header > _HEADER:
+            return bool(_U32(header, 12)[0] or _U64(header, 16)[0] >> 2)
+        count, above = _COUNTS(header)
+        return bool(count) and not (above & 0xFFFF if layout.minor >= _FLAGGED else above)
 
     def _head(self, code: int) -> Optional[bytes]:
         """The bytes that tell a code object from another one at its address."""
@@ -143,9 +177,8 @@ class Namer:
             self._checks.clear()
         if len(self._heads) >= _MOST_CODES:
             # A target that makes code without end: begin anew, the names come again.
-            for code in self._heads:
-                self._reader.forget(code)
-            self._heads.clear()
+            for code in list(self._heads):
+                self._forget(code)
             self._more.clear()
             self._checks.clear()
             return
