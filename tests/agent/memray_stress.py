@@ -120,11 +120,12 @@ class Stress:
 
     def run(self, attaches: int) -> None:
         """Attach so often."""
+        share = max(1, min(_A_TARGET, attaches // (len(self.pythons) * len(SHAPES))))
         while sum(self.attached.values()) < attaches and not self.harm:
             for python in self.pythons:
                 for shape in SHAPES:
                     if sum(self.attached.values()) < attaches:
-                        self._one_target(python, shape, min(_A_TARGET, attaches))
+                        self._one_target(python, shape, share)
             print(json.dumps(self.seen()), flush=True)
 
     def _one_target(self, python: Python, shape: str, attempts: int) -> None:

@@ -406,6 +406,30 @@ print(json.dumps([good, bad]), flush=True)
 """
 
 
+class LastWords(unittest.TestCase):
+    """What of a dying interpreter's words is shown: real ones, of 3.11 and 3.13."""
+
+    def test_what_tells_is_kept(self) -> None:
+        from pydebug_agent.memray.subject import _telling
+
+        frames = "Current thread 0x00007ff0f72e1040 (most recent call first):\n  "
+        started = (
+            "Python path configuration:\n  PYTHONHOME = '/nowhere'\n  sys.path = [\n    '/nowhere/lib/python311.zip',\n  ]\n"
+            "Fatal Python error: init_fs_encoding: failed to get the Python codec of the filesystem encoding\n"
+            "Python runtime state: core initialized\nModuleNotFoundError: No module named 'encodings'\n\n"
+            + frames + "<no Python frame>\n"
+        )  # fmt: skip
+        failed = "Fatal Python error: init_fs_encoding: failed to get the Python codec of the filesystem encoding"
+        self.assertEqual(f"{failed}; ModuleNotFoundError: No module named 'encodings'", _telling(started))
+        crashed = (
+            f"Fatal Python error: Segmentation fault\n\n{frames}File \"reduce\", line 9 in group\n\n"
+            "Extension modules: memray._memray (total: 1)\n"
+        )
+        self.assertEqual("Fatal Python error: Segmentation fault", _telling(crashed))
+        self.assertEqual("OSError: it is no capture", _telling("Traceback\n  File \"x\"\nOSError: it is no capture\n\n"))
+        self.assertEqual("", _telling("\n"))
+
+
 class Pause(Tracked):
     def test_other_threads_are_held_up_for_milliseconds(self) -> None:
         """The best of several attaches, each to a new process: what is measured must not be this machine's load."""

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
+using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -236,10 +237,27 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
 
         // A file can be read without one; everything else needs it.
         _payload = CapturePath is null ? MemrayPayload.Find() : null;
-        LocalMemray? local = html is null
-            ? null
-            : LocalMemray.FindAsync(_payload?.Version, "-HtmlPath", CancellationToken.None).GetAwaiter().GetResult();
-        _files = new MemrayFiles(keep, html, local);
+        _files = new MemrayFiles(keep, html, html is null ? null : FindLocal());
+    }
+
+    /// <summary>Looks for the memray that draws, which may take the time of several interpreters' start.</summary>
+    private LocalMemray FindLocal()
+    {
+        LocalMemray? found = null;
+        ExceptionDispatchInfo? failure = null;
+        Run(async (_, ct) =>
+        {
+            try
+            {
+                found = await LocalMemray.FindAsync(_payload?.Version, "-HtmlPath", ct).ConfigureAwait(false);
+            }
+            catch (PyDebugException e)
+            {
+                failure = ExceptionDispatchInfo.Capture(e);
+            }
+        });
+        failure?.Throw();
+        return found!;
     }
 
     private ReportPath Check(string parameter, string path, string extension)
@@ -284,38 +302,12 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
                 return ValueTask.FromResult(process is not null);
             },
             ct).ConfigureAwait(false);
-        if (!run.Work.WholeContainer)
-        {
-            // One that is not there is named all the same: the agent says what it is instead.
-            return [.. run.Work.ProcessIds.Select(p => found.Find(f => f.ProcessId == p) ?? Unknown(p))];
-        }
-
-        List<PyProcess> own = found.FindAll(p => p.InTargetContainer != false);
-        return own.Count switch
-        {
-            1 => own,
-            0 => throw ErrorFactory.Local(
-                AgentCause.NoPython, $"There is no Python process in {session.Target()}.", session.Target()),
-            _ => throw ErrorFactory.Local(
-                AgentCause.AmbiguousProcess,
-                $"{session.Target()} has {own.Count} Python processes: "
-                + string.Join(", ", own.Select(p => $"{p.ProcessId} ({p.Role?.ToLowerInvariant()})")) + ".",
-                session.Target(),
-                new Dictionary<string, string> { ["pids"] = string.Join(", ", own.Select(p => p.ProcessId)) }),
-        };
+        return TrackedProcesses.Choose(session, run.Work.WholeContainer ? null : run.Work.ProcessIds, found);
 
         bool IsKnown(int pid) => _known.ContainsKey(Key(pid));
 
         (string, string, string, int) Key(int pid)
             => (session.Namespace, session.PodName, session.DebugContainer, pid);
-
-        PyProcess Unknown(int pid) => new()
-        {
-            Namespace = session.Namespace,
-            PodName = session.PodName,
-            ContainerName = session.ContainerName,
-            ProcessId = pid,
-        };
     }
 
     private async Task TrackAsync(AgentRun run, List<PyProcess> processes, CancellationToken ct)

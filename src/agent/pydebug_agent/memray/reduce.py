@@ -10,6 +10,7 @@ OWN = "<pydebug>"
 def main(settings):
     """Write the report."""
     import json
+    import os
     import sys
 
     try:
@@ -23,6 +24,8 @@ def main(settings):
     text = json.dumps(report, separators=(",", ":"))
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
     sys.stdout.flush()
+    # Whatever could go wrong at the interpreter's end must not cost the report.
+    os._exit(0)
 
 
 def load(settings):

@@ -37,6 +37,8 @@ _GIVE_UP_SECONDS = 3.0
 _REHEARSAL_SECONDS = 30.0
 _TRACKER_EXTRA = 120.0
 _LARGEST_REPORT = 15 << 20
+# The reader's exit code where it read the capture and it was none.
+_REFUSED = 3
 
 
 class Rehearsal(NamedTuple):
@@ -252,7 +254,7 @@ class Subject:
         os.close(descriptor)
 
     def _rehearsal_failed(self, reason: str, message: str, output: str) -> AgentError:
-        last = output.strip().splitlines()[-1] if reason == "died" and output.strip() else message
+        last = reason == "died" and _telling(output) or message
         return AgentError(
             errors.MEMRAY_REHEARSAL,
             f"memray was not started in process {self.pid}: in a rehearsal with the target's interpreter it failed: "
@@ -437,29 +439,51 @@ def read_report(
         "depth": depth,
         "points": 1000,
     }
+    source = program("reduce", "main", settings)
+    status, output, said = _read(request, interpreter, source, descriptor, pid)
+    if status not in (0, _REFUSED):
+        # It did not come to say what is wrong with the capture; to try again harms nobody.
+        status, output, said = _read(request, interpreter, source, descriptor, pid)
+    if status != 0:
+        raise invalid(pid, "reader", _telling(said) or f"the reader ended with {status}", said)
     try:
-        process = interpreter.run(program("reduce", "main", settings), [descriptor])
+        found: Dict[str, Any] = json.loads(output)
+    except ValueError as error:
+        raise invalid(pid, "report", f"what was made of it cannot be read ({error})") from error
+    return found
+
+
+def _read(
+    request: Request, interpreter: Interpreter, source: str, descriptor: int, pid: Optional[int]
+) -> "tuple[int, bytes, str]":
+    """Run the reader; return its exit code, its output and what it said."""
+    try:
+        process = interpreter.run(source, [descriptor])
     except (OSError, subprocess.SubprocessError) as error:
         raise invalid(pid, "interpreter", f"no interpreter can read it ({error})") from error
     try:
         output, said = _drain(process, request.channel.check)
-        if process.returncode != 0:
-            text = said.decode("utf-8", "replace").strip()
-            last = text.splitlines()[-1] if text else f"the reader ended with {process.returncode}"
-            raise invalid(pid, "reader", last)
-        found: Dict[str, Any] = json.loads(output)
-        return found
-    except ValueError as error:
-        raise invalid(pid, "report", f"what was made of it cannot be read ({error})") from error
+        return process.returncode, output, said.decode("utf-8", "replace")
     finally:
         end(process)
 
 
-def invalid(pid: Optional[int], reason: str, sentence: str) -> AgentError:
+def invalid(pid: Optional[int], reason: str, sentence: str, output: str = "") -> AgentError:
     """Return the failure of a capture that cannot be read."""
-    return AgentError(
-        errors.CAPTURE_INVALID, f"The capture cannot be read: {sentence.rstrip('.')}.", pid, {"reason": reason}
-    )
+    detail = {"reason": reason, "output": output[-2000:]} if output else {"reason": reason}
+    return AgentError(errors.CAPTURE_INVALID, f"The capture cannot be read: {sentence.rstrip('.')}.", pid, detail)
+
+
+def _telling(said: str) -> str:
+    """Return what of an interpreter's last words tells: a fatal error and its cause, else the last line."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    fatal = next((number for number, line in enumerate(lines) if line.startswith("Fatal Python error:")), None)
+    if fatal is None:
+        return lines[-1] if lines else ""
+    # Below it come the runtime's state, where there is one the exception, and where each thread was.
+    threads = ("Python runtime state:", "Current thread ", "Thread 0x", "Extension modules:", "File ", "<", "Traceback")
+    more = [line for line in lines[fatal + 1 :] if not line.startswith(threads)]
+    return "; ".join([lines[fatal], *more[-1:]])
 
 
 def _busy(pid: int, by: str) -> AgentError:
