@@ -277,6 +277,31 @@ Describe 'Measure-PyTime' {
         }
     }
 
+    Context 'a CPU limit that bites' {
+        BeforeAll {
+            $burn = "print('burns', flush=True)`nwhile True: sum(range(1000))"
+            $app = @{ Image = 'py313'; Command = 'python3', '-c', $burn; CpuLimit = '50m'; ReadyLog = 'burns' }
+            $script:pod = New-TestPod $script:ns @app
+            $script:session = Start-PodDebug $script:pod -Namespace $script:ns -For Time
+        }
+
+        AfterAll {
+            Remove-TestPod $script:ns $script:pod
+        }
+
+        It 'is told from other waits for a CPU, by the group''s own count: by <_>' -ForEach 'Auto', 'Memory' {
+            $report = $script:session | Measure-PyTime -Method $_ -DurationSeconds 4 -WarningAction SilentlyContinue
+            # A twentieth of a CPU, and most of each period without one.
+            $report.ThrottledSeconds | Should -BeGreaterThan 1.5
+            $report.ThrottledSeconds | Should -BeLessThan 4.5
+            $thread = $report.Threads[0]
+            $thread.CpuSeconds | Should -BeLessThan 0.8
+            $thread.CpuSeconds | Should -BeGreaterThan 0.05
+            $thread.RunnableSeconds | Should -BeGreaterThan (0.7 * ($thread.WallSeconds - $thread.CpuSeconds))
+            Assert-WholeTime $report
+        }
+    }
+
     Context 'processes' {
         It 'measures the workers of a server over the same seconds, and draws them side by side' {
             $pod = New-TestPod $script:ns -Image gunicorn -ReadyLog 'Booting worker with pid: \d+[\s\S]*Booting worker'

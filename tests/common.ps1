@@ -168,7 +168,8 @@ function New-TestContainer {
         [string[]] $Arguments,
         [hashtable] $Environment = @{},
         [hashtable] $Security,
-        [string] $MemoryLimit
+        [string] $MemoryLimit,
+        [string] $CpuLimit
     )
     $whole = $Image -match '[/:]' ? $Image : "pydebug.test/${Image}:1"
     $container = @{ name = $Name; image = $whole; imagePullPolicy = 'IfNotPresent' }
@@ -184,8 +185,15 @@ function New-TestContainer {
     if ($Security) {
         $container.securityContext = $Security
     }
+    $limits = @{}
     if ($MemoryLimit) {
-        $container.resources = @{ limits = @{ memory = $MemoryLimit } }
+        $limits.memory = $MemoryLimit
+    }
+    if ($CpuLimit) {
+        $limits.cpu = $CpuLimit
+    }
+    if ($limits.Count) {
+        $container.resources = @{ limits = $limits }
     }
     return $container
 }
@@ -201,6 +209,7 @@ function New-TestPod {
         [hashtable] $Environment = @{},
         [hashtable] $Security,
         [string] $MemoryLimit,
+        [string] $CpuLimit,
         [hashtable[]] $Containers,
         [hashtable] $Spec = @{},
         [hashtable] $Annotations = @{},
@@ -210,7 +219,7 @@ function New-TestPod {
     if (-not $Containers) {
         $one = @{
             Image = $Image; Command = $Command; Arguments = $Arguments; Environment = $Environment; Security = $Security
-            MemoryLimit = $MemoryLimit
+            MemoryLimit = $MemoryLimit; CpuLimit = $CpuLimit
         }
         $Containers = New-TestContainer @one
     }

@@ -1,7 +1,7 @@
 # What Measure-PyTime costs the process that it looks at, a bystander and the node, against py-spy at the same rate and
 # against nothing at all. Dot-sourced by bench.ps1.
 
-$script:Window = 6
+$script:Window = 10
 $script:Margin = 0.3
 $script:Ways = 'nothing', 'nothing again', 'kernel sampler', 'memory sampler', 'py-spy'
 $script:RequestLoop = Get-Content -Raw -LiteralPath (Join-Path $PSScriptRoot 'request_loop.py')
