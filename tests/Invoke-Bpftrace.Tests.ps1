@@ -281,7 +281,8 @@ Start-PodDebug $script:pod -Namespace $script:ns -For Bpftrace -Image $script:im
         ) {
             $more = $_.ContainsKey('Arguments') ? @{ Argument = $_.Arguments } : @{}
             $rows = @($script:on | Invoke-Bpftrace -Script $Script -DurationSeconds 3 @more -WarningVariable said)
-            $said | Should -BeNullOrEmpty
+            # Two processors may want the same new key at the same moment: that costs one value, and is said.
+            @($said) -notmatch 'a value was not counted' | Should -BeNullOrEmpty
             @($rows | Where-Object $Sees).Count | Should -BeGreaterThan 0 -Because ($rows | Select-Object -First 20 | Out-String)
         }
 

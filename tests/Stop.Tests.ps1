@@ -60,12 +60,13 @@ Describe 'Stop' {
     }
 
     It 'ends a question while the agent is held up, and the agent with it' {
-        # The agent is stopped by a signal as soon as it is seen, so it cannot answer.
+        # The agent's processes are stopped by a signal as soon as they are seen, so it cannot answer.
         $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -ReadyLog 'listens'
         $session = Start-PodDebug $pod -Namespace $script:ns
         $holder = @'
 import os, signal, sys, time
 end = time.monotonic() + 30
+held = set()
 print("ready", flush=True)
 while time.monotonic() < end:
     for pid in os.listdir("/proc"):
@@ -73,11 +74,12 @@ while time.monotonic() < end:
             line = open(f"/proc/{pid}/cmdline").read() if pid.isdigit() else ""
         except OSError:
             continue
-        if "\0-I\0-S\0-B\0" in line and "SIGUSR1" not in line:
+        if pid not in held and "\0-I\0-S\0-B\0" in line and "SIGUSR1" not in line:
             os.kill(int(pid), signal.SIGSTOP)
-            time.sleep(7)
-            os.kill(int(pid), signal.SIGCONT)
-            sys.exit()
+            end = end if held else time.monotonic() + 7
+            held.add(pid)
+for pid in held:
+    os.kill(int(pid), signal.SIGCONT)
 '@
         Invoke-PodExec $script:ns $pod 'python3', '-c', "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdin=-3, stdout=-3, stderr=-3, start_new_session=True)", $holder | Out-Null
         Wait-Until -What 'the holder' { Get-PodProcessTable $script:ns $pod | Where-Object { $_.Command -match 'SIGSTOP' } } | Out-Null

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 import unittest
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
 from . import pyspy
 from .driver import Agent, Frame, alive, failures, modules, python_versions, results, wait_for
@@ -73,12 +73,12 @@ class Ending(ToolTest):
         wait_for(lambda: os.path.exists(f"/proc/{keeper}/root/tmp/started"))
         return agent
 
-    def signal(self, pod: Pod, number: int) -> None:
-        """Send a signal to the agent itself; nsenter stands between it and us."""
-        ours = {1, *self.keepers(pod)}
-        (inside,) = [pid for pid, name in pod.processes().items() if "python" in name and pid not in ours]
+    def signal(self, pod: Pod, number: int, worker: bool = False, besides: Sequence[int] = ()) -> None:
+        """Send a signal to the process that was started for the agent, or to the one that does its work."""
+        others = {1, *self.keepers(pod), *besides}
+        started, works = sorted(pid for pid, name in pod.processes().items() if "python" in name and pid not in others)
         enter = ["nsenter", "--target", str(pod.host_pid), "--pid", "--mount"]
-        subprocess.run([*enter, "kill", f"-{number}", str(inside)], check=True)
+        subprocess.run([*enter, "kill", f"-{number}", str(works if worker else started)], check=True)
 
     def test_end_of_stdin_ends_a_tool_that_ignores_it_and_its_children(self) -> None:
         pod, keeper = self.both(setup=TMPFS)
@@ -103,13 +103,29 @@ class Ending(ToolTest):
             self.assertNotEqual(0, agent.process.wait(60))
         self.assert_clean(pod)
 
+    def test_a_runtime_that_kills_what_it_started_leaves_nothing(self) -> None:
+        pod, keeper = self.both(setup=TMPFS)
+        with self.started(pod, keeper, HANG):
+            # Its stdin stays open: the death alone tells.
+            self.signal(pod, signal.SIGKILL)
+            self.assert_clean(pod)
+
+    def test_a_target_left_stopped_is_continued_where_the_runtime_kills_what_it_started(self) -> None:
+        pod, keeper, python = self.below_a_shell()
+        with self.started(pod, keeper, "kill -STOP $pid; " + HANG):
+            self.assertEqual("T", pod.processes()[python][0])
+            self.signal(pod, signal.SIGKILL, besides=[python])
+            wait_for(lambda: sorted(pod.processes()) == [1, python, *self.keepers(pod)])
+        self.assertEqual("S", pod.processes()[python][0])
+
     def test_a_killed_agent_takes_its_tool_along(self) -> None:
         pod, keeper = self.both(setup=TMPFS)
-        with self.started(pod, keeper, "trap '' INT TERM; echo x > /tmp/started; exec sleep 1000"):
+        with self.started(pod, keeper, "trap '' INT TERM; echo x > /tmp/started; exec sleep 1000") as agent:
             inside = [pid for pid, name in pod.processes().items() if name.endswith("sleep")]
             self.assertEqual(1, len(inside))
-            self.signal(pod, signal.SIGKILL)
+            self.signal(pod, signal.SIGKILL, worker=True)
             wait_for(lambda: pod.processes().get(inside[0], "Z")[0] == "Z")
+            self.assertEqual(137, agent.process.wait(10))
 
     def test_cancel_ends_it_and_is_answered(self) -> None:
         pod, keeper = self.both(setup=TMPFS)
@@ -162,7 +178,7 @@ class Ending(ToolTest):
             agent.process.stdin.close()
             agent.process.wait(30)
         self.assertEqual("S", pod.processes()[python][0])
-        self.assertEqual([1, python, *self.keepers(pod)], sorted(pod.processes()))
+        wait_for(lambda: sorted(pod.processes()) == [1, python, *self.keepers(pod)])
 
     def test_a_target_that_was_stopped_before_stays_so(self) -> None:
         pod, keeper = self.both(setup=TMPFS)

@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
+from . import sibling
 from .digest import sha256
 from .errors import BAD_REQUEST, CANCELLED, DEADLINE, AgentError
 
@@ -34,6 +35,7 @@ class Channel:
         self._sink = sink
         self._last_acts: List[Callable[[], None]] = []
         self._lock = threading.Lock()
+        self._losing = threading.RLock()
         self._hash = sha256()
         self._length = 0
         self._closed = False
@@ -215,6 +217,8 @@ class Channel:
     def _watch(self) -> None:
         while not self._acknowledged.wait(0.5):
             now = time.monotonic()
+            if sibling.is_left():
+                self._lose(EXIT_LOST)
             if not self._reader_waits and now - self._heard > SILENCE_SECONDS:
                 self._lose(EXIT_LOST)
             deadline = self._deadline
@@ -222,6 +226,8 @@ class Channel:
                 self._lose(EXIT_OVERDUE)
 
     def _lose(self, code: int) -> None:
+        # Several threads may notice; one acts, and the process ends with it.
+        self._losing.acquire()
         try:
             for act in reversed(self._last_acts):
                 try:
@@ -229,4 +235,4 @@ class Channel:
                 except Exception:  # noqa: BLE001 - the other acts matter all the same
                     continue
         finally:
-            os._exit(code)
+            sibling.leave(code)

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, List
 
+from . import sibling
 from .channel import Channel
 from .errors import BAD_REQUEST, CANCELLED, DEADLINE, INTERNAL, AgentError
 from .hello import PROTOCOL, hello
@@ -27,13 +28,14 @@ _KEEPER_SECONDS = 60.0
 
 def main() -> None:
     """Talk over this process's stdin and stdout; never returns."""
+    _offer_to_the_oom_killer()
+    sibling.step_aside()
     sink = os.dup(1)
     # Whatever prints to stdout must not get between the frames.
     os.dup2(2, 1)
     channel = Channel(sys.stdin.buffer, sink)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: channel.cancel())
-    _offer_to_the_oom_killer()
     code = EXIT_INTERNAL
     after: List[Callable[[], None]] = []
     try:
@@ -44,7 +46,7 @@ def main() -> None:
     finally:
         sys.stderr.flush()
         # Threads that block in a read must not hold up the end.
-        os._exit(code)
+        sibling.leave(code)
 
 
 def serve(channel: Channel, proc: Proc, after: List[Callable[[], None]]) -> int:

@@ -6,6 +6,7 @@ import os
 import re
 from typing import Dict, List, Optional
 
+from . import sibling
 from .proc import Proc
 
 KEEPER_MARK = b'"""pydebug-keeper'
@@ -77,7 +78,7 @@ class Containers:
         """Return the keepers or the other agents of this very container."""
         found: List[int] = []
         for pid in self._proc.pids():
-            if pid == os.getpid() or self.mark(pid) != kind:
+            if pid in (os.getpid(), sibling.waiting()) or self.mark(pid) != kind:
                 continue
             if self._own_mount is not None and self._mount(pid) == self._own_mount:
                 found.append(pid)

@@ -19,6 +19,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LARGEST_OUTPUT = 512 << 20
 _POLL_SECONDS = 0.02
+_LAST_SECONDS = 30.0
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TERM": "dumb"}
 
 
@@ -161,6 +162,8 @@ class Tools:
         for tool in left:
             if tool.target is not None:
                 restore(tool.target, self._proc, tool.was_stopped)
+        # One with many probes takes its time to end; left alone it would be the application's to bury.
+        self._bury(_LAST_SECONDS)
 
     def _bury(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -100,6 +100,20 @@ public sealed class BpftraceOutputTests
     }
 
     [Fact]
+    public void A_value_that_two_processors_raced_for_is_told_of_as_lost()
+    {
+        BpftraceOutput output = new(s_session, new Dictionary<string, IReadOnlyList<string>>());
+        const string Line =
+            """{"type": "helper_error", "msg": "File exists", "helper": "map_update_elem", "retcode": -17, """
+            + """ "line": 1, "col": 74}""";
+        output.Read(Line, s_now);
+        output.Read(Line, s_now);
+        Assert.Equal(
+            ("a value was not counted, since another processor added the same key at the same moment", 1, 74, 2L),
+            Assert.Single(output.HelperErrors));
+    }
+
+    [Fact]
     public void What_is_not_json_is_kept_as_it_came_and_counted()
     {
         (BpftraceOutput output, IReadOnlyList<object> records) = Read("cases/bpftrace-0.17-mixed.ndjson");

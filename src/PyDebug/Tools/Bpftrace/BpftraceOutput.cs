@@ -23,6 +23,10 @@ internal sealed class BpftraceOutput(
 
     private const int NoSuchKey = -2;
 
+    private const int MapFull = -7;
+
+    private const int KeyExists = -17;
+
     private static readonly JsonDocumentOptions s_options = new() { MaxDepth = 16 };
 
     private readonly Dictionary<(string Text, int Line, int Column), long> _helperErrors = [];
@@ -254,8 +258,14 @@ internal sealed class BpftraceOutput(
             return;
         }
 
-        bool full = helper == "map_update_elem" && facts.Integer("retcode") == -7;
-        string text = full ? "a map was full and took no more keys" : $"{helper}: {facts.Text("msg") ?? "failed"}";
+        string text = (helper, facts.Integer("retcode")) switch
+        {
+            ("map_update_elem", MapFull) => "a map was full and took no more keys",
+            // Counts and sums begin with a key that must not be there; who comes second is turned away with his value.
+            ("map_update_elem", KeyExists) =>
+                "a value was not counted, since another processor added the same key at the same moment",
+            _ => $"{helper}: {facts.Text("msg") ?? "failed"}",
+        };
         (string, int, int) key = (text, facts.Integer("line") ?? 0, facts.Integer("col") ?? 0);
         if (_helperErrors.Count < MostErrors || _helperErrors.ContainsKey(key))
         {
