@@ -7,12 +7,13 @@ import os
 import sys
 import time
 import unittest
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .reader_support import TARGETS, Python, ReaderTest, Running, on_each_python
 
 from pydebug_agent.proc import Proc
 from pydebug_agent.reader.codeobj import CodeReader, is_shim
+from pydebug_agent.reader.stacks import read_stacks
 from pydebug_agent.reader.take import Taker
 from pydebug_agent.reader.target import Target
 
@@ -42,6 +43,16 @@ def impossible(target: str, stack: List[Tuple[str, int]]) -> bool:
         if callee + "(" not in text and text != "return function()":
             return True
     return False
+
+
+def made_at(places: Sequence[Sequence[Any]]) -> Optional[bool]:
+    """Say whether a stack of made_code.py, innermost first, is one that there was; None where it does not tell."""
+    for (name, file, line), (caller, caller_file, caller_line) in zip(places, places[1:]):
+        if name.startswith("made_") and caller != "<unresolved>":
+            number = int(name[5:])
+            whole = (file, caller, caller_file, caller_line)
+            return line in (1, 2) and whole == ("<code %d>" % number, "<module>", file, 3 + number % 7)
+    return None
 
 
 class Reads:
@@ -133,6 +144,18 @@ class TornTargets(ReaderTest):
         reads = self._read(python, "torn_switch.py", stop=False)
         self.assertEqual(reads.how["reread"], 0)
         self.assertGreater(reads.how["none"], READS // 2)
+
+    @on_each_python()
+    def test_code_that_is_gone_at_once_never_gets_anothers_name(self, python: Python) -> None:
+        for stop in (True, False):
+            running = self.start(python, "made_code.py")
+            reads: "collections.Counter[Optional[bool]]" = collections.Counter()
+            for _ in range(300):
+                for thread in read_stacks(running.pid, stop=stop)["threads"]:
+                    reads[made_at([(row["name"], row["file"], row["line"]) for row in thread["frames"]])] += 1
+            self.assertEqual(reads[False], 0)
+            # Without a hold code that lives for a moment has no name, and 3.9 no stack.
+            self.assertGreater(reads[True], 30 if stop else -1)
 
     def test_the_judge_knows_an_impossible_stack(self) -> None:
         mixed = [("<module>", 36), ("main", 32), ("a1", 20), ("b2", 27)]

@@ -8,7 +8,8 @@ from typing import List
 from .reader_support import Python, ReaderTest, on_each_python
 from .timing_support import record, sampled, shares, stacks, thread
 
-from pydebug_agent.timing.recording import Recording, Stack
+from pydebug_agent.reader.codeobj import Stack
+from pydebug_agent.timing.recording import Recording
 
 DEEP = """
 import json, sys, threading, time

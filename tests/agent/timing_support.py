@@ -10,9 +10,10 @@ from .reader_support import Python
 
 from pydebug_agent.errors import AgentError
 from pydebug_agent.proc import Proc
+from pydebug_agent.reader.codeobj import Stack
 from pydebug_agent.reader.target import Target
 from pydebug_agent.timing.kernel import KernelSampler
-from pydebug_agent.timing.recording import Recording, Stack, ThreadTimes
+from pydebug_agent.timing.recording import Recording, ThreadTimes
 
 
 def sampled(python: Python) -> bool:

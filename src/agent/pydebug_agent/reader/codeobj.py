@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Dict, NamedTuple, Optional, Tuple
 
 from .frames import OWNED_BY_INTERPRETER, Frame
@@ -11,6 +12,10 @@ from .memory import Fault, Source
 from .objects import Objects
 
 _LONGEST_TABLE = 1 << 20
+_U32 = struct.Struct("<I").unpack_from
+_U64 = struct.Struct("<Q").unpack_from
+# Of the word that counts references: the count, and what is zero in it but never in a pointer.
+_COUNT, _POINTER = 0xFFFFFFFF, 0xFFFF << 32
 
 
 class Place(NamedTuple):
@@ -19,6 +24,13 @@ class Place(NamedTuple):
     name: str
     file: str
     line: int
+
+
+# A frame whose code object was gone before it could be named.
+UNRESOLVED = Place("<unresolved>", "", 0)
+
+# Where each frame is, innermost first.
+Stack = Tuple[Place, ...]
 
 
 class _Code(NamedTuple):
@@ -98,3 +110,11 @@ class CodeReader:
 def is_shim(layout: Layout, frame: Frame) -> bool:
     """Say whether a frame is one that the interpreter itself lays between C and Python, or one being left."""
     return not frame.code or (not layout.heap_frames and frame.owner >= OWNED_BY_INTERPRETER)
+
+
+def lives(layout: Layout, header: bytes) -> bool:
+    """Say whether an object has references: where it was freed, its first word leads to the next free place."""
+    if layout.free_threaded:
+        return bool(_U32(header, 12)[0] or _U64(header, 16)[0] >> 2)
+    word = _U64(header)[0]
+    return bool(word & _COUNT) and not word & _POINTER

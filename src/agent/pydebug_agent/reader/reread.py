@@ -8,6 +8,7 @@ from typing import List, Optional, Tuple
 from .frames import Frame, FrameReader, Plan, Thread
 from .layouts import Layout
 from .memory import Batch, Copy, Fault, Memory, Miss
+from .namer import HeadBatch, Heads, Namer
 
 _U64 = struct.Struct("<Q").unpack_from
 _TRIES = 8
@@ -23,42 +24,59 @@ class Rereader:
         self._layout = layout
         self._frames = frames
 
-    def read(self, thread: Thread) -> Optional[List[Frame]]:
-        """Return a running thread's frames, None when no two copies agreed."""
+    def read(self, thread: Thread, namer: Optional[Namer] = None) -> Optional[Tuple[List[Frame], Heads]]:
+        """Return a running thread's frames, None when no two copies agreed.
+
+        With a ``namer`` the heads of their code come with them, read between the two copies.
+        """
         if self._layout.heap_frames:
             # Frames of 3.8 to 3.10 are used again at once: two copies can agree on a stack that never was.
             return None
         plan: Optional[Plan] = None
+        seen: List[Frame] = []
         for attempt in range(_TRIES):
             try:
                 if plan is None or attempt % 4 == 3:
                     plan = self._frames.plan(thread, 0, _MARGIN)
-                frames = self._attempt(plan)
-                if frames is not None:
-                    return frames
+                found = self._attempt(plan, namer, seen)
+                if found is not None:
+                    return found
             except Miss as miss:
                 plan = self._frames.widen(plan, miss, 0) if plan else None
             except Fault:
                 plan = None
         return None
 
-    def _attempt(self, plan: Plan) -> Optional[List[Frame]]:
-        tail = self._tail(plan)
-        whole = Batch.joined([plan.batch, plan.batch, tail])
+    def _attempt(self, plan: Plan, namer: Optional[Namer], seen: List[Frame]) -> Optional[Tuple[List[Frame], Heads]]:
+        if namer is not None and not seen:
+            seen += self._frames.parse(plan, self._copied(plan))
+        heads = namer.batch(seen) if namer is not None else HeadBatch(Batch(()), [])
+        whole = Batch.joined([plan.batch, heads.batch, plan.batch, self._tail(plan)])
         if whole.count > _IOV_MAX:
             # More than one call would be more than one moment.
             return None
         data = self._memory.read_batch(whole)
         if data is None:
             raise Fault("the stack moved")
-        first, second = plan.copy(data), plan.copy(data, plan.batch.total)
+        place = plan.batch.total + heads.batch.total
+        first, second = plan.copy(data), plan.copy(data, place)
         one, two = self._frames.parse(plan, first), self._frames.parse(plan, second)
+        between = heads.heads(data, plan.batch.total)
+        if namer is not None and not namer.covers(between, two):
+            seen += two
+            return None
         if not self._alive(one) or not self._alive(two) or not _agree(one, two):
             return None
-        closing = data[2 * plan.batch.total :]
+        closing = data[place + plan.batch.total :]
         if not self._closed(plan, first, closing, two) or not self._same_callers(plan, first, second, two):
             return None
-        return two
+        return two, between
+
+    def _copied(self, plan: Plan) -> Copy:
+        data = self._memory.read_batch(plan.batch)
+        if data is None:
+            raise Fault("the stack moved")
+        return plan.copy(data)
 
     def _tail(self, plan: Plan) -> Batch:
         ranges = [(plan.thread.address, self._layout.thread_bytes)]

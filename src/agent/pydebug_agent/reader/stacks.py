@@ -6,10 +6,8 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from ..proc import Proc
-from .codeobj import CodeReader, is_shim
 from .failures import explained
-from .frames import Frame, Thread
-from .memory import Pages
+from .frames import Thread
 from .rooted import TargetRoot
 from .take import Taken, Taker
 from .target import Target, check_ctypes
@@ -41,13 +39,11 @@ class _StackResult:
         threads = sorted(self._target.threads(), key=lambda thread: thread.tid)
         taker = Taker(self._target, self._stop)
         try:
-            taken = taker.take(threads)
+            taken = {thread: taker.name(thread, had) for thread, had in taker.take(threads).items()}
         finally:
             pending = taker.finish()
         for tid in pending:
             self._notes.append("Thread %d has not stopped yet; it is let go when the agent ends." % tid)
-        # After the last read: every code object that is named existed before.
-        self._code = CodeReader(Pages(self._target.memory), self._target.layout, self._target.code_type)
         rows = [self._row(thread, taken[thread], names) for thread in threads if thread in taken]
         self._mark_changed(rows)
         self._count(rows)
@@ -95,14 +91,10 @@ class _StackResult:
         return stat.comm, stat.state, stat.cpu
 
     def _frames(self, taken: Taken) -> Tuple[List[Dict[str, Any]], Optional[str], str]:
-        if taken.frames is None:
+        if taken.places is None:
             return [], taken.error, taken.how
-        real: List[Frame] = [frame for frame in taken.frames if not is_shim(self._target.layout, frame)]
-        places = [self._code.place(frame) for frame in real]
         rows = [{"name": place.name, "file": place.file, "line": place.line, "changed": False}
-                for place in places if place is not None]  # fmt: skip
-        if len(rows) != len(real):
-            return [], "a frame of it could not be named", "none"
+                for place in taken.places]  # fmt: skip
         error = taken.error
         most = min(_MOST_SHOWN, max(self._left, 1))
         if len(rows) > most:

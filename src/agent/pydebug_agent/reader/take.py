@@ -6,9 +6,11 @@ import errno
 import struct
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from .frames import Frame, FrameReader, Plan, Thread
+from .codeobj import UNRESOLVED, Stack
+from .frames import MOST_FRAMES, Frame, FrameReader, Plan, Thread
 from .hold import Holder, Refused
 from .memory import Batch, Copy, Fault, Gone, Miss
+from .namer import Heads, Namer
 from .proof import Mark, Prover
 from .reread import Rereader
 from .target import Target
@@ -20,11 +22,14 @@ _MOST_BYTES = 1 << 22
 _IDLE_MARGIN = 512
 _RUNNING_MARGIN = 16384
 _PROOFS = 3
-_HOLDS = 4
+_NAMINGS = 4
+# Holds for a copy alone, and then for looking at what was copied while the thread stands.
+_QUICK_HOLDS = 3
+_HOLDS = 5
 
 
 class Taken(NamedTuple):
-    """What was had of one thread."""
+    """What was had of one thread. ``heads`` is what lay then where the code of its frames does."""
 
     frames: Optional[List[Frame]]
     how: str
@@ -33,6 +38,11 @@ class Taken(NamedTuple):
     waits_for: Optional[str]
     gil: Optional[bool]
     error: Optional[str]
+    heads: Heads = {}
+    places: Optional[Stack] = None
+
+
+_Found = Tuple[Copy, List[Frame], Heads, Optional[Stack]]
 
 
 class Taker:
@@ -46,6 +56,7 @@ class Taker:
         self._prover = Prover(target.proc, target.pid)
         self._waits = Waits(target.proc, target.pid, target.memory)
         self._rereader = Rereader(target.memory, target.layout, self._frames)
+        self._namer = Namer(target.memory, target.layout, target.code_type, MOST_FRAMES)
         self._holder: Optional[Holder] = None
         self._gils = {interpreter: target.gil(interpreter) for interpreter in target.interpreters()}
 
@@ -58,6 +69,25 @@ class Taker:
                 if taken is not None:
                     result[thread] = taken
         return result
+
+    def name(self, thread: Thread, taken: Taken) -> Taken:
+        """Return what was taken with the places of its frames, or a new stack of the thread with them.
+
+        Code that is gone before its name was read has none; where that is so again and again, there are no frames.
+        """
+        for attempt in range(_NAMINGS):
+            if taken.frames is None:
+                return taken
+            stack = taken.places
+            if stack is None:
+                stack = self._namer.stack(taken.frames, False, _no, taken.heads)
+            if stack is not None and UNRESOLVED not in stack:
+                return taken._replace(places=stack)
+            again = self._one(thread, named=True)
+            if again is None:
+                break
+            taken = again._replace(held=max(filter(None, (taken.held, again.held)), default=None))
+        return self._none(taken.state, "a frame of it could not be named", taken.held)
 
     def finish(self) -> List[int]:
         """Let go of what is still held; return the threads that cannot be yet."""
@@ -98,29 +128,42 @@ class Taker:
                     marked.append((plan, mark))
             data = self._memory.read_batch(Batch.joined([plan.batch for plan, _ in marked])) if marked else None
             place = 0
+            parsed: List[Tuple[Plan, Mark, Copy, List[Frame]]] = []
             for plan, mark in marked:
                 if data is not None:
-                    taken = self._idle(plan, mark, plan.copy(data, place))
-                    if taken is not None:
-                        result[plan.thread] = taken
+                    copy = plan.copy(data, place)
+                    frames = self._parsed(plan, copy)
+                    if frames is not None:
+                        parsed.append((plan, mark, copy, frames))
                 place += plan.batch.total
+            heads, _ = self._namer.note([frame for *_, frames in parsed for frame in frames])
+            for plan, mark, copy, frames in parsed:
+                taken = self._idle(plan, mark, copy, frames, heads)
+                if taken is not None:
+                    result[plan.thread] = taken
         finally:
             for _, mark in marked:
                 self._prover.drop(mark)
 
-    def _idle(self, plan: Plan, mark: Mark, copy: Copy) -> Optional[Taken]:
-        """The stack of a marked thread, None when it has run since or its frames lie elsewhere."""
+    def _parsed(self, plan: Plan, copy: Copy) -> Optional[List[Frame]]:
+        """The frames of a copy, None when they lie elsewhere."""
         try:
-            frames = self._frames.parse(plan, copy)
+            return self._frames.parse(plan, copy)
         except (Miss, Fault):
             return None
+
+    def _idle(self, plan: Plan, mark: Mark, copy: Copy, frames: List[Frame], heads: Heads) -> Optional[Taken]:
+        """The stack of a marked thread, None when it has run since."""
         reason = self._waits.reason(mark, self._gil(plan.thread))
         if not self._prover.held(mark):
             return None
-        return Taken(frames, "idle", None, "idle", reason, self._holds_gil(plan.thread, copy), None)
+        return Taken(frames, "idle", None, "idle", reason, self._holds_gil(plan.thread, copy), None, heads)
 
-    def _one(self, thread: Thread) -> Optional[Taken]:
-        """One thread that was not proven idle with the others. None when it ended."""
+    def _one(self, thread: Thread, named: bool = False) -> Optional[Taken]:
+        """One thread that was not proven idle with the others. None when it ended.
+
+        ``named`` reads the names, too, while a thread is held, which takes longer.
+        """
         for _ in range(_PROOFS):
             taken = self._idle_alone(thread)
             if taken is not None:
@@ -129,13 +172,13 @@ class Taker:
         if state is None:
             return None
         if not self._stop:
-            frames = self._rereader.read(thread)
-            if frames is None:
+            reread = self._rereader.read(thread, self._namer)
+            if reread is None:
                 return self._none(state, "it runs, and was not to be held")
-            return Taken(frames, "reread", None, state, None, None, None)
+            return Taken(reread[0], "reread", None, state, None, None, None, reread[1])
         if not thread.tid:
             return self._none(state, "its native thread is not known")
-        return self._held(thread, state)
+        return self._held(thread, state, named)
 
     def _idle_alone(self, thread: Thread) -> Optional[Taken]:
         mark = self._prover.mark(thread.tid) if thread.tid else None
@@ -144,33 +187,42 @@ class Taker:
         try:
             plan = self._frames.plan(thread, self._gil(thread), _IDLE_MARGIN)
             data = self._memory.read_batch(plan.batch)
-            return self._idle(plan, mark, plan.copy(data)) if data is not None else None
+            copy = plan.copy(data) if data is not None else None
+            frames = self._parsed(plan, copy) if copy is not None else None
+            if copy is None or frames is None:
+                return None
+            return self._idle(plan, mark, copy, frames, self._namer.note(frames)[0])
         except (Fault, Miss):
             return None
         finally:
             self._prover.drop(mark)
 
-    def _held(self, thread: Thread, state: str) -> Optional[Taken]:
+    def _held(self, thread: Thread, state: str, named: bool) -> Optional[Taken]:
         if self._holder is None:
             self._holder = Holder()
         gil = self._gil(thread)
         plan: Optional[Plan] = None
         held = 0.0
         reason = "its frames could not be read"
-        for attempt in range(_HOLDS):
+        seen: List[Frame] = []
+        for attempt in range(_QUICK_HOLDS if named else 0, _HOLDS):
             try:
-                if plan is None:
-                    plan = self._frames.plan(thread, gil, _RUNNING_MARGIN)
-                if attempt < 2:
-                    copy, lasted = self._copied(thread, plan)
+                if attempt < _QUICK_HOLDS:
+                    if plan is None:
+                        plan = self._frames.plan(thread, gil, _RUNNING_MARGIN)
+                    copy, heads, lasted = self._copied(thread, plan, seen)
                     held = max(held, lasted)
+                    frames, places = self._frames.parse(plan, copy), None
+                    if not self._namer.covers(heads, frames):
+                        seen += frames
+                        continue
                 else:
                     # Its frames keep moving: look for them while it stands, which takes longer.
-                    pair, lasted = self._holder.run(thread.tid, self._planned(thread, gil))
-                    plan, copy = pair
+                    found, lasted = self._holder.run(thread.tid, self._found(thread, gil, named))
+                    copy, frames, heads, places = found
                     held = max(held, lasted)
-                frames = self._frames.parse(plan, copy)
-                return Taken(frames, "stopped", held, state, None, self._holds_gil(thread, copy), None)
+                gil_held = self._holds_gil(thread, copy)
+                return Taken(frames, "stopped", held, state, None, gil_held, None, heads, places)
             except Miss as miss:
                 plan = self._frames.widen(plan, miss, gil) if plan else None
             except Fault as fault:
@@ -184,23 +236,33 @@ class Taker:
                 return self._none(state, str(refused))
         return None if self._state(thread) is None else self._none(state, reason, held or None)
 
-    def _copied(self, thread: Thread, plan: Plan) -> Tuple[Copy, float]:
+    def _copied(self, thread: Thread, plan: Plan, seen: List[Frame]) -> Tuple[Copy, Heads, float]:
+        """A copy of a thread's frames, and of the heads of the code that they had a moment before, or that was seen."""
         assert self._holder is not None
-        self._memory.load(plan.batch)
+        data = self._memory.read_batch(plan.batch)
+        if data is not None:
+            seen += self._parsed(plan, plan.copy(data)) or []
+        heads = self._namer.batch(seen)
+        whole = Batch.joined((plan.batch, heads.batch))
+        self._memory.load(whole)
         # Rehearsed: the first read of a range takes longer than the next, and the thread should not pay for it.
         self._memory.fire()
-        whole, lasted = self._holder.run(thread.tid, self._memory.fire)
-        if not whole:
+        complete, lasted = self._holder.run(thread.tid, self._memory.fire)
+        if not complete:
             raise Fault("the stack moved")
-        return plan.copy(self._memory.take(plan.batch)), lasted
+        data = self._memory.take(whole)
+        return plan.copy(data), heads.heads(data, plan.batch.total), lasted
 
-    def _planned(self, thread: Thread, gil: int) -> "Callable[[], Tuple[Plan, Copy]]":
-        def read() -> "Tuple[Plan, Copy]":
+    def _found(self, thread: Thread, gil: int, named: bool) -> "Callable[[], _Found]":
+        def read() -> "_Found":
             plan = self._frames.plan(thread, gil, _IDLE_MARGIN)
             data = self._memory.read_batch(plan.batch)
             if data is None:
                 raise Fault("the stack is not mapped")
-            return plan, plan.copy(data)
+            copy = plan.copy(data)
+            frames = self._frames.parse(plan, copy)
+            places = self._namer.stack(frames, False, _yes) if named else None
+            return copy, frames, self._namer.note(frames)[0], places
 
         return read
 
@@ -225,3 +287,11 @@ class Taker:
 
     def _none(self, state: str, reason: str, held: Optional[float] = None) -> Taken:
         return Taken(None, "none", held, state, None, None, reason)
+
+
+def _no() -> bool:
+    return False
+
+
+def _yes() -> bool:
+    return True

@@ -12,15 +12,16 @@ import struct
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
+from ..reader.codeobj import Stack
 from ..reader.frames import Frame, FrameReader, Plan, Thread
 from ..reader.hold import Holder, Refused
 from ..reader.memory import Copy, Fault, Gone, Memory, Miss, Source
+from ..reader.namer import Heads, Namer
 from ..reader.reread import Rereader
 from ..reader.target import Target
 from .calls import Calls, Why
 from .kernel_thread import SCHEDSTAT, SYSCALL, WCHAN, Hidden, KernelThread, counters_of, turns_of
-from .namer import Heads, Namer
-from .recording import CPU, FAULT, GIL, OTHER, STOPPED, Stack
+from .recording import CPU, FAULT, GIL, OTHER, STOPPED
 
 # Read above the stack's top too: where a thread goes deeper, the plan still holds.
 _MARGIN = 8192
@@ -371,7 +372,8 @@ class Looker:
 
     def _reread(self, thread: Thread) -> Optional[List[Frame]]:
         try:
-            return self._rereader.read(thread)
+            found = self._rereader.read(thread)
+            return found[0] if found is not None else None
         except (Fault, Miss):
             self.stale = True
             return None

@@ -9,11 +9,11 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from .. import errors
 from ..reader.failures import explained
 from ..reader.memory import Denied, Fault, Gone
+from ..reader.namer import Namer
 from ..reader.target import Target
 from .calls import Why
 from .kernel_thread import SCHEDSTAT, Counters, Shared, KernelThread
 from .looks import Later, Look, Looker, Watched
-from .namer import Namer
 from .recording import MEMORY, Count, Key, Recording, Sampler, ThreadTimes
 
 RATE = 20.0

@@ -5,19 +5,16 @@ from __future__ import annotations
 import struct
 from typing import Dict, Iterable, List, Optional, Tuple
 
-from ..reader.codeobj import CodeReader, Place, is_shim
+from ..reader.codeobj import UNRESOLVED, CodeReader, Place, Stack, is_shim, lives
 from ..reader.frames import Frame
 from ..reader.layouts import Layout
 from ..reader.memory import Fault, Pages
 from ..reader.target import Target
-from .recording import UNRESOLVED, Stack
 from .records import IDENTITY_BYTES, mixed
 
 _OWNER = 7
 _MOST_PLACES = 200_000
-_U64 = struct.Struct("<Q").unpack_from
 _IDENTITY = struct.Struct("<%dQ" % (IDENTITY_BYTES // 8)).unpack_from
-_COUNT, _POINTER = 0xFFFFFFFF, 0xFFFF << 32
 
 _Code = Tuple[int, int]  # address and identity
 
@@ -100,8 +97,6 @@ class StackNames:
     def _identity(self, code: int) -> int:
         """Return the identity of what lies there, 0 for a code object that was freed."""
         data = self._memory.read(code, self._offset + IDENTITY_BYTES)
-        # Where the references are counted, allocators link what is free.
-        references = _U64(data)[0]
-        if not references & _COUNT or references & _POINTER:
+        if not lives(self._layout, data):
             return 0
         return mixed(_IDENTITY(data, self._offset))

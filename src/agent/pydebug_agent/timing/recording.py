@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ..reader.codeobj import Place
+from ..reader.codeobj import Stack
 
 KERNEL = "kernel"
 MEMORY = "memory"
@@ -24,11 +24,6 @@ UNPROVEN = "unproven"
 
 # Off the processor, but wanting it: these share the thread's runnable time, the other waits its blocked time.
 QUEUED = frozenset((RUNNABLE, PREEMPTED))
-
-# A frame whose code object was gone before it could be named.
-UNRESOLVED = Place("<unresolved>", "", 0)
-
-Stack = Tuple[Place, ...]
 
 
 class Key(NamedTuple):

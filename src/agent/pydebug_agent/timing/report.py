@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from ..reader.codeobj import Place
+from ..reader.codeobj import Place, Stack
 from . import recording as kinds
-from .recording import Count, Key, Recording, Stack, ThreadTimes
+from .recording import Count, Key, Recording, ThreadTimes
 
 # A frame of the protocol holds 16 MiB; a place in a stack takes some six bytes.
 _MOST_PLACES = 1_500_000

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Dict, Tuple
 
+from ..reader.codeobj import Stack
 from ..reader.target import Target
 from ..reader.waits import system_calls
 from . import recording, records
 from .calls import Calls, Why
 from .names import StackNames
-from .recording import Count, Key, Recording, Stack, ThreadTimes
+from .recording import Count, Key, Recording, ThreadTimes
 from .records import ThreadEntry
 
 _REASONS = {

@@ -9,8 +9,8 @@ from .reader_support import Python, ReaderTest, Running, on_each_python
 
 from pydebug_agent.proc import Proc
 from pydebug_agent.reader.frames import Frame
+from pydebug_agent.reader.namer import Namer
 from pydebug_agent.reader.target import Target
-from pydebug_agent.timing.namer import Namer
 
 CODES = """
 import gc, json, sys

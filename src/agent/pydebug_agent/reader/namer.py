@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import struct
-from typing import Callable, Dict, List, Optional, Set, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ..reader.codeobj import CodeReader, Place, is_shim
-from ..reader.frames import Frame
-from ..reader.layouts import Layout
-from ..reader.memory import Batch, Fault, Memory, Pages, Range
-from .recording import UNRESOLVED, Stack
+from .codeobj import UNRESOLVED, CodeReader, Place, Stack, is_shim, lives
+from .frames import Frame
+from .layouts import Layout
+from .memory import Batch, Fault, Memory, Pages, Range
 
 _MOST_CHECKS = 4096
 _MOST_CODES = 50000
@@ -17,14 +16,25 @@ _MOST_HEAD = 512
 _MOST_PART = 64
 # The minor from which each code object has a number, among the bytes that are compared.
 _NUMBERED = 12
-# The minor from which the upper half of a reference count's word holds flags, and the header of an object with a GIL.
-_FLAGGED = 14
-_HEADER = 16
-_U32 = struct.Struct("<I").unpack_from
 _U64 = struct.Struct("<Q").unpack_from
-_COUNTS = struct.Struct("<II").unpack_from
 
+# Of each code object the bytes that tell it from another one at its address; None where they could not be read.
 Heads = Dict[int, Optional[bytes]]
+
+
+class HeadBatch(NamedTuple):
+    """A read of the heads of some code objects, to be made together with that of the frames."""
+
+    batch: Batch
+    sizes: List[Tuple[int, int]]
+
+    def heads(self, data: bytes, place: int) -> Heads:
+        """Return the heads that were read, from ``place`` on in ``data``."""
+        found: Heads = {}
+        for code, size in self.sizes:
+            found[code] = data[place : place + size]
+            place += size
+        return found
 
 
 class Namer:
@@ -65,9 +75,9 @@ class Namer:
         """Return where the frames are, the innermost ``depth`` of them.
 
         ``cut`` says that there are more frames than these. ``stands`` tells whether the thread has not gone on since
-        they were read: then their code must still be alive. Otherwise code that is seen for the first time could be
-        another's by now; then the answer is None, and to be asked for again some time later, with what ``heads`` was
-        ``before``: what has lived on since was there when the frames were read.
+        they were read: then their code must still be alive. Otherwise code that has no name yet could be another's by
+        now; then the answer is None, and to be asked for again some time later, with what ``heads`` was ``before``:
+        what has lived on since was there when the frames were read.
         """
         layout = self._layout
         real = [frame for frame in frames if not is_shim(layout, frame)]
@@ -79,21 +89,13 @@ class Namer:
         if real:
             codes = tuple([frame.code for frame in real])
             fresh = self._checked(codes)
-            for code in fresh:
-                self._reader.forget(code)
-            self._pages.forget()
+            if fresh:
+                for code in fresh:
+                    self._reader.forget(code)
+                self._pages.forget()
             places = [self._reader.place(frame) for frame in real]
             if before is not None:
-                # The names were read while the thread ran on. The bytes of code outlive it, those of its names do not.
-                alive = {code for code in fresh if self._lives(code)}
-                self._checked(codes)
-                fresh = {
-                    code
-                    for code in codes
-                    if before.get(code) is None
-                    or before[code] != self._heads.get(code)
-                    or (code in fresh and code not in alive)
-                }
+                fresh = self._others(codes, fresh, before)
             elif fresh and stands():
                 fresh = set()
             elif fresh:
@@ -108,30 +110,71 @@ class Namer:
                 places[index] = UNRESOLVED
         return tuple([place or UNRESOLVED for place in places])
 
-    def note(self, frames: List[Frame]) -> Tuple[Heads, Set[int]]:
+    def _others(self, codes: Tuple[int, ...], fresh: Set[int], before: Heads) -> Set[int]:
+        """Which codes are not proven to be those that were there ``before``, after their names were read."""
+        dead: Set[int] = set()
+        if fresh:
+            # The bytes of a code object outlive it, those of its names do not. Looked at between two looks at its head.
+            dead = {code for code in fresh if not self._lives(code)}
+            self._checked(codes)
+        return {
+            code
+            for code in codes
+            if before.get(code) is None or before[code] != self._heads.get(code) or code in dead
+        }
+
+    def note(self, frames: Sequence[Frame]) -> Tuple[Heads, Set[int]]:
         """Read the heads of frames' code; return them, and the code that has no name yet."""
-        codes = tuple([frame.code for frame in frames if not is_shim(self._layout, frame)][: self._depth])
-        fresh = self._checked(codes) if codes else set()
+        fresh = self._checked(tuple(self._codes(frames)))
         return self.heads(frames), fresh
 
-    def heads(self, frames: List[Frame]) -> Heads:
+    def heads(self, frames: Sequence[Frame]) -> Heads:
         """Return what was read last of the code of frames."""
-        return {frame.code: self._heads.get(frame.code) for frame in frames if not is_shim(self._layout, frame)}
+        return {code: self._heads.get(code) for code in self._codes(frames)}
+
+    def covers(self, heads: Heads, frames: Sequence[Frame]) -> bool:
+        """Say whether the heads of all of the frames' code were read."""
+        return all(heads.get(code) is not None for code in self._codes(frames))
+
+    def batch(self, frames: Sequence[Frame]) -> HeadBatch:
+        """Return a read of the heads of frames' code."""
+        codes = self._codes(frames)
+        self._checked(tuple(codes))
+        ranges: List[Range] = []
+        sizes: List[Tuple[int, int]] = []
+        for code in codes:
+            if code in self._heads:
+                ranges += self._ranges(code)
+                sizes.append((code, len(self._heads[code])))
+        return HeadBatch(Batch(ranges), sizes)
+
+    def _codes(self, frames: Sequence[Frame]) -> List[int]:
+        return list(dict.fromkeys([frame.code for frame in frames if not is_shim(self._layout, frame)]))
 
     def _checked(self, codes: Tuple[int, ...]) -> Set[int]:
         """Compare what is known of the codes with what lies there; return those that have no name or another's."""
         distinct = list(dict.fromkeys(codes))
         check = self._checks.get(codes)
         if check is None or self._memory.read_batch(check[0]) != check[1]:
-            for code in distinct:
-                head = self._head(code)
-                if head is None or head != self._heads.get(code):
-                    self._forget(code)
-                if head is not None:
-                    self._heads[code] = head
+            self._look(distinct)
             if all(code in self._heads for code in distinct):
                 self._remember(codes, distinct)
         return {code for code in distinct if code not in self._named}
+
+    def _look(self, codes: List[int]) -> None:
+        """Read the heads of codes; what was known of others at their addresses is forgotten."""
+        together: Optional[bytes] = None
+        if self._layout.minor >= _NUMBERED and codes:
+            together = self._memory.read_batch(Batch([(code + self._first, self._size) for code in codes]))
+        for index, code in enumerate(codes):
+            if together is not None:
+                head: Optional[bytes] = together[index * self._size : (index + 1) * self._size]
+            else:
+                head = self._head(code)
+            if head is None or head != self._heads.get(code):
+                self._forget(code)
+            if head is not None:
+                self._heads[code] = head
 
     def _forget(self, code: int) -> None:
         self._reader.forget(code)
@@ -139,16 +182,10 @@ class Namer:
         self._heads.pop(code, None)
 
     def _lives(self, code: int) -> bool:
-        """Say whether an object has references: where it was freed, its first word leads to the next free place."""
-        layout = self._layout
         try:
-            header = self._memory.read(code, layout.header)
+            return lives(self._layout, self._memory.read(code, self._layout.header))
         except Fault:
             return False
-        if layout.header > _HEADER:
-            return bool(_U32(header, 12)[0] or _U64(header, 16)[0] >> 2)
-        count, above = _COUNTS(header)
-        return bool(count) and not (above & 0xFFFF if layout.minor >= _FLAGGED else above)
 
     def _head(self, code: int) -> Optional[bytes]:
         """The bytes that tell a code object from another one at its address."""
@@ -172,6 +209,9 @@ class Namer:
         self._more[code] = more
         return head + data
 
+    def _ranges(self, code: int) -> List[Range]:
+        return [(code + self._first, self._size), *self._more.get(code, ())]
+
     def _remember(self, codes: Tuple[int, ...], distinct: List[int]) -> None:
         if len(self._checks) >= _MOST_CHECKS:
             self._checks.clear()
@@ -182,9 +222,5 @@ class Namer:
             self._more.clear()
             self._checks.clear()
             return
-        ranges: List[Range] = []
-        for code in distinct:
-            ranges.append((code + self._first, self._size))
-            ranges += self._more.get(code, ())
-        batch = Batch(ranges)
+        batch = Batch([piece for code in distinct for piece in self._ranges(code)])
         self._checks[codes] = (batch, b"".join([self._heads[code] for code in distinct]))
