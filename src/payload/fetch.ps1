@@ -4,8 +4,9 @@
     Takes py-spy and lean payloads of memray out of their published wheels into the module's payload folder.
 .DESCRIPTION
     A wheel comes from a folder in PIP_FIND_LINKS, from ../shared/wheelhouse beside the checkout, or from the index that
-    this machine's pip is configured for, and must have the SHA-256 of its recipe. Where no wheel is to be had there
-    is a warning and no payload: the cmdlet that needs it then says so.
+    this machine's pip is configured for, and must have the SHA-256 of its recipe. Where no wheel is to be had, Debian's
+    own memray serves the CPython it was built for, marked as unproven; for the others there is a warning and no payload:
+    the cmdlet that needs it then says so.
 #>
 [CmdletBinding()]
 param(
@@ -59,12 +60,24 @@ function Invoke-Make([string[]] $Arguments, [string] $Out) {
     return $said | ConvertFrom-Json -AsHashtable
 }
 
+function Find-Package([hashtable[]] $Packages) {
+    # The Debian packages, all of them or none.
+    $found = foreach ($package in $Packages) {
+        $path = Find-Source $package.File $package.Sha256 {
+            Receive-DebianFile $package.Path $package.File $package.Sha256
+        }
+        if (-not $path) {
+            return
+        }
+        $path
+    }
+    return $found
+}
+
 function Find-Runtime([string] $Machine, [hashtable] $Recipe) {
     # The packages, else the folder of this machine's own libraries, with a licence beside them.
-    $packages = foreach ($package in $Recipe.Packages) {
-        Find-Source $package.File $package.Sha256 { Receive-DebianFile $Recipe.Path $package.File $package.Sha256 }
-    }
-    if (@($packages).Count -eq $Recipe.Packages.Count) {
+    $packages = @(Find-Package $Recipe.Packages)
+    if ($packages) {
         return $packages
     }
     if ([Runtime.InteropServices.RuntimeInformation]::OSArchitecture -ne 'X64' -or $Machine -ne 'x86_64' -or
@@ -98,14 +111,21 @@ function New-MemrayPayload {
                 Receive-Wheel $recipe.Name $recipe.Version @('--platform', "manylinux2014_$machine",
                     '--implementation', 'cp', '--python-version', $version, '--abi', $kind)
             }
-            if (-not $path) {
-                $missing += "$kind on $machine"
+            $file = "$machine/$kind.tar.zlib"
+            if ($path) {
+                $used = $path
+                $about = Invoke-Make @('memray', $path, $machine) (Join-Path $target $file)
+                $made[$kind] = [ordered]@{ file = $file } + $about + [ordered]@{ proven = $wheel.Proven }
                 continue
             }
-            $wheelUsed = $path
-            $file = "$machine/$kind.tar.zlib"
-            $about = Invoke-Make @('memray', $path, $machine) (Join-Path $target $file)
-            $made[$kind] = [ordered]@{ file = $file } + $about + [ordered]@{ proven = $wheel.Proven }
+            $missing += "$kind on $machine"
+            $debian = $recipe.Debian[$machine] ? $recipe.Debian[$machine][$kind] : $null
+            $packages = $debian ? @(Find-Package $debian) : @()
+            if ($packages) {
+                $used = $packages[0]
+                $about = Invoke-Make (@('debian', $machine) + $packages) (Join-Path $target $file)
+                $made[$kind] = [ordered]@{ file = $file } + $about + [ordered]@{ proven = $false; source = 'Debian' }
+            }
         }
         if ($made.Count -gt 0) {
             $sources = @(Find-Runtime $machine $recipe.Runtime[$machine])
@@ -127,19 +147,13 @@ function New-MemrayPayload {
         Write-Warning 'Get-MemrayReport will not run.'
         return
     }
-    $zip = [IO.Compression.ZipFile]::OpenRead($wheelUsed)
-    try {
-        $entry = $zip.GetEntry("memray-$($recipe.Version).dist-info/licenses/LICENSE")
-        [IO.Compression.ZipFileExtensions]::ExtractToFile($entry, (Join-Path $target 'LICENSE'), $true)
-    }
-    finally {
-        $zip.Dispose()
-    }
+    Invoke-Make @('license', $used) (Join-Path $target 'LICENSE')
     [ordered]@{ version = $recipe.Version; license = $recipe.License; payloads = $payloads } |
         ConvertTo-Json -Depth 5 | Set-Content -LiteralPath (Join-Path $target 'manifest.json')
     foreach ($machine in $payloads.Keys) {
         $names = foreach ($kind in $payloads[$machine].Keys) {
-            $payloads[$machine][$kind].proven ? $kind : "$kind (unproven)"
+            $about = $payloads[$machine][$kind]
+            $about.proven ? $kind : $about['source'] ? "$kind (from $($about.source), unproven)" : "$kind (unproven)"
         }
         Write-Host "memray $($recipe.Version) for ${machine}: $($names -join ', ')"
     }

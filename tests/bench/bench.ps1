@@ -1,5 +1,6 @@
 # How long it takes from a pod's name to its Python stacks, against kubectl debug and py-spy in the same run; and what
-# Measure-PyTime costs its target, against py-spy (time.ps1).
+# Measure-PyTime costs its target, against py-spy (time.ps1); and what Get-MemrayReport costs its own, against memray's
+# attach (memray.ps1).
 # Started by build.ps1 -Task Bench, with the cluster in PYDEBUG_TEST_KUBECONFIG and its kind in PYDEBUG_TEST_KIND.
 # The peers are kubectl on PATH, and py-spy from PYDEBUG_PYSPY or PATH; what lacks its peer is skipped and says so.
 param(
@@ -9,13 +10,15 @@ param(
     [int] $ColdRuns = 5,
     [int] $TimeRuns = 8,
     [int[]] $Switches = @(500, 5000, 50000, 150000),
-    [ValidateSet('Stacks', 'Time')] [string[]] $Only = @('Stacks', 'Time')
+    [int] $MemrayRuns = 5,
+    [ValidateSet('Stacks', 'Time', 'Memray')] [string[]] $Only = @('Stacks', 'Time', 'Memray')
 )
 
 $env:PYDEBUG_MODULE = $Module
 . (Join-Path (Split-Path $PSScriptRoot) 'common.ps1')
 . (Join-Path $PSScriptRoot 'measure.ps1')
 . (Join-Path $PSScriptRoot 'time.ps1')
+. (Join-Path $PSScriptRoot 'memray.ps1')
 
 $script:PeerImage = 'bench-pyspy'
 $script:ColdGoal = 1.5
@@ -193,6 +196,9 @@ if ($Only -contains 'Time') {
     finally {
         Remove-TestNamespace $namespace
     }
+}
+if ($Only -contains 'Memray') {
+    $results += Measure-MemrayCost $MemrayRuns
 }
 ConvertTo-Json -InputObject @($results) -Depth 3 | Set-Content -LiteralPath $Report
 $results | Format-Table -AutoSize | Out-String -Width 120 | Write-Host

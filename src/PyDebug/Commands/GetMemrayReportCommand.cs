@@ -203,6 +203,11 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
         }
 
         await TellOfEndAsync(run, ct).ConfigureAwait(false);
+        foreach (string doubt in chosen.Select(p => _payload!.Doubt(p.PythonVersion)).OfType<string>().Distinct())
+        {
+            await run.Writer.WriteWarningAsync($"{run.Session.Target()}: {doubt}", ct).ConfigureAwait(false);
+        }
+
         await TrackAsync(run, chosen, ct).ConfigureAwait(false);
     }
 

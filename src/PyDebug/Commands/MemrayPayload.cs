@@ -22,6 +22,9 @@ internal sealed class MemrayPayload
 
     private readonly Dictionary<string, Dictionary<string, (string File, string Hash)>> _machines = [];
 
+    /// <summary>The kinds that the tests do not hold to live processes, with where they come from.</summary>
+    private readonly Dictionary<string, string> _unproven = [];
+
     private readonly string _folder;
 
     private MemrayPayload(string folder, JsonElement manifest)
@@ -41,6 +44,11 @@ internal sealed class MemrayPayload
                 if (kind.Value.Text("file") is string file && kind.Value.Text("sha256") is string hash)
                 {
                     kinds[kind.Name] = (file, hash);
+                    if (kind.Value.Flag("proven") != true)
+                    {
+                        _unproven[kind.Name] = kind.Value.Text("source") is string source
+                            ? $"{source}'s own package" : "its published wheel";
+                    }
                 }
             }
 
@@ -69,6 +77,17 @@ internal sealed class MemrayPayload
         {
             throw ErrorFactory.Local(AgentCause.ToolUnavailable, $"This build of PyDebug does not carry {Name}.");
         }
+    }
+
+    /// <summary>What is to be said of the memray for a CPython before it is used; null where there is nothing.</summary>
+    /// <param name="pythonVersion">Its version, such as <c>3.10.4</c>.</param>
+    public string? Doubt(string? pythonVersion)
+    {
+        string[] parts = (pythonVersion ?? "").Split('.');
+        return parts.Length > 1 && _unproven.TryGetValue($"cp{parts[0]}{parts[1]}", out string? source)
+            ? $"The memray for CPython {parts[0]}.{parts[1]} is made from {source} and is not tested with live processes; "
+                + "the rehearsal tells whether it works here."
+            : null;
     }
 
     /// <summary>The archives' hashes by machine and kind, as a request has them.</summary>

@@ -40,6 +40,11 @@ def needed(data: bytes) -> List[str]:
     return [_text(data, value) for tag, value in _dynamic(data) if tag == _DT_NEEDED]
 
 
+def own_name(data: bytes) -> str:
+    """Return the name by which others ask for an ELF library."""
+    return next((_text(data, value) for tag, value in _dynamic(data) if tag == _DT_SONAME), "")
+
+
 def _read(data: bytes) -> Tuple[Tuple[object, ...], List[Segment]]:
     if data[:6] != b"\x7fELF\x02\x01":
         raise ValueError("no 64-bit little-endian ELF file")

@@ -32,6 +32,22 @@ public sealed class MemrayPayloadTests : IDisposable
         Assert.Equal("runtime", await ReadAsync(payload, "memray-runtime", "x86_64"));
     }
 
+    [Fact]
+    public void A_kind_that_is_not_proven_is_told_of()
+    {
+        MemrayPayload payload = Make(
+            """
+            {"version":"1.20.0","payloads":{"x86_64":{
+            "cp310":{"file":"x86_64/cp310.tar.zlib","sha256":"aa","proven":false},
+            "cp313":{"file":"x86_64/cp313.tar.zlib","sha256":"bb","proven":true},
+            "cp314":{"file":"x86_64/cp314.tar.zlib","sha256":"cc","proven":false,"source":"Debian"}}}}
+            """);
+        Assert.Contains("CPython 3.10 is made from its published wheel and is not tested", payload.Doubt("3.10.4"));
+        Assert.Contains("CPython 3.14 is made from Debian's own package", payload.Doubt("3.14.0rc2"));
+        Assert.Null(payload.Doubt("3.13.5"));
+        Assert.Null(payload.Doubt(null));
+    }
+
     [Theory]
     [InlineData("memray-cp39", "x86_64")]
     [InlineData("memray-cp313", "aarch64")]

@@ -42,14 +42,13 @@ class Place:
         self._person = person
         self._names: List[str] = []
 
-    def unpack(self, payload: Executable, only: Collection[str] = ()) -> None:
-        """Lay out a payload, whose hash has been checked; with ``only`` the files of these names."""
-        size = os.fstat(payload.descriptor).st_size
-        with tarfile.open(fileobj=io.BytesIO(os.pread(payload.descriptor, size, 0))) as archive:
+    def unpack(self, payload: Executable, without: Collection[str] = ()) -> None:
+        """Lay out a payload, whose hash has been checked, but for libraries of these names."""
+        with opened(payload) as archive:
             for entry in archive:
                 content = archive.extractfile(entry) if entry.isreg() else None
                 name = os.path.normpath(entry.name)
-                if content is None or name.startswith(("/", "..")) or only and os.path.basename(name) not in only:
+                if content is None or name.startswith(("/", "..")) or os.path.basename(name) in without:
                     continue
                 self.write(name, content.read())
                 self._names.append(name)
@@ -59,8 +58,12 @@ class Place:
         return {name: self.seen(name) for name in self._names}
 
     def libraries(self) -> List[Tuple[str, str]]:
-        """Return what must be loaded before memray's extension, in this order: names, and paths as the target sees."""
-        return []
+        """Return what must be loaded before memray's extension, in this order: names, and paths as the target sees.
+
+        The loader would not find all of them: a file in memory has no folder, a distribution's extension asks elsewhere.
+        """
+        wanted = [name for name in self._names if name.startswith(_LIBRARIES)]
+        return [(name[len(_LIBRARIES) :], self.seen(name)) for name in wanted]
 
     def extension(self) -> str:
         """Return the name of memray's extension module."""
@@ -94,6 +97,12 @@ class Place:
     def close(self) -> None:
         """Remove everything."""
         raise NotImplementedError
+
+
+def opened(payload: Executable) -> tarfile.TarFile:
+    """Return a payload as the archive that it is."""
+    size = os.fstat(payload.descriptor).st_size
+    return tarfile.open(fileobj=io.BytesIO(os.pread(payload.descriptor, size, 0)))
 
 
 def place_for(proc: Proc, person: Person) -> Place:
@@ -135,8 +144,8 @@ class Disk(Place):
             self.close()
             raise file_error(error, self.folder) from error
 
-    def unpack(self, payload: Executable, only: Collection[str] = ()) -> None:
-        super().unpack(payload, only)
+    def unpack(self, payload: Executable, without: Collection[str] = ()) -> None:
+        super().unpack(payload, without)
         for folder, _, _ in os.walk(self._library):
             os.chmod(folder, 0o755)
 
@@ -233,10 +242,10 @@ class Memory(Place):
                 detail={"reason": "readOnly"},
             ) from error
 
-    def unpack(self, payload: Executable, only: Collection[str] = ()) -> None:
+    def unpack(self, payload: Executable, without: Collection[str] = ()) -> None:
         # Whoever holds them open takes them over when it is started.
         assert self._helper is None
-        super().unpack(payload, only)
+        super().unpack(payload, without)
 
     def write(self, name: str, content: bytes) -> None:
         try:
@@ -255,11 +264,6 @@ class Memory(Place):
             except OSError as error:
                 raise file_error(error, name) from error
         return f"/proc/{self._helper.pid}/fd/{self._files[name]}"
-
-    def libraries(self) -> List[Tuple[str, str]]:
-        """Return them: a library in memory has no folder in which the loader would find what it needs."""
-        wanted = [name for name in self._names if name.startswith(_LIBRARIES)]
-        return [(name[len(_LIBRARIES) :], self.seen(name)) for name in wanted]
 
     @property
     def control(self) -> str:

@@ -14,11 +14,11 @@ from ..payload import obtain
 from ..processes import Processes
 from ..request import Request
 from ..scratch import nameless_file, write_all
-from .interpreters import missing_libraries, reader_interpreter
+from .interpreters import reader_interpreter
 from .options import Options, hashes_of, options_of, target_pids
 from .people import person_of
 from .place import Place, place_for
-from .subject import RUNTIME, VERSION, Subject, invalid, read_report, unpack
+from .subject import VERSION, Subject, invalid, read_report, unpack
 
 _LOOK_SECONDS = 0.1
 _TELL_SECONDS = 1.0
@@ -290,7 +290,7 @@ def memray_read(request: Request) -> None:
         _receive(request, descriptor, size, wanted)
         place = place_for(request.proc, person)
         request.channel.at_loss(place.close)
-        unpack(request, place, payload, missing_libraries(os.getpid(), request.proc, RUNTIME), hashes[machine])
+        unpack(request, place, payload, os.getpid(), hashes[machine])
         interpreter = reader_interpreter(minor, person)
         assert interpreter is not None
         report = read_report(request, interpreter, place, descriptor, options.stacks, options.depth, None)

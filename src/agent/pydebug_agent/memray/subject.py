@@ -21,7 +21,7 @@ from .control import Control
 from .interpreters import choose, missing_libraries, reader_interpreter
 from .options import Options, hashes_of
 from .people import Interpreter, end, person_of
-from .place import Place, disk, place_for, written
+from .place import Place, disk, opened, place_for, written
 from .sources import program, source_of
 
 VERSION = "1.20.0"
@@ -146,16 +146,7 @@ class Subject:
         payload = obtain(self._request, f"memray-{self.kind}", {machine: hashes[self.kind]})
         try:
             self.place = place_for(self._proc, self.person)
-            missing = missing_libraries(self.pid, self._proc, RUNTIME)
-            if missing and "runtime" not in hashes:
-                raise AgentError(
-                    errors.MEMRAY_NO_PAYLOAD,
-                    f"memray needs {' and '.join(missing)}, which the image of process {self.pid} has not, and this "
-                    "build carries none.",
-                    self.pid,
-                    {"reason": "runtime", "found": missing[0]},
-                )
-            unpack(self._request, self.place, payload, missing, hashes)
+            unpack(self._request, self.place, payload, self.pid, hashes)
         finally:
             os.close(payload.descriptor)
         self.control = Control(self.place)
@@ -407,17 +398,28 @@ class Subject:
             os.close(descriptor)
 
 
-def unpack(
-    request: Request, place: Place, payload: Executable, missing: List[str], hashes: Dict[str, str]
-) -> None:
-    """Lay out a payload, and before it what it needs of the runtime that is ``missing``."""
-    if missing and "runtime" in hashes:
+def unpack(request: Request, place: Place, payload: Executable, pid: int, hashes: Dict[str, str]) -> None:
+    """Lay out a payload, and before it what it needs of the runtime that neither it nor the process's image has."""
+    wanted = missing_libraries(pid, request.proc, RUNTIME)
+    there = [name for name in RUNTIME if name not in wanted]
+    with opened(payload) as archive:
+        own = {os.path.basename(name) for name in archive.getnames()}
+    missing = [name for name in wanted if name not in own]
+    if missing:
+        if "runtime" not in hashes:
+            raise AgentError(
+                errors.MEMRAY_NO_PAYLOAD,
+                f"memray needs {' and '.join(missing)}, which the image of process {pid} has not, and this build "
+                "carries none.",
+                pid,
+                {"reason": "runtime", "found": missing[0]},
+            )
         runtime = obtain(request, "memray-runtime", {os.uname().machine: hashes["runtime"]})
         try:
-            place.unpack(runtime, missing)
+            place.unpack(runtime, [name for name in RUNTIME if name not in missing])
         finally:
             os.close(runtime.descriptor)
-    place.unpack(payload)
+    place.unpack(payload, there)
 
 
 def read_report(
