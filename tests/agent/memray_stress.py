@@ -1,5 +1,5 @@
-"""Many attaches of memray, half of which are not let alone: the request is cancelled, the client goes, the agent or all of
-the debug container is killed, each at a random moment. The targets check their own arithmetic and answer requests.
+"""Many attaches of memray, half of which are not let alone: the request is cancelled, the client goes, the agent or all
+of the debug container is killed, each at a random moment. The targets check their own arithmetic and answer requests.
 
     nice -n 19 python3 -B -m tests.agent.memray_stress --attaches 1000
 
@@ -53,8 +53,11 @@ class Service:
             raise RuntimeError("the target did not start")
         self._enough = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True)
-        self.threads = self.count_threads()
         self._thread.start()
+        # Once it has answered, all of its own threads are there.
+        if not settled(lambda: self.answered > 0 or self.harm is not None, _ANSWER_SECONDS):
+            raise RuntimeError("the target does not answer")
+        self.threads = self.count_threads()
 
     def _ask(self) -> None:
         rounds = -1
