@@ -42,6 +42,7 @@ class Taken(NamedTuple):
     places: Optional[Stack] = None
 
 
+_Alike = Tuple[int, Tuple[Tuple[int, int, int], ...]]
 _Found = Tuple[Copy, List[Frame], Heads, Optional[Stack]]
 
 
@@ -57,6 +58,7 @@ class Taker:
         self._waits = Waits(target.proc, target.pid, target.memory)
         self._rereader = Rereader(target.memory, target.layout, self._frames)
         self._namer = Namer(target.memory, target.layout, target.code_type, MOST_FRAMES)
+        self._alike: Dict[_Alike, Tuple[Stack, Heads]] = {}
         self._holder: Optional[Holder] = None
         self._gils = {interpreter: target.gil(interpreter) for interpreter in target.interpreters()}
 
@@ -78,9 +80,7 @@ class Taker:
         for attempt in range(_NAMINGS):
             if taken.frames is None:
                 return taken
-            stack = taken.places
-            if stack is None:
-                stack = self._namer.stack(taken.frames, False, _no, taken.heads)
+            stack = taken.places if taken.places is not None else self._places(taken.frames, taken.heads)
             if stack is not None and UNRESOLVED not in stack:
                 return taken._replace(places=stack)
             again = self._one(thread, named=True)
@@ -88,6 +88,18 @@ class Taker:
                 break
             taken = again._replace(held=max(filter(None, (taken.held, again.held)), default=None))
         return self._none(taken.state, "a frame of it could not be named", taken.held)
+
+    def _places(self, frames: List[Frame], heads: Heads) -> Optional[Stack]:
+        # Many threads of a pool wait at the same place; those that were read together are named together.
+        key = (id(heads), tuple([(frame.code, frame.instruction, frame.tlbc) for frame in frames]))
+        known = self._alike.get(key)
+        if known is not None:
+            return known[0]
+        stack = self._namer.stack(frames, False, _no, heads)
+        if stack is not None and UNRESOLVED not in stack:
+            # With the heads, whose number is of use only while they are kept.
+            self._alike[key] = (stack, heads)
+        return stack
 
     def finish(self) -> List[int]:
         """Let go of what is still held; return the threads that cannot be yet."""
