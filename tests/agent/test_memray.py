@@ -56,6 +56,12 @@ class Tracked(ReaderTest):
             raise unittest.SkipTest("the image py313 is missing")
         return found[0]
 
+    def assert_loaded_once(self, running: Running) -> None:
+        """However often it was tracked: each copy would stay."""
+        with open(f"/proc/{running.pid}/maps", encoding="utf-8") as file:
+            found = {tuple(line.split()[3:5]) for line in file if "_memray." in line}
+        self.assertEqual(1, len(found), found)
+
     def check(self, answer: Answer, running: Running) -> Dict[str, Any]:
         result = answer.only()
         report = result["report"]
@@ -109,6 +115,7 @@ class EachPython(Tracked):
         with debug.agent() as agent:
             again = ask(agent, payloads, op="memrayRead", data=answer.content, capture=about).only("memrayRead")
         self.assertEqual(result["report"]["leaked"], again["report"]["leaked"])
+        self.assert_loaded_once(running)
         self.assertEqual([], glob.glob(f"{debug.folder}/up/*") + glob.glob(f"{target.folder}/up/*"))
         self.assertTrue(settled(lambda: len(os.listdir(f"/proc/{running.pid}/task")) == 1))
 
@@ -122,6 +129,7 @@ class EachPython(Tracked):
                 answer = ask(agent, payloads, pids=[running.pid], seconds=2.0)
             result = self.check(answer, running)
             self.assertEqual("remote-debugging" if python.minor >= 14 else "thread", result["attach"]["how"])
+        self.assert_loaded_once(running)
         before = running.cpu()
         self.assertTrue(settled(lambda: running.cpu() > before + 0.1))
 

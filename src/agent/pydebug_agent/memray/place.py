@@ -24,6 +24,8 @@ from ..proc import Proc
 from ..scratch import executable_memory, seal, writable_directory, write_all
 from .people import Helper, Person
 
+# Before the names of files in memory, as maps show them.
+IN_MEMORY = "memfd:pydebug-"
 _PREFIX = ".pydebug-memray-"
 _LEAST_SPACE = 64 << 20
 _PAGE = 4096
@@ -289,7 +291,7 @@ class Memory(Place):
             os.close(self._files.popitem()[1])
 
     def _make(self, name: str) -> int:
-        descriptor = executable_memory(f"pydebug-{os.path.basename(name)}")
+        descriptor = executable_memory(IN_MEMORY[len("memfd:") :] + os.path.basename(name))
         self._files[name] = descriptor
         return descriptor
 

@@ -21,7 +21,7 @@ from .control import Control
 from .interpreters import choose, missing_libraries, reader_interpreter
 from .options import Options, hashes_of
 from .people import Interpreter, end, person_of
-from .place import Place, disk, opened, place_for, written
+from .place import IN_MEMORY, Place, disk, opened, place_for, written
 from .sources import program, source_of
 
 VERSION = "1.20.0"
@@ -181,13 +181,16 @@ class Subject:
         place = self.place
         assert place is not None and self.control is not None
         path = place.seen("script")
-        loaded = tuple(os.path.basename(entry.path) for entry in target.locator.maps)
-        # A copy that is loaded already wins. Its file may have a longer name.
-        before = [seen for name, seen in place.libraries() if not any(file.startswith(name) for file in loaded)]
+        extension = place.extension()
+        libraries = [*place.libraries(), (os.path.basename(extension), place.seen(extension))]
+        # A copy that is loaded already wins, such as an earlier report's: another one would stay, too. Its file may have
+        # a longer name.
+        loaded = {os.path.basename(entry.path).replace(IN_MEMORY, "") for entry in target.locator.maps}
+        before = [seen for name, seen in libraries if not any(file.startswith(name) for file in loaded)]
         return Script(
             path,
             f"try:\n exec(open({path!r}, encoding='utf-8').read(), {{'direct': True}})\nexcept BaseException:\n pass\n",
-            [*before, place.seen(place.extension())],
+            before,
             self.control.answered,
         )
 
