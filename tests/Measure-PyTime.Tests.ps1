@@ -302,6 +302,36 @@ Describe 'Measure-PyTime' {
         }
     }
 
+    Context 'a thread for each request' {
+        It 'is one line of all of them, which says where they were' {
+            $code = @'
+import threading, time
+print('serves', flush=True)
+def request():
+    time.sleep(0.005)
+while True:
+    thread = threading.Thread(target=request)
+    thread.start()
+    thread.join()
+'@
+            $pod = New-TestPod $script:ns -Image py313 -Command 'python3', '-c', $code -ReadyLog 'serves'
+            $report = Start-PodDebug $pod -Namespace $script:ns -For Time |
+                Measure-PyTime -DurationSeconds 4 -WarningAction SilentlyContinue
+            if ($report.Method -ne 'Kernel') {
+                Set-ItResult -Skipped -Because "the kernel sampler cannot be had: $($report.WhyNotKernel)"
+            }
+            $whole = $report.Threads | Where-Object ThreadId -eq 0
+            $whole.Name | Should -Match '^(\d+) short threads$'
+            [int]($whole.Name -split ' ')[0] | Should -BeGreaterThan 100
+            $off = $whole.WallSeconds - $whole.CpuSeconds - $whole.RunnableSeconds
+            $whole.SleepSeconds | Should -BeGreaterThan (0.9 * $off)
+            $whole.WaitsAt | Should -Match '^request \('
+            @($report.Threads).Count | Should -BeLessThan 25
+            Assert-WholeTime $report
+            Remove-TestPod $script:ns $pod
+        }
+    }
+
     Context 'processes' {
         It 'measures the workers of a server over the same seconds, and draws them side by side' {
             $pod = New-TestPod $script:ns -Image gunicorn -ReadyLog 'Booting worker with pid: \d+[\s\S]*Booting worker'

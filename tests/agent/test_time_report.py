@@ -143,6 +143,42 @@ class Seconds(unittest.TestCase):
         self.assertAlmostEqual(self.entry(built, "unproven")["seconds"], 0.0005)
         self.assert_whole(built)
 
+    def test_many_short_threads_are_one_that_is_known_by_those_that_were_seen(self) -> None:
+        made = recording(thread(1, cpu=1.0))
+        made.add(Key(1, "lock", "futex", BURN), 100)
+        for tid in range(10, 110):
+            times = made.threads[tid] = thread(tid, wall=0.005, cpu=0.001)
+            times.began = times.ended = True
+            times.reads = tid % 2
+            if times.reads:
+                made.add(Key(tid, "sleep" if tid % 10 < 8 else "io", "read", READ))
+        built = result(made)
+        self.assertEqual([row["tid"] for row in built["threads"]], [0, 1])
+        whole = built["threads"][0]
+        self.assertEqual((whole["name"], whole["began"], whole["ended"]), ("100 short threads", True, True))
+        self.assertAlmostEqual(whole["wall"], 0.5)
+        self.assertAlmostEqual(self.entry(built, "sleep", "read")["seconds"], 0.32)
+        self.assertAlmostEqual(self.entry(built, "io", "read")["seconds"], 0.08)
+        self.assertNotIn("unproven", {entry["reason"] for entry in built["entries"]})
+        self.assertIn("100 threads that began and ended within these seconds are counted together.", built["notes"])
+        self.assert_whole(built)
+        made.threads[10].moved = 50
+        self.assertAlmostEqual(self.entry(result(made), "unproven")["seconds"], 0.2)
+        apart = [1, *range(10, 20), *range(100, 110)]
+        self.assertEqual([row["tid"] for row in result(made, "Thread-1")["threads"]], apart)
+
+    def test_short_threads_join_those_that_the_sampler_put_together(self) -> None:
+        made = recording(thread(1), thread(0, wall=2.0), method=KERNEL)
+        made.together = 400
+        made.add(Key(0, "sleep", "clock_nanosleep", READ), 3)
+        brief = made.threads[5] = thread(5, wall=0.005)
+        brief.began = brief.ended = True
+        built = result(made)
+        self.assertEqual([row["name"] for row in built["threads"]], ["401 short threads", "Thread-1"])
+        self.assertAlmostEqual(self.entry(built, "sleep", "clock_nanosleep")["seconds"], 2.005)
+        self.assertEqual([row["tid"] for row in result(made, "Thread-5")["threads"]], [5])
+        self.assert_whole(built)
+
     def test_many_threads_of_random_parts(self) -> None:
         state = 12345
         made = recording()

@@ -84,7 +84,8 @@ class Recording:
     ``rate`` is that of the samples on the processor, ``wait_rate`` that of the looks for waits, as they came out.
     ``samples`` counts all of ``counts``; ``misses`` samples without a stack; ``truncated`` stacks cut at the depth;
     ``unresolved`` frames without a name; ``lost`` events that the kernel dropped. ``held`` is the longest hold of a
-    thread in microseconds, None where none was held.
+    thread in microseconds, None where none was held. ``together`` threads that began and ended are one row, that of
+    thread 0.
     """
 
     def __init__(self, pid: int, method: str) -> None:
@@ -97,6 +98,7 @@ class Recording:
         self.wait_rate: Optional[float] = None
         self.threads: Dict[int, ThreadTimes] = {}
         self.counts: Dict[Key, Count] = {}
+        self.together = 0
         self.samples = 0
         self.misses = 0
         self.truncated = 0

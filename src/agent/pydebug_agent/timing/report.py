@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from ..reader.codeobj import Place, Stack
 from . import recording as kinds
 from .recording import Count, Key, Recording, ThreadTimes
+from .shorts import put_together
 
 # A frame of the protocol holds 16 MiB; a place in a stack takes some six bytes.
 _MOST_PLACES = 1_500_000
@@ -35,15 +36,15 @@ def build(recording: Recording, wanted: Callable[[str], bool], minimum: float = 
 
     ``wanted`` picks threads by name. Waits of less than ``minimum`` seconds stay in the sums, without their stacks.
     """
-    threads = [times for _, times in sorted(recording.threads.items()) if wanted(times.name)]
+    notes = list(recording.notes)
+    threads, counts = put_together(recording, wanted, notes)
     by_thread: Dict[int, List[_Seen]] = {times.tid: [] for times in threads}
-    for key, count in recording.counts.items():
+    for key, count in counts.items():
         if key.tid in by_thread:
             by_thread[key.tid].append((key, count))
     entries: List[_Entry] = []
     for times in threads:
         entries += _short_together(_thread(times, by_thread[times.tid]), minimum)
-    notes = list(recording.notes)
     entries = _bounded(entries, notes)
     if not recording.samples:
         notes.append("No sample of a thread could be taken: the times are the kernel's, and nothing tells their lines.")

@@ -153,9 +153,8 @@ class Tally:
             _add_times(times, entry, thread[1])
         if self._folds:
             visible[_TOGETHER] = 0
-            self._together.name = "%d more threads" % self._folds
             result.threads[0] = self._together
-            result.notes.append("Of the threads that began and ended, %d are counted together." % self._folds)
+            result.together = self._folds
         for thread, sums in self._sums.items():
             # One that began after the last look is not of this window.
             if thread not in visible:
