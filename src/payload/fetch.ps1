@@ -5,8 +5,8 @@
 .DESCRIPTION
     A wheel comes from a folder in PIP_FIND_LINKS, from ../shared/wheelhouse beside the checkout, or from the index that
     this machine's pip is configured for, and must have the SHA-256 of its recipe. Where no wheel is to be had, Debian's
-    own memray serves the CPython it was built for, marked as unproven; for the others there is a warning and no payload:
-    the cmdlet that needs it then says so.
+    own memray serves the CPython it was built for, marked as unproven; for the others there is a warning and no
+    payload: the cmdlet that needs it then says so.
 #>
 [CmdletBinding()]
 param(

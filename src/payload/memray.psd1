@@ -15,8 +15,8 @@
             cp315 = @{ Sha256 = 'b71fe846cbabce7f33017ac94ba2f157b39e22dbc4f723aad0407dd38520f855'; Proven = $true }
         }
     }
-    # Where the wheel of a CPython cannot be had: Debian's package of the same version, first, and the libraries it needs,
-    # among them a C++ runtime newer than the one below. It asks for a glibc as new as its own.
+    # Where the wheel of a CPython cannot be had: Debian's package of the same version, first, and what it needs,
+    # among it a C++ runtime newer than the one below. It asks for a glibc as new as its own.
     Debian  = @{
         x86_64 = @{
             cp314 = @(

@@ -25,8 +25,9 @@ function Find-MemrayPeer {
 function Measure-MemrayCost {
     param([int] $Runs)
     $version = & python3 -c 'import sys; print(*sys.version_info[:2], sep="")'
-    if (-not (Get-ChildItem -Path (Join-Path $Module 'bin/payload/memray') -Recurse -File -Filter "cp$version.tar.zlib")) {
-        Write-Warning "SKIPPED: what Get-MemrayReport costs. This build carries no memray for this machine's Python ($version)."
+    $payloads = Join-Path $Module 'bin/payload/memray'
+    if (-not (Get-ChildItem -Path $payloads -Recurse -File -Filter "cp$version.tar.zlib" -ErrorAction Ignore)) {
+        Write-Warning "SKIPPED: what Get-MemrayReport costs. This build has no memray for this machine's Python ($version)."
         return
     }
     $arguments = '-B', (Join-Path $PSScriptRoot 'memray_cost.py'), '--runs', $Runs

@@ -3,8 +3,8 @@
     python3 -B tests/bench/memray_cost.py [--runs N] [--peer PYTHON]
 
 Each way gets a process of its own, which is looked at before and while it is tracked: what is told are ratios of the
-two, in requests a second of CPU time. --peer is a Python that has a whole memray, of the same version as this one; gdb must be on PATH for it. A line of
-JSON for each value: Name, Values, Unit.
+two, in requests a second of CPU time. --peer is a Python that has a whole memray, of the same version as this one; gdb
+must be on PATH for it. A line of JSON for each value: Name, Values, Unit.
 """
 
 from __future__ import annotations

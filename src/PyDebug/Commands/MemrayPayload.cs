@@ -79,14 +79,14 @@ internal sealed class MemrayPayload
         }
     }
 
-    /// <summary>What is to be said of the memray for a CPython before it is used; null where there is nothing.</summary>
+    /// <summary>What is to be said of the memray for a CPython before it is used; null for nothing.</summary>
     /// <param name="pythonVersion">Its version, such as <c>3.10.4</c>.</param>
     public string? Doubt(string? pythonVersion)
     {
         string[] parts = (pythonVersion ?? "").Split('.');
         return parts.Length > 1 && _unproven.TryGetValue($"cp{parts[0]}{parts[1]}", out string? source)
-            ? $"The memray for CPython {parts[0]}.{parts[1]} is made from {source} and is not tested with live processes; "
-                + "the rehearsal tells whether it works here."
+            ? $"The memray for CPython {parts[0]}.{parts[1]} is made from {source} and is not tested with live "
+                + "processes; the rehearsal tells whether it works here."
             : null;
     }
 

@@ -102,8 +102,8 @@ public sealed class MemrayHistoryTests
             """{"seconds":5,"native":true,"pythonAllocators":false,"aggregate":true,"maximumBytes":2097152,"keepCapture":true,"stacks":5000,"depth":128}""",
             body.ToJsonString());
         Assert.Equal(
-            "run memray 1.20.0, native, aggregated, for 5 s inside (pause about 10 ms, memory about 24 MiB, undone at the end "
-            + "except for the loaded module)",
+            "run memray 1.20.0, native, aggregated, for 5 s inside (pause about 10 ms, memory about 9 MiB, 1.2 to 2.3 times "
+            + "slower while it does nothing but allocate; undone at the end except for the loaded module)",
             options.Action("1.20.0"));
         Assert.Empty(new MemrayOptions().Costs());
         Assert.Single(new MemrayOptions { PythonAllocators = true }.Costs());

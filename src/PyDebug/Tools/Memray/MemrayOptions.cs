@@ -24,8 +24,20 @@ internal sealed record MemrayOptions
 
     public int Depth { get; init; } = 128;
 
-    /// <summary>What each mode adds to the memory of the process, in MiB, as measured.</summary>
-    private int Mebibytes => PythonAllocators ? 32 : Native ? 24 : 12;
+    /// <summary>
+    /// How much slower a process runs that does nothing but allocate, by the kind of what it allocates: medians of
+    /// <c>tests/bench/memray.ps1</c>, small objects and buffers of 1 to 40 KiB, in time of the CPU.
+    /// </summary>
+    private string Slower => (PythonAllocators, Native) switch
+    {
+        (true, true) => "4 to 9",
+        (true, false) => "2 to 3",
+        (false, true) => "1.2 to 2.3",
+        _ => "1.1 to 1.6",
+    };
+
+    /// <summary>What a process's memory grows by, in MiB, as measured there and in one that has loaded little.</summary>
+    private int Mebibytes => Native ? 9 : 8;
 
     /// <summary>Writes the fields of a request for a report.</summary>
     public void Write(JsonObject body)
@@ -56,8 +68,9 @@ internal sealed record MemrayOptions
         string mode = modes.Count == 0 ? "" : $", {string.Join(", ", modes)},";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"run memray {version}{mode} for {DurationSeconds} s inside (pause about 10 ms, memory about {Mebibytes} MiB, ")
-            + "undone at the end except for the loaded module)";
+            $"run memray {version}{mode} for {DurationSeconds} s inside (pause about 10 ms, memory about ")
+            + $"{Mebibytes} MiB, {Slower} times slower while it does nothing but allocate; undone at the end except for "
+            + "the loaded module)";
     }
 
     /// <summary>What the modes cost, for those who asked for them.</summary>
@@ -65,22 +78,24 @@ internal sealed record MemrayOptions
     {
         if (PythonAllocators)
         {
-            yield return "-PythonAllocators tracks every object that Python makes: a process that makes many ran 7 to 13 times "
-                + "slower in a measurement, and the capture grew by 45 MB a second.";
+            yield return "-PythonAllocators tracks every object that Python makes: a process that does nothing but "
+                + $"allocate ran {Slower} times slower in a measurement{(Native ? ", together with -Native" : "")}, and "
+                + $"the capture grew by {(Native ? 15 : 30)} MB a second.";
         }
 
         if (Native)
         {
             yield return "-Native unwinds the machine's stack at each allocation"
                 + (PythonAllocators
-                    ? ": together with -PythonAllocators a process ran 6 to 30 times slower in a measurement."
-                    : ": allocations take several times as long, and the capture and the report are larger.");
+                    ? ", here for every object that Python makes."
+                    : $": a process that does nothing but allocate ran {Slower} times slower in a measurement, and the "
+                        + "report is larger.");
         }
 
         if (Aggregate)
         {
-            yield return "-Aggregate keeps sums in the process's own memory until the end: there are no totals of what was "
-                + "freed, and nothing at all where the process ends meanwhile.";
+            yield return "-Aggregate keeps sums in the process's own memory until the end: there are no totals of what "
+                + "was freed, and nothing at all where the process ends meanwhile.";
         }
     }
 }

@@ -62,7 +62,7 @@ class Place:
     def libraries(self) -> List[Tuple[str, str]]:
         """Return what must be loaded before memray's extension, in this order: names, and paths as the target sees.
 
-        The loader would not find all of them: a file in memory has no folder, a distribution's extension asks elsewhere.
+        The loader would not find all of them: a file in memory has no folder, a distribution's extension names none.
         """
         wanted = [name for name in self._names if name.startswith(_LIBRARIES)]
         return [(name[len(_LIBRARIES) :], self.seen(name)) for name in wanted]

@@ -183,8 +183,8 @@ class Subject:
         path = place.seen("script")
         extension = place.extension()
         libraries = [*place.libraries(), (os.path.basename(extension), place.seen(extension))]
-        # A copy that is loaded already wins, such as an earlier report's: another one would stay, too. Its file may have
-        # a longer name.
+        # A copy that is loaded already wins, such as an earlier report's: another one would stay, too. Its file may
+        # have a longer name.
         loaded = {os.path.basename(entry.path).replace(IN_MEMORY, "") for entry in target.locator.maps}
         before = [seen for name, seen in libraries if not any(file.startswith(name) for file in loaded)]
         return Script(
