@@ -20,7 +20,7 @@ internal sealed class BpftraceAnswer(
     bool raw,
     BpftraceLayout? layout)
 {
-    private readonly BpftraceOutput _output = new(run.Session, program.Keys, mostKeys, layout);
+    private readonly BpftraceOutput _output = new(run.Session, program.Keys, mostKeys, layout, program.Functions);
 
     private readonly BpftraceLines _lines = new();
 
@@ -45,6 +45,8 @@ internal sealed class BpftraceAnswer(
                 }
 
                 return true;
+            case "bpftraceFrames":
+                return _output.Stacks.Add(item);
             case "bpftraceEnd":
                 await WriteAsync(_lines.Rest(), ct).ConfigureAwait(false);
                 await EndAsync(item, ct).ConfigureAwait(false);
@@ -153,6 +155,11 @@ internal sealed class BpftraceAnswer(
                 $"Map {m.Key} is full with {m.Value:#,0} keys: what came later is missing. -MaximumKeys takes more.")));
         }
 
+        if (end.TryGetProperty("stacks", out JsonElement stacks) && stacks.ValueKind == JsonValueKind.Object)
+        {
+            warnings.AddRange(StackWarnings(stacks, mostKeys));
+        }
+
         if (_output.UnreadLines > 0)
         {
             warnings.Add(string.Create(
@@ -162,6 +169,27 @@ internal sealed class BpftraceAnswer(
         }
 
         return warnings;
+    }
+
+    private static IEnumerable<string> StackWarnings(JsonElement stacks, int mostKeys)
+    {
+        if (stacks.Flag("full") == true)
+        {
+            yield return Invariant(
+                $"There were more Python frames than the {mostKeys:#,0} of -MaximumKeys: some stacks are cut.");
+        }
+
+        if (stacks.Long("unresolved") is long unresolved and > 0)
+        {
+            yield return Invariant(
+                $"{unresolved:#,0} Python frames have no name (<unresolved>): their code was gone, or another Python's.");
+        }
+
+        if (stacks.Long("cut") is long cut and > 0)
+        {
+            yield return Invariant(
+                $"{cut:#,0} Python stacks were deeper than is read; '...' is in the outer frames' place.");
+        }
     }
 
     private static string? Cost(JsonElement end)

@@ -26,7 +26,11 @@ public sealed class ExportStackProfileCommand : PSCmdlet
 
     private readonly List<StackProfile> _profiles = [];
 
+    private readonly List<BpftraceMap> _entries = [];
+
     private bool _hadInput;
+
+    private bool _hadEntries;
 
     /// <summary>Profiles, or reports that offer profiles.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true)]
@@ -49,7 +53,8 @@ public sealed class ExportStackProfileCommand : PSCmdlet
     [ValidateSet("Svg", "Speedscope", "Collapsed")]
     public string? Format { get; set; }
 
-    /// <summary>Takes the profiles of this metric alone: Cpu, Wall, Wait, Gil, Bytes, Leaked, HighWatermark.</summary>
+    /// <summary>Takes the profiles of this metric alone: Cpu, Wall, Wait, Gil, Bytes, Leaked, HighWatermark,
+    /// or the name of a map such as @writes.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? Metric { get; set; }
@@ -83,6 +88,18 @@ public sealed class ExportStackProfileCommand : PSCmdlet
             return;
         }
 
+        if (source is BpftraceMap entry)
+        {
+            _hadEntries = true;
+            // Maps come entry by entry, those without stacks among them.
+            if (entry.GetStackProfiles(Metric).Count > 0)
+            {
+                _entries.Add(entry);
+            }
+
+            return;
+        }
+
         IReadOnlyList<StackProfile> profiles = source.GetStackProfiles(Metric);
         if (profiles.Count == 0)
         {
@@ -98,9 +115,10 @@ public sealed class ExportStackProfileCommand : PSCmdlet
     /// <summary>Writes the file.</summary>
     protected override void EndProcessing()
     {
+        _profiles.AddRange(BpftraceProfiles.Of(_entries));
         if (_profiles.Count == 0)
         {
-            if (!_hadInput)
+            if (!_hadInput || _hadEntries)
             {
                 WriteWarning("There was no profile to export; nothing was written.");
             }
@@ -131,9 +149,11 @@ public sealed class ExportStackProfileCommand : PSCmdlet
         {
             string name when name.EndsWith(nameof(StackProfile), StringComparison.Ordinal) => typeof(StackProfile),
             string name when name.EndsWith(nameof(PyTimeReport), StringComparison.Ordinal) => typeof(PyTimeReport),
+            string name when name.EndsWith(nameof(BpftraceMap), StringComparison.Ordinal) => typeof(BpftraceMap),
             string name when name.EndsWith(nameof(MemrayReport), StringComparison.Ordinal) => typeof(MemrayReport),
             _ when Has(item, nameof(StackProfile.Samples), nameof(StackProfile.Metric)) => typeof(StackProfile),
             _ when Has(item, nameof(PyTimeReport.Waits), nameof(PyTimeReport.Cpu)) => typeof(PyTimeReport),
+            _ when Has(item, nameof(BpftraceMap.Map), nameof(BpftraceMap.Frames)) => typeof(BpftraceMap),
             _ when Has(item, nameof(MemrayReport.Allocations), nameof(MemrayReport.PeakAllocations)) =>
                 typeof(MemrayReport),
             _ => null,

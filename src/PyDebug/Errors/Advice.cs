@@ -77,6 +77,12 @@ internal static class Advice
         _ => "",
     };
 
+    /// <summary>What to do where a program asks for Python stacks that cannot be had; null where it is not that.</summary>
+    public static string? ForPythonStack(FailureFacts facts)
+        => facts.Detail("word") == "pystack"
+            ? "pystack is the stack of a CPython 3.11 or later with the GIL; ustack is the native one, of any process."
+            : null;
+
     private static bool IsBpftrace(FailureFacts facts) => facts.Detail("tool") == "bpftrace";
 
     /// <summary>What would let the kernel's sampler be used, by the cause found; empty where nothing would.</summary>

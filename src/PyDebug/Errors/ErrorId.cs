@@ -71,6 +71,7 @@ internal static class ErrorId
     public const string ProtocolError = "ProtocolError";
     public const string PtraceDenied = "PtraceDenied";
     public const string PythonNotInImage = "PythonNotInImage";
+    public const string PythonStackMisplaced = "PythonStackMisplaced";
     public const string PythonStarting = "PythonStarting";
     public const string RequestFailed = "RequestFailed";
     public const string ResultInvalid = "ResultInvalid";

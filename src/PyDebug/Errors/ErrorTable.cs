@@ -100,11 +100,12 @@ internal static class ErrorTable
         [AgentCause.ProcessGone] = new(ErrorId.ProcessGone, ErrorCategory.ObjectNotFound,
             _ => "Get-PyProcess lists those that run now."),
         [AgentCause.NoPython] = new(ErrorId.NoPython, ErrorCategory.ObjectNotFound,
-            _ => "Get-PyProcess lists the Python processes; -ContainerName names another container."),
+            f => Advice.ForPythonStack(f)
+                ?? "Get-PyProcess lists the Python processes; -ContainerName names another container."),
         [AgentCause.NotCPython] = new(ErrorId.NotCPython, ErrorCategory.NotImplemented,
-            _ => "Only CPython can be read from outside."),
+            f => Advice.ForPythonStack(f) ?? "Only CPython can be read from outside."),
         [AgentCause.UnsupportedPython] = new(ErrorId.UnsupportedPython, ErrorCategory.NotImplemented,
-            _ => "Invoke-PySpy reads some interpreters that Get-PyStack does not."),
+            f => Advice.ForPythonStack(f) ?? "Invoke-PySpy reads some interpreters that Get-PyStack does not."),
         [AgentCause.PtraceDenied] = new(ErrorId.PtraceDenied, ErrorCategory.PermissionDenied, Advice.ForPtrace),
         [AgentCause.NoCtypes] = new(ErrorId.NoCtypes, ErrorCategory.NotInstalled,
             _ => "Name an image whose Python has the module _ctypes: Start-PodDebug -Image."),
@@ -136,7 +137,7 @@ internal static class ErrorTable
         [AgentCause.Seccomp] = new(ErrorId.Seccomp, ErrorCategory.PermissionDenied,
             f => Advice.ForSampler(AgentCause.Seccomp, f)),
         [AgentCause.OldPython] = new(ErrorId.OldPython, ErrorCategory.NotImplemented,
-            f => Advice.ForSampler(AgentCause.OldPython, f)),
+            f => Advice.ForPythonStack(f) ?? Advice.ForSampler(AgentCause.OldPython, f)),
         [AgentCause.Kernel] = new(ErrorId.KernelSamplerFailed, ErrorCategory.NotImplemented,
             f => Advice.ForSampler(AgentCause.Kernel, f)),
         [AgentCause.TooManySwitches] = new(ErrorId.TooManySwitches, ErrorCategory.LimitsExceeded,
@@ -180,6 +181,9 @@ internal static class ErrorTable
         [LocalCause.ProbeNotScoped] = new(ErrorId.ProbeNotScoped, ErrorCategory.InvalidArgument,
             _ => "The word 'target' in its predicate or body says where the target's threads are meant; -Scope Node "
                 + "lets it see the whole node."),
+
+        [LocalCause.PythonStackMisplaced] = new(ErrorId.PythonStackMisplaced, ErrorCategory.InvalidArgument,
+            _ => "It is that of the current thread: a probe that fires in the target's threads has it, in its body."),
 
         // Tools and files.
         [AgentCause.ToolFailed] = new(ErrorId.ToolFailed, ErrorCategory.InvalidResult,

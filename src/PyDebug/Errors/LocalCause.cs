@@ -13,6 +13,7 @@ internal static class LocalCause
     public const string ProbeUnavailable = "ProbeUnavailable";
     public const string ProgramInvalid = "ProgramInvalid";
     public const string ProgramRejected = "ProgramRejected";
+    public const string PythonStackMisplaced = "PythonStackMisplaced";
     public const string ResultInvalid = "ResultInvalid";
     public const string SourceInvalid = "SourceInvalid";
     public const string Unexpected = "Unexpected";

@@ -1,11 +1,12 @@
 using System;
 using System.Collections.Generic;
 using PyDebug.Internal;
+using PyDebug.Profiles;
 
 namespace PyDebug;
 
 /// <summary>One entry of a map that a bpftrace program kept, as it was when bpftrace printed it.</summary>
-public sealed record BpftraceMap
+public sealed record BpftraceMap : IStackProfileSource
 {
     internal BpftraceMap()
     {
@@ -22,6 +23,9 @@ public sealed record BpftraceMap
 
     /// <summary>The node that the pod runs on.</summary>
     public string? NodeName { get; internal init; }
+
+    /// <summary>The process whose Python stack is in the key, by its number in the container; else null.</summary>
+    public int? ProcessId { get; internal init; }
 
     /// <summary>When it came, in UTC by this machine's clock.</summary>
     public DateTime Timestamp { get; internal init; }
@@ -53,8 +57,26 @@ public sealed record BpftraceMap
     /// <summary>The buckets of a histogram, the lowest first.</summary>
     public IReadOnlyList<BpftraceBucket> Buckets { get; internal init; } = [];
 
+    /// <summary>What the map gathers, such as <c>count</c>, <c>sum</c> or <c>hist</c>, where the program shows it.</summary>
+    public string? Function { get; internal init; }
+
     /// <summary>The frames of the stack in the key, innermost first.</summary>
     public IReadOnlyList<StackFrame> Frames { get; internal init; } = [];
+
+    /// <summary>The map's name where the entry's key has a stack.</summary>
+    /// <returns>A list of one, or nothing.</returns>
+    public IReadOnlyList<string> GetStackProfileMetrics() => IsStack ? [Map] : [];
+
+    /// <summary>A profile of this entry alone. Entries of one map add up to one profile where they are exported.</summary>
+    /// <param name="metric">The map's name; null for whatever the entry has.</param>
+    /// <returns>The profile, or nothing.</returns>
+    public IReadOnlyList<StackProfile> GetStackProfiles(string? metric)
+        => IsStack && (metric is null || metric.Equals(Map, StringComparison.OrdinalIgnoreCase))
+            ? BpftraceProfiles.Of([this])
+            : [];
+
+    /// <summary>Whether the key has a stack; that of a thread which runs no Python is one, too.</summary>
+    private bool IsStack => Frames.Count > 0 || ProcessId is not null;
 
     /// <summary>The entry as <c>@opens[python3, 12]: 40</c>.</summary>
     /// <returns>One line that is safe to show.</returns>

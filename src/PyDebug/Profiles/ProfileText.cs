@@ -13,6 +13,12 @@ internal static class ProfileText
     /// <summary>The unit of profiles that count allocations.</summary>
     public const string AllocationsUnit = "allocations";
 
+    /// <summary>The unit of profiles that count what a program was called for.</summary>
+    public const string EventsUnit = "events";
+
+    /// <summary>The unit of sums of whatever a program sums up.</summary>
+    public const string PlainUnit = "";
+
     /// <summary>Where the profile was taken, as <c>namespace/pod/container process 1</c>, as far as it is known.</summary>
     public static string Where(StackProfile profile)
     {
@@ -36,11 +42,18 @@ internal static class ProfileText
         "seconds" => Seconds(value),
         BytesUnit => MemrayText.Bytes(value),
         AllocationsUnit => Count(value, "allocation"),
+        EventsUnit => Count(value, "event"),
+        PlainUnit => string.Create(CultureInfo.InvariantCulture, $"{value:#,0.###}"),
         _ => Count(value, "sample"),
     };
 
-    /// <summary>What a profile of a unit rests on: samples, or the allocations themselves.</summary>
-    public static string CountedIn(string unit) => unit is BytesUnit or AllocationsUnit ? "allocations" : "samples";
+    /// <summary>What a profile of a unit rests on: samples, or the allocations or events themselves.</summary>
+    public static string CountedIn(string unit) => unit switch
+    {
+        BytesUnit or AllocationsUnit => "allocations",
+        EventsUnit or PlainUnit => "events",
+        _ => "samples",
+    };
 
     /// <summary>A part of the whole, such as <c>61.2 %</c>.</summary>
     public static string Share(double value, double total)

@@ -10,7 +10,7 @@ public sealed class BpftraceProgramTests
 {
     private static readonly Dictionary<string, string> s_words = new()
     {
-        ["target"] = "(MINE)", ["pid"] = "(PID)", ["tid"] = "(TID)",
+        ["target"] = "(MINE)", ["pid"] = "(PID)", ["tid"] = "(TID)", ["pystack"] = "WALK",
     };
 
     [Theory]
@@ -59,6 +59,43 @@ public sealed class BpftraceProgramTests
     [InlineData("k:f { $target = 1; @target = args.target; }", "k:f /(MINE)/ { $target = 1; @target = args.target; }")]
     public void The_word_target_takes_the_predicates_place(string program, string expected)
         => Assert.Equal(expected, BpftraceProgram.Parse(program, scoped: true).Render(s_words));
+
+    [Theory]
+    [InlineData("k:f { @[pystack] = count(); }", "k:f /(MINE)/ { WALK @[$pydebug_stack] = count(); }")]
+    [InlineData("k:f /pid == 1/ { @[pystack, pystack] = 1; }", "k:f /(MINE) && ((PID) == 1)/ { WALK @[$pydebug_stack, $pydebug_stack] = 1; }")]
+    [InlineData("k:f{if (1) { @[pystack] = 1; }} k:g { }", "k:f/(MINE)/ { WALKif (1) { @[$pydebug_stack] = 1; }} k:g /(MINE)/ { }")]
+    [InlineData("t:sched:sched_switch { if (target) { @[pystack] = 1; } }", "t:sched:sched_switch { WALK if ((MINE)) { @[$pydebug_stack] = 1; } }")]
+    [InlineData("k:f { @pystack = args.pystack; $pystack = \"pystack\"; /* pystack */ }", "k:f /(MINE)/ { @pystack = args.pystack; $pystack = \"pystack\"; /* pystack */ }")]
+    public void A_python_stack_is_made_at_the_beginning_of_the_body(string program, string expected)
+    {
+        BpftraceProgram parsed = BpftraceProgram.Parse(program, scoped: true);
+        Assert.Equal(expected, parsed.Render(s_words));
+        Assert.Equal(expected.Contains("WALK", System.StringComparison.Ordinal), parsed.HasPythonStacks);
+        Assert.Equal(program.Count(c => c == '\n'), parsed.Render(s_words).Count(c => c == '\n'));
+    }
+
+    [Theory]
+    [InlineData("BEGIN { }\nEND { @[pystack] = 1; }", "Line 2: END has no pystack: the probe belongs to no thread.", true)]
+    [InlineData("k:f /pystack/ { }", "behind the predicate", true)]
+    [InlineData("t:sched:sched_wakeup { if (target) { @[pystack] = 1; } }", "about another", true)]
+    [InlineData("t:irq:softirq_entry { if (target) { @[pystack] = 1; } }", "interrupts", true)]
+    [InlineData("k:f { @[pystack] = 1; }", "not of the whole node", false)]
+    public void A_python_stack_is_refused_where_no_thread_of_the_targets_has_it(string program, string why, bool scoped)
+    {
+        PyDebugException refusal = Assert.Throws<PyDebugException>(() => BpftraceProgram.Parse(program, scoped));
+        Assert.Equal(ErrorId.PythonStackMisplaced, refusal.ErrorRecord.FullyQualifiedErrorId);
+        Assert.Contains(why, refusal.Message);
+    }
+
+    [Fact]
+    public void What_a_map_gathers_is_known()
+    {
+        BpftraceProgram program = BpftraceProgram.Parse(
+            "k:f { @a[comm] = count(); @b = sum(arg0); @c[1]++; @d[tid] = nsecs; @e = hist(1); if (@f == count) { } }", scoped: true);
+        Assert.Equal(
+            [("@a", "count"), ("@b", "sum"), ("@c", "count"), ("@e", "hist")],
+            program.Functions.OrderBy(f => f.Key).Select(f => (f.Key, f.Value)));
+    }
 
     [Theory]
     [InlineData("BEGIN { }\nt:sched:sched_wakeup { }", "Line 2: t:sched:sched_wakeup cannot")]

@@ -119,7 +119,7 @@ internal static class FlameGraphWriter
     private static string Amount(FlameNode node, double total, string unit)
     {
         string text = $"{ProfileText.Share(node.Value, total)}, {ProfileText.Value(node.Value, unit)}";
-        if (unit is not ("samples" or ProfileText.AllocationsUnit) && node.Count > 0)
+        if (unit is not ("samples" or ProfileText.AllocationsUnit or ProfileText.EventsUnit or ProfileText.PlainUnit) && node.Count > 0)
         {
             text += Invariant($", {node.Count:#,0} {ProfileText.CountedIn(unit)}");
         }

@@ -20,15 +20,19 @@ internal static partial class BpftraceKey
         Any,
         Number,
         Stack,
+        PythonStack,
     }
 
     /// <summary>The parts of a key.</summary>
     /// <param name="text">The key as bpftrace printed it.</param>
     /// <param name="expressions">The expressions in the brackets; null where the program does not show them.</param>
-    public static (IReadOnlyList<object> Keys, IReadOnlyList<StackFrame> Frames) Parse(
+    /// <param name="stacks">The Python stacks that are known.</param>
+    public static (IReadOnlyList<object> Keys, IReadOnlyList<StackFrame> Frames, int? ProcessId) Parse(
         string text,
-        IReadOnlyList<string>? expressions)
+        IReadOnlyList<string>? expressions,
+        BpftraceStacks? stacks = null)
     {
+        int? process = null;
         IReadOnlyList<Part> parts = expressions is null ? [Part.Any] : [.. expressions.Select(KindOf)];
         List<StackFrame> frames = [];
         List<object> keys = [];
@@ -37,7 +41,13 @@ internal static partial class BpftraceKey
         {
             // What could not be taken apart may be anything.
             Part part = texts.Count == parts.Count ? parts[i] : Part.Any;
-            if (part == Part.Stack || (part == Part.Any && IsStack(texts[i])))
+            if (part == Part.PythonStack && stacks?.Find(texts[i]) is BpftraceStack stack)
+            {
+                frames.AddRange(stack.Frames);
+                keys.Add(stack.Frames.Count == 0 ? BpftraceStacks.None : FrameText.Joined(stack.Frames));
+                process = stack.ProcessId ?? process;
+            }
+            else if (part == Part.Stack || (part == Part.Any && IsStack(texts[i])))
             {
                 IReadOnlyList<StackFrame> own = Stack(texts[i]);
                 frames.AddRange(own);
@@ -49,7 +59,7 @@ internal static partial class BpftraceKey
             }
         }
 
-        return (keys, frames);
+        return (keys, frames, process);
     }
 
     /// <summary>The frames of a stack that bpftrace printed, innermost first.</summary>
@@ -75,7 +85,10 @@ internal static partial class BpftraceKey
     }
 
     private static Part KindOf(string expression)
-        => StackWord().IsMatch(expression) ? Part.Stack : NumberWord().IsMatch(expression) ? Part.Number : Part.Any;
+        => expression == BpftraceRewriter.PythonStack ? Part.PythonStack
+            : StackWord().IsMatch(expression) ? Part.Stack
+            : NumberWord().IsMatch(expression) ? Part.Number
+            : Part.Any;
 
     private static IReadOnlyList<string> Split(string text, IReadOnlyList<Part> parts)
     {
@@ -136,7 +149,7 @@ internal static partial class BpftraceKey
 
     private static bool Fits(string text, Part part) => part switch
     {
-        Part.Number => WholeNumber().IsMatch(text),
+        Part.Number or Part.PythonStack => WholeNumber().IsMatch(text),
         Part.Stack => IsStack(text) || text.Length == 0,
         _ => true,
     };
@@ -163,7 +176,7 @@ internal static partial class BpftraceKey
             : new StackFrame { Name = SafeText.Line(line, Json.TextLength) };
     }
 
-    [GeneratedRegex(@"\b[ku]stack\b|\bpystack\b")]
+    [GeneratedRegex(@"\b[ku]stack\b")]
     private static partial Regex StackWord();
 
     [GeneratedRegex(

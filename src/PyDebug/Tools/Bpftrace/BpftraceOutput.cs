@@ -15,7 +15,8 @@ internal sealed class BpftraceOutput(
     PodDebugSession session,
     IReadOnlyDictionary<string, IReadOnlyList<string>> keys,
     int mostKeys = int.MaxValue,
-    BpftraceLayout? layout = null)
+    BpftraceLayout? layout = null,
+    IReadOnlyDictionary<string, string>? functions = null)
 {
     private const int MostPieces = 10_000;
 
@@ -35,6 +36,9 @@ internal sealed class BpftraceOutput(
 
     /// <summary>The node's machine, whose system calls have numbers of their own.</summary>
     public string Machine { get; set; } = "";
+
+    /// <summary>The Python stacks that numbers in the output stand for.</summary>
+    public BpftraceStacks Stacks { get; } = new();
 
     /// <summary>How many events the kernel could not hand over.</summary>
     public long LostEvents { get; private set; }
@@ -143,19 +147,23 @@ internal sealed class BpftraceOutput(
             }
 
             IReadOnlyList<string>? expressions = keys.GetValueOrDefault(map.Name);
-            int before = rows.Count;
+            List<BpftraceMap> own = [];
             foreach (JsonProperty entry in map.Value.EnumerateObject())
             {
-                (IReadOnlyList<object> parts, IReadOnlyList<StackFrame> frames) =
-                    BpftraceKey.Parse(entry.Name, expressions);
-                BpftraceMap row = Row(name, parts, frames, entry.Value, now);
-                rows.Add(layout?.Entry(row, Machine) ?? row);
+                (IReadOnlyList<object> parts, IReadOnlyList<StackFrame> frames, int? process) =
+                    BpftraceKey.Parse(entry.Name, expressions, Stacks);
+                own.Add(Row(name, parts, frames, entry.Value, now) with { ProcessId = process });
             }
 
-            if (rows.Count - before >= mostKeys)
+            if (own.Count >= mostKeys)
             {
-                _fullMaps[name] = rows.Count - before;
+                _fullMaps[name] = own.Count;
             }
+
+            bool stacks = expressions?.Contains(BpftraceRewriter.PythonStack) == true;
+            IEnumerable<BpftraceMap> entries =
+                stacks ? BpftraceRows.Merge(own, functions?.GetValueOrDefault(map.Name)) : own;
+            rows.AddRange(entries.Select(r => layout?.Entry(r, Machine) ?? r));
         }
 
         return rows;
@@ -182,6 +190,7 @@ internal sealed class BpftraceOutput(
             NodeName = session.NodeName,
             Timestamp = now,
             Map = name,
+            Function = functions?.GetValueOrDefault(name),
             Keys = parts,
             Frames = frames,
         };

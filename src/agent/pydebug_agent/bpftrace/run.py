@@ -15,7 +15,9 @@ from ..request import Request
 from ..scratch import nameless_file, write_all
 from ..timing.bpf import Kernel, KernelRefusal
 from ..tools import Tool, Tools
-from . import needs, scope
+from . import needs, pystack, scope
+from .lines import Lines
+from .pystack import PyStacks
 
 _LARGEST_PROGRAM = 1 << 20
 _MOST_ARGUMENTS = 256
@@ -25,6 +27,7 @@ _END_SECONDS = 20.0
 _MOST_SECONDS = 43200.0
 _LONGEST_MESSAGES = 1 << 16
 _CHUNK = 1 << 18
+_MAP_LINE = b'"type": "map"'
 _ATTACHED = b'"attached_probes"'
 _WAITS = ("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll")
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(\S*)")
@@ -34,8 +37,8 @@ _COST = re.compile(r"^run_time_ns:\s*(\d+)$.*^run_cnt:\s*(\d+)$", re.MULTILINE |
 def run(request: Request) -> None:
     """Answer a "bpftrace" request.
 
-    ``parts`` is the program: texts, and between two of them the name of an expression (target, pid, tid) or of a file
-    (libc, python).
+    ``parts`` is the program: texts, and between two of them the name of an expression (target, pid, tid), of a file
+    (libc, python), or of statements (pystack).
     """
     parts = _texts(request, "parts", _LARGEST_PROGRAM)
     arguments = _texts(request, "arguments", _MOST_ARGUMENTS)
@@ -49,7 +52,13 @@ def run(request: Request) -> None:
         tracefs = needs.require(request.proc, probes, numbers)
         pids = request.pids() or []
         words = scope.expressions(request, node, pids)
-        words.update(scope.places(request, set(parts[1::2]), pids))
+        named = set(parts[1::2])
+        words.update(scope.places(request, named, pids))
+        stacks: Optional[PyStacks] = None
+        if pystack.WORD in named:
+            walk = pystack.find_walk(request, pids)
+            words[pystack.WORD] = walk.text(words["target"], words["pid"], numbers)
+            stacks = PyStacks(request, walk)
         request.result(
             {
                 "kind": "bpftrace",
@@ -61,7 +70,7 @@ def run(request: Request) -> None:
             }
         )
         if not request.flag("dry"):
-            _Run(request, tools, executable).run(_joined(parts, words), arguments)
+            _Run(request, tools, executable, stacks).run(_joined(parts, words), arguments)
     finally:
         tools.close()
         os.close(executable.descriptor)
@@ -70,8 +79,12 @@ def run(request: Request) -> None:
 class _Run:
     """One bpftrace, from its start to its last line."""
 
-    def __init__(self, request: Request, tools: Tools, executable: Executable) -> None:
+    def __init__(
+        self, request: Request, tools: Tools, executable: Executable, stacks: Optional[PyStacks] = None
+    ) -> None:
         self._request = request
+        self._stacks = stacks
+        self._lines = Lines(pystack.PRINTED)
         self._tools = tools
         self._executable = executable
         self._continuous = request.flag("continuous")
@@ -108,6 +121,8 @@ class _Run:
             self._follow(tool, out, err, statistics)
         finally:
             statistics.close()
+            if self._stacks is not None:
+                self._stacks.close()
             for descriptor in (file, out, err):
                 os.close(descriptor)
             if tool is not None:
@@ -121,7 +136,7 @@ class _Run:
 
     def _follow(self, tool: Tool, out: int, err: int, statistics: "_Statistics") -> None:
         channel = self._request.channel
-        begun = told = time.monotonic()
+        begun = told = named = time.monotonic()
         ended, asked = "tool", 0.0
         killed = False
         streams = [out, err]
@@ -132,11 +147,14 @@ class _Run:
                 if not data:
                     streams.remove(stream)
                 elif stream == out:
-                    self._take(data, ended == "bytes")
+                    self._read(tool, data, ended == "bytes")
                 else:
                     self._messages += data[: _LONGEST_MESSAGES - len(self._messages)]
             now = time.monotonic()
             channel.check()
+            if self._stacks is not None and now - named >= self._stacks.wait:
+                named = now
+                self._stacks.poll(tool.process.pid)
             if asked:
                 if now - asked > _END_SECONDS and not killed:
                     killed = True
@@ -153,10 +171,20 @@ class _Run:
                 told = now
                 statistics.read(tool.process.pid)
                 self._tell(now)
+        if self._stacks is not None:
+            self._take(self._lines.rest(), ended == "bytes")
         self._tools.wait([tool], 2.0, channel.check)
         finished = time.monotonic()
         self._tools.end([tool], 2.0)
         self._settle(tool, ended, killed, finished - (self._attached or begun), statistics)
+
+    def _read(self, tool: Tool, data: bytes, over: bool) -> None:
+        """Take what was printed. The client knows the frames of a stack before it sees the stack."""
+        if self._stacks is not None:
+            data = self._lines.take(data)
+            if _MAP_LINE in data:
+                self._stacks.poll(tool.process.pid)
+        self._take(data, over)
 
     def _take(self, data: bytes, over: bool) -> None:
         if self._attached is None:
@@ -234,6 +262,7 @@ class _Run:
                 "dropped": self._dropped,
                 "messages": messages,
                 "cost": statistics.cost,
+                "stacks": self._stacks.summary() if self._stacks is not None else None,
             }
         )
 

@@ -10,16 +10,21 @@ from typing import Any, Iterator, List, Optional, Tuple
 # By machine: bpf, perf_event_open.
 _NUMBERS = {"x86_64": (321, 298), "aarch64": (280, 241)}
 
+# The same on every machine that got them so late.
+_PIDFD_OPEN, _PIDFD_GETFD = 434, 438
+
 MAP_HASH, MAP_ARRAY, MAP_RINGBUF = 1, 2, 27
 PROGRAM_PERF_EVENT, PROGRAM_TRACING = 7, 26
 ATTACH_RAW_TRACEPOINT, ATTACH_ITERATOR = 23, 28
 SLEEPABLE = 1 << 4
 
 _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _PROGRAM_LOAD, _RAW_TRACEPOINT_OPEN = 0, 1, 2, 3, 5, 17
+_INFORMATION = 15
 _MAP_LOOKUP_BATCH, _MAP_TAKE_BATCH, _LINK_CREATE, _ENABLE_STATISTICS, _ITERATOR_CREATE = 24, 25, 28, 32, 33
 
 _ATTRIBUTE_BYTES = 144
 _PERF_BYTES = 128
+_MAP_BYTES = 80
 _LOG_BYTES = 1 << 20
 _LOG_LINES = 12
 _ATTEMPTS = 20
@@ -175,6 +180,27 @@ class Kernel:
                 pass
         finally:
             self.drop(descriptor)
+
+    def take(self, pid: int, descriptor: int) -> int:
+        """Return a descriptor of our own for what a child of ours has open."""
+        process = self._libc.syscall(_PIDFD_OPEN, pid, 0)
+        if process < 0:
+            raise KernelRefusal(self._ctypes.get_errno(), "pidfd_open")
+        try:
+            taken = self._libc.syscall(_PIDFD_GETFD, process, descriptor, 0)
+            if taken < 0:
+                raise KernelRefusal(self._ctypes.get_errno(), "pidfd_getfd")
+        finally:
+            os.close(process)
+        self._open.append(taken)
+        return int(taken)
+
+    def map_name(self, map_: int) -> Tuple[bytes, int]:
+        """Return the name of a map, cut by the kernel, and how many entries it can hold."""
+        information = self._ctypes.create_string_buffer(_MAP_BYTES)
+        attribute = struct.pack("<IIQ", map_, _MAP_BYTES, self._ctypes.addressof(information))
+        self._call(_INFORMATION, attribute, "BPF_OBJ_GET_INFO_BY_FD")
+        return information.raw[24:40].rstrip(b"\0"), int(struct.unpack_from("<I", information.raw, 16)[0])
 
     def count_run_time(self) -> int:
         """Let the kernel count how often and how long its programs run, until this is closed."""

@@ -14,7 +14,7 @@ from .records import IDENTITY_BYTES, mixed
 
 _OWNER = 7
 _MOST_PLACES = 200_000
-_IDENTITY = struct.Struct("<%dQ" % (IDENTITY_BYTES // 8)).unpack_from
+_U64 = struct.Struct("<Q").unpack_from
 
 _Code = Tuple[int, int]  # address and identity
 
@@ -32,21 +32,33 @@ def identity_offset(layout: Layout) -> int:
     return first
 
 
+def telling_words(layout: Layout) -> List[int]:
+    """Return where the words of a code object lie that do most to tell it from others, for those who read few.
+
+    The second is a number that no other code object has, from 3.12 on.
+    """
+    first = layout.code_first_line & ~7
+    return [first, (layout.code_first_line + 24) & ~7, layout.code_qualname, layout.code_lines]
+
+
 class StackNames:
     """Names the stacks of one target.
 
-    Each frame comes with the identity that its code object had when the stack was taken. A code object that was freed
+    Each frame comes with the identity that its code object had when the stack was taken: the hash of some ``words`` of
+    it, of all that tell it from others unless given. A code object that was freed
     since, or whose memory is another's, has another one, and the frame gets no name. Only 3.11 has no number of its own
     for each code object: there what is known is not kept, and two that follow one another at the same addresses, with
     the same first line, within a moment, are taken for one.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, words: Optional[List[int]] = None) -> None:
+        first = identity_offset(target.layout)
+        self._words = words if words is not None else list(range(first, first + IDENTITY_BYTES, 8))
+        self._head = max(self._words) + 8
         self._layout = target.layout
         self._memory = target.memory
         self._pages = Pages(target.memory)
         self._reader = CodeReader(self._pages, target.layout, target.code_type)
-        self._offset = identity_offset(target.layout)
         self._places: Dict[_Code, Dict[int, Optional[Place]]] = {}
         self._count = 0
         self._numbered = target.layout.minor > 11
@@ -96,7 +108,7 @@ class StackNames:
 
     def _identity(self, code: int) -> int:
         """Return the identity of what lies there, 0 for a code object that was freed."""
-        data = self._memory.read(code, self._offset + IDENTITY_BYTES)
+        data = self._memory.read(code, self._head)
         if not lives(self._layout, data):
             return 0
-        return mixed(_IDENTITY(data, self._offset))
+        return mixed(_U64(data, word)[0] for word in self._words)
