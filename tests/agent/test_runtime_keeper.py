@@ -129,7 +129,7 @@ class InPod(PodTest):
                     agent.send("A")
                     wait_for(lambda: not alive(keeper))
                     self.assertEqual(0, agent.process.wait(5))
-                self.assertEqual([1], list(pod.processes()))
+                wait_for(lambda: list(pod.processes()) == [1])
 
     def test_stop_ends_other_agents_first(self) -> None:
         pod = self.pod()

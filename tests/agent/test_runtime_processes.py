@@ -125,10 +125,13 @@ class Found(PodTest):
             ["nsenter", "--target", str(keeper), "--pid", "--mount", DEBIAN, "-c", IDLE], stdin=subprocess.DEVNULL
         )
         try:
-            wait_for(lambda: sum("python" in name for name in pod.processes().values()) == 3)
+            alone = lambda: sum("python" in name for name in pod.processes().values()) == 3  # noqa: E731
+            wait_for(alone)
             found = listed(pod, beside=keeper)
             self.assertEqual([1], list(found))
             self.assertTrue(found[1]["container"])
+            # The agent is buried by whoever started it.
+            wait_for(alone)
             ours = [pid for pid, name in pod.processes().items() if "python" in name and pid != 1]
             with pod.agent(beside=keeper) as agent:
                 frames = agent.ask("stack", pids=ours)

@@ -113,7 +113,7 @@ class PySpy(PodTest):
                 wait_for(lambda: agent.until("P").json["text"] == "1 of 1 sampled")
                 agent.process.stdin.close()
                 agent.process.wait(30)
-            self.assertEqual(2, len(pod.processes()), pod.processes())
+            wait_for(lambda: len(pod.processes()) == 2)
         before = self.cpu(pod.host_pid)
         wait_for(lambda: self.cpu(pod.host_pid) > before)
 

@@ -78,7 +78,7 @@ class Containers:
         """Return the keepers or the other agents of this very container."""
         found: List[int] = []
         for pid in self._proc.pids():
-            if pid in (os.getpid(), sibling.waiting()) or self.mark(pid) != kind:
+            if pid == os.getpid() or self.mark(pid) != kind or sibling.only_waits(self._proc, pid):
                 continue
             if self._own_mount is not None and self._mount(pid) == self._own_mount:
                 found.append(pid)

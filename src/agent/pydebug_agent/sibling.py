@@ -13,8 +13,11 @@ import signal
 import time
 from typing import Callable, NamedTuple, Optional
 
+from .proc import Proc
+
 _CLONE_PARENT = 0x8000
 _CLONE = {"x86_64": 56, "aarch64": 220}
+_NAME = "python3-waits"
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _EXIT_KILLED = 137
 _END_SECONDS = 1.0
@@ -22,9 +25,8 @@ _POLL_SECONDS = 0.001
 
 
 class _Waiting(NamedTuple):
-    """The process that the runtime started: its number, where to say how this one ends, and where its end is seen."""
+    """The process that the runtime started: where to say how this one ends, and where its end is seen."""
 
-    pid: int
     says: int
     seen: int
 
@@ -43,7 +45,6 @@ def step_aside() -> None:
     clone = _load_clone()
     if clone is None:
         return
-    pid = os.getpid()
     said, says = os.pipe()
     seen, open_end = os.pipe()
     sibling = clone()
@@ -51,7 +52,7 @@ def step_aside() -> None:
         os.close(said)
         os.close(open_end)
         os.set_blocking(seen, False)
-        _waiting = _Waiting(pid, says, seen)
+        _waiting = _Waiting(says, seen)
         return
     os.close(says)
     os.close(seen)
@@ -61,9 +62,12 @@ def step_aside() -> None:
     os.close(open_end)
 
 
-def waiting() -> int:
-    """Return the number of the process that waits for this one, 0 where none does."""
-    return _waiting.pid if _waiting is not None else 0
+def only_waits(proc: Proc, pid: int) -> bool:
+    """Say whether a process only waits for an agent that is another process."""
+    try:
+        return proc.text(pid, "comm").strip() == _NAME
+    except OSError:
+        return False
 
 
 def is_left() -> bool:
@@ -95,6 +99,12 @@ def _wait(sibling: int, said: int) -> None:
         except OSError:
             pass
 
+    try:
+        # What tells it from the agent itself: its command line is the same.
+        with open("/proc/self/comm", "w", encoding="ascii") as file:
+            file.write(_NAME)
+    except OSError:
+        pass
     for number in _FORWARDED:
         signal.signal(number, forward)
     code = os.read(said, 1)
