@@ -408,6 +408,29 @@ try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:
         }
     }
 
+    Context 'at the limit, while it is tracked' {
+        It 'ends early enough to report who it was, before the end' {
+            $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'leak', 'sleepers' -Environment @{ BADAPP_LEAK_MIB = 1024 } -MemoryLimit '128Mi' -ReadyLog 'listens'
+            $session = Start-PodDebug $pod -Namespace $script:ns -WarningAction SilentlyContinue
+            $report = $session | Get-MemrayReport -DurationSeconds 300 -Confirm:$false -WarningVariable told -WarningAction SilentlyContinue
+            $report.EndReason | Should -Be 'Memory'
+            "$told" | Should -Match 'close to its memory limit'
+            $report.Allocations[0].Function | Should -Be 'remember'
+            $report.LeakedBytes | Should -BeGreaterThan 10MB
+            $report.SecondsToLimit | Should -BeLessThan 60
+            ($report | Out-String -Width 120) | Should -Match 'of 128\.0 MiB: the limit is reached in about \d+ s at this rate'
+            $ended = Wait-Until -What 'the end at the limit' -Seconds 60 -Milliseconds 300 {
+                Get-PodDebug $pod -Namespace $script:ns | Where-Object { $_.State -eq 'Terminated' -and $_.TargetLastEndReason }
+            }
+            $ended.TargetLastEndReason | Should -Be 'OOMKilled'
+            # What was foretold: without what the debug container itself still takes.
+            $seconds = ($ended.TargetLastEnded - $report.Started).TotalSeconds - $report.DurationSeconds
+            $seconds | Should -BeGreaterThan (0.3 * $report.SecondsToLimit)
+            $seconds | Should -BeLessThan (1.5 * $report.SecondsToLimit + 5)
+            Remove-TestPod $script:ns $pod
+        }
+    }
+
     Context 'bad input' {
         BeforeAll {
             $script:idle = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'sleep 3600 & exec python3 -c "import time; time.sleep(3600)"'

@@ -438,6 +438,25 @@ class LastWords(unittest.TestCase):
         self.assertEqual("", _telling("\n"))
 
 
+class NearTheLimit(unittest.TestCase):
+    def test_what_grows_fast_is_stopped_earlier(self) -> None:
+        from pydebug_agent.memray.run import Nearing
+
+        def rest(growth: int) -> int:
+            """Return how much is left when it says so, of 100 MiB that shrink by so much a second."""
+            nearing = Nearing()
+            for look in range(10_000):
+                room = max(0, (100 << 20) - int(growth * look / 10))
+                if nearing.is_near(room, 50 + look / 10):
+                    return room
+            return -1
+
+        self.assertEqual(-1, rest(0))
+        self.assertAlmostEqual(6 << 20, rest(300_000), delta=100_000)
+        self.assertAlmostEqual(30 << 20, rest(10 << 20), delta=2 << 20)
+        self.assertFalse(Nearing().is_near(None, 1.0))
+
+
 class Pause(Tracked):
     def test_other_threads_are_held_up_for_milliseconds(self) -> None:
         """The best of several attaches, each to a new process: what is measured must not be this machine's load."""

@@ -99,7 +99,9 @@ class Layouts(unittest.TestCase):
         self.v2("sys/fs/cgroup", "max", 9 * MIB)
         self.process("1", "0::/../c2\n", self.V2.format(root="/../c2"))
         self.v2("proc/1/root/sys/fs/cgroup", str(128 * MIB), 120 * MIB)
-        self.assertEqual(Memory(128 * MIB, 120 * MIB), self.read())
+        # What our container uses counts against the pod's limit, which is no more than the target's.
+        self.assertEqual(Memory(128 * MIB, 120 * MIB, 9 * MIB), self.read())
+        self.assertEqual(0, self.read().room)
 
     def test_nothing_to_be_seen_is_no_failure(self) -> None:
         cases: Dict[str, str] = {"nothing mounted": "", "garbage": "x\n - \n\x00", "no files": self.V2.format(root="/")}

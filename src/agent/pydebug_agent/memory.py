@@ -16,15 +16,20 @@ _RESERVE = 8 << 20
 
 
 class Memory(NamedTuple):
-    """A limit and what is used under it, in bytes; None where no limit is set or none can be seen."""
+    """A limit and what is used under it, in bytes; None where no limit is set or none can be seen.
+
+    ``beside`` is what our own container uses: it has no limit of its own, and counts against the pod's, which is the sum
+    of its containers' limits and cannot be seen.
+    """
 
     limit: Optional[int]
     used: Optional[int]
+    beside: int = 0
 
     @property
     def room(self) -> Optional[int]:
         """Return the bytes left, None without a limit."""
-        return None if self.limit is None else max(0, self.limit - (self.used or 0))
+        return None if self.limit is None else max(0, self.limit - (self.used or 0) - self.beside)
 
 
 def read_memory(proc: Proc, top: str = "/") -> Memory:
@@ -32,16 +37,30 @@ def read_memory(proc: Proc, top: str = "/") -> Memory:
 
     ``top`` is put before mount points; tests use it.
     """
-    found: List[Memory] = []
-    for view, prefix in (("self", top), ("1", proc.path(1, "root"))):
-        try:
-            found.extend(_of_process(proc, view, prefix))
-        except (OSError, ValueError):
-            continue
+    own = _seen(proc, "self", top)
+    target = _seen(proc, "1", proc.path(1, "root"))
+    if own and not _are_one(proc):
+        target = [memory._replace(beside=own[0].used or 0) for memory in target]
+    found = own + target
     limited = [memory for memory in found if memory.limit is not None]
     if limited:
         return min(limited, key=lambda memory: memory.room or 0)
     return found[0] if found else Memory(None, None)
+
+
+def _seen(proc: Proc, view: str, prefix: str) -> List[Memory]:
+    try:
+        return list(_of_process(proc, view, prefix))
+    except (OSError, ValueError):
+        return []
+
+
+def _are_one(proc: Proc) -> bool:
+    """Whether we live in the target's own group."""
+    try:
+        return proc.read("self", "cgroup") == proc.read("1", "cgroup")
+    except OSError:
+        return True
 
 
 def require_room(proc: Proc, size: int, what: str) -> None:

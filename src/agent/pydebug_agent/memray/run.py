@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from .. import errors
 from ..digest import sha256
@@ -22,8 +23,11 @@ from .subject import VERSION, Subject, invalid, read_report, unpack
 
 _LOOK_SECONDS = 0.1
 _TELL_SECONDS = 1.0
-# Where less is left under the limit, the report is worth more than the rest of the time.
+# Where less is left under the limit, or less than is used up in some seconds, the report is worth more than the rest of
+# the time.
 _LAST_ROOM = 6 << 20
+_LAST_SECONDS = 3.0
+_GROWTH_SECONDS = 3.0
 _CHUNK = 1 << 18
 _LARGEST_UPLOAD = 4 << 30
 
@@ -102,6 +106,7 @@ class _Run:
             return
         begun = told = time.monotonic()
         until = begun + options.seconds
+        limit = Nearing()
         while active:
             self._request.channel.check()
             now = time.monotonic()
@@ -116,8 +121,7 @@ class _Run:
                 told = now
                 self._tell("track", now - begun, f"{_amount(sum(sizes.values()))} captured", None, sum(sizes.values()))
             self._stop([subject for subject in active if sizes[subject.pid] >= subject.maximum], "limit")
-            room = read_memory(self._request.proc).room
-            if room is not None and room < _LAST_ROOM:
+            if limit.is_near(read_memory(self._request.proc).room, now):
                 self._stop([subject for subject in active if subject.tracking], "memory")
             active = [subject for subject in active if subject.tracking]
             time.sleep(min(_LOOK_SECONDS, max(0.0, until - now)))
@@ -261,6 +265,26 @@ class _Run:
     def _drop(self) -> None:
         for subject in self._subjects:
             subject.drop()
+
+
+class Nearing:
+    """Tells when the memory limit is so near that there is just time enough for a report."""
+
+    def __init__(self) -> None:
+        self._seen: Deque[Tuple[float, int]] = collections.deque()
+
+    def is_near(self, room: Optional[int], now: float) -> bool:
+        """Note the bytes that are left, None where there is no limit."""
+        if room is None:
+            return False
+        self._seen.append((now, room))
+        while now - self._seen[0][0] > _GROWTH_SECONDS:
+            self._seen.popleft()
+        begun, before = self._seen[0]
+        # In the first moments what the tracker itself takes would pass for growth.
+        lasts = now - begun
+        growth = max(0.0, (before - room) / lasts) if lasts >= _GROWTH_SECONDS / 2 else 0.0
+        return room < max(_LAST_ROOM, growth * _LAST_SECONDS)
 
 
 def memray_read(request: Request) -> None:

@@ -25,8 +25,9 @@ from .place import IN_MEMORY, Place, disk, opened, place_for, written
 from .sources import program, source_of
 
 VERSION = "1.20.0"
-# What tracking needs of the room under the memory limit, as measured, with as much again to spare.
-_NEEDS, _NEEDS_NATIVE, _NEEDS_ALLOCATORS = 24 << 20, 48 << 20, 64 << 20
+# What tracking needs of the room under the memory limit: 8 MiB in the target, the rest for a second interpreter that
+# rehearses and reads, whose need grows with the number of stacks.
+_NEEDS, _NEEDS_NATIVE, _NEEDS_ALLOCATORS = 20 << 20, 48 << 20, 64 << 20
 # Without a disk the payload, twice while it is laid out, and the least of a capture come on top; and what a capture
 # may take where no limit is set.
 _NEEDS_IN_MEMORY = 8 << 20
