@@ -134,6 +134,38 @@ class EachPython(Tracked):
         self.assertTrue(settled(lambda: running.cpu() > before + 0.1))
 
 
+    @on_each_python()
+    def test_threads_have_their_names_whenever_they_began(self, python: Python) -> None:
+        payloads = needs(python)
+        running = self.target(self.container(python), source=_NAMED)
+        with self.container(python).agent() as agent:
+            report = ask(agent, payloads, pids=[running.pid], seconds=1.5).only()["report"]
+        names = {entry["thread"]: frames_of(report, entry)[0][0] for entry in report["leaked"] if entry["size"] > 65_000}
+        self.assertEqual("work", names.get("began before"), dump(names))
+        self.assertEqual("once", names.get("began meanwhile"), dump(names))
+        self.assertIn("MainThread", names)
+
+
+_NAMED = """
+import threading, time
+keep = []
+def once():
+    keep.append(bytearray(80_000))
+def work():
+    while True:
+        keep.append(bytearray(70_000))
+        time.sleep(0.1)
+threading.Thread(target=work, name="began before", daemon=True).start()
+print('"ready"', flush=True)
+while True:
+    time.sleep(0.2)
+    thread = threading.Thread(target=once, name="began meanwhile")
+    thread.start()
+    thread.join()
+    keep.append(bytearray(90_000))
+"""
+
+
 class Reports(Tracked):
     def setUp(self) -> None:
         self.python = self.newest()

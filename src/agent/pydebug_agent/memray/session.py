@@ -82,6 +82,7 @@ def watched(settings, channel, say):
                 say("busy", "memray")
                 return
             raise
+        name_threads()
         longest = longest_of(box, time.perf_counter())
     finally:
         box[0] = False
@@ -116,6 +117,17 @@ def held(settings, channel, say, tracker, words):
             atexit.unregister(stop)
     channel.settimeout(5.0)
     say("stopped", (time.perf_counter() - begun) * 1e3)
+
+
+def name_threads():
+    """Let memray hear of the names of threads that are there already: it hears of what is set."""
+    import _thread
+    import sys
+
+    for ident, thread in list(sys.modules["threading"]._active.items()):
+        # Where nobody else had loaded the module, it takes our thread for the main one.
+        if ident != _thread.get_ident() and isinstance(thread.__dict__.get("_name"), str):
+            thread._name = thread.__dict__["_name"]
 
 
 def tick(box, clock, sleep):
