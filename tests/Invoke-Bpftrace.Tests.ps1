@@ -112,7 +112,26 @@ Describe 'Invoke-Bpftrace' -Skip:$script:missing {
 
         It 'prints the program as it would run with -WhatIf, and runs nothing' {
             $text = $script:session | Invoke-Bpftrace -Program 'tracepoint:syscalls:sys_enter_read /pid == 1/ { @ = count(); }' -WhatIf
-            $text | Should -Match '^tracepoint:syscalls:sys_enter_read /\(curtask->nsproxy->mnt_ns->ns\.inum == \d+\) && \(.+ == 1\)/ \{ @ = count\(\); \}$'
+            $text | Should -Match '^tracepoint:syscalls:sys_enter_read /\(curtask->nsproxy->mnt_ns->ns\.inum == \d+\) && \(.+ == 1\)/ \{ @ = count\(\); \}\n// attaches 1 probe: tracepoint:syscalls:sys_enter_read$'
+        }
+
+        It 'counts what a wildcard would attach with -WhatIf' {
+            $text = $script:session | Invoke-Bpftrace -Program 'BEGIN { } tracepoint:syscalls:sys_enter_open*, tracepoint:syscalls:sys_enter_nope* { @ = count(); }' -WhatIf
+            $text -match '// attaches (\d+) probes: BEGIN, tracepoint:syscalls:sys_enter_open\* \((\d+)\), tracepoint:syscalls:sys_enter_nope\* \(0\)$' | Should -BeTrue -Because $text
+            # open, openat, openat2, open_by_handle_at, open_tree and what later kernels add.
+            [int]$Matches[2] | Should -BeGreaterThan 3
+            [int]$Matches[1] | Should -Be ([int]$Matches[2] + 1)
+        }
+
+        It 'says what it cost, by probe' {
+            $rows = @($script:session | Invoke-Bpftrace -Program 'tracepoint:syscalls:sys_enter_openat { @ = count(); } profile:hz:49 { @p = count(); }' -DurationSeconds 2)
+            $cost = ($rows | Where-Object Map -eq '@').Cost
+            $cost.Probe | Should -Be 'tracepoint:syscalls:sys_enter_openat', 'profile:hz:49'
+            # What the predicate let through is a part of what ran.
+            $cost[0].RunCount | Should -BeGreaterOrEqual ($rows | Where-Object Map -eq '@').Value
+            $cost[0].Seconds | Should -BeGreaterThan 0
+            $cost[0].Seconds | Should -BeLessThan 0.5
+            $cost[1].RunCount | Should -BeGreaterThan 40
         }
 
         It 'survives CLIXML and JSON with nothing lost' {

@@ -24,6 +24,8 @@ internal sealed class BpftraceAnswer(
 
     private readonly BpftraceLines _lines = new();
 
+    private readonly IReadOnlyList<string> _points = [.. program.Probes.Select(p => p.Text)];
+
     private IReadOnlyDictionary<string, string> _words = new Dictionary<string, string>();
 
     /// <summary>Takes a result; false says that it could not be read.</summary>
@@ -36,7 +38,8 @@ internal sealed class BpftraceAnswer(
                 _output.Machine = item.Text("machine") ?? "";
                 if (item.Flag("dry") == true)
                 {
-                    await run.Writer.WriteObjectAsync(program.Render(_words), ct).ConfigureAwait(false);
+                    string whole = $"{program.Render(_words).TrimEnd()}\n{Attaches(item)}";
+                    await run.Writer.WriteObjectAsync(whole, ct).ConfigureAwait(false);
                 }
                 else
                 {
@@ -44,6 +47,9 @@ internal sealed class BpftraceAnswer(
                     await run.Writer.WriteVerboseAsync(text, ct).ConfigureAwait(false);
                 }
 
+                return true;
+            case "bpftraceCost":
+                _output.Cost = BpftraceCosts.Parse(item, _points);
                 return true;
             case "bpftraceFrames":
                 return _output.Stacks.Add(item);
@@ -107,6 +113,25 @@ internal sealed class BpftraceAnswer(
         {
             await run.Writer.WriteVerboseAsync($"{run.Session.Target()}: {cost}", ct).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>What would be attached, as a comment behind the program; a wildcard with the number of its probes.</summary>
+    private static string Attaches(JsonElement item)
+    {
+        List<string> points = [];
+        long all = 0;
+        bool known = true;
+        foreach (JsonElement point in item.Items("attaches", 1024))
+        {
+            string name = SafeText.Line(point.Text("point") ?? "");
+            int? count = point.Integer("count");
+            known &= count is not null;
+            all += count ?? 0;
+            points.Add(count == 1 ? name : Invariant($"{name} ({(count is int number ? $"{number:#,0}" : "not counted")})"));
+        }
+
+        string whole = known ? "" : "at least ";
+        return Invariant($"// attaches {whole}{all:#,0} probe{(all == 1 ? "" : "s")}: {string.Join(", ", points)}");
     }
 
     private (int Line, int Column) ToUser(int line, int column) => program.ToUser(_words, line, column);
@@ -192,19 +217,20 @@ internal sealed class BpftraceAnswer(
         }
     }
 
-    private static string? Cost(JsonElement end)
+    private string? Cost(JsonElement end)
     {
-        IReadOnlyList<JsonElement> programs = [.. end.Items("cost", 1024)];
-        if (programs.Count == 0)
+        IReadOnlyList<BpftraceCost> costs = BpftraceCosts.Parse(end, _points);
+        if (costs.Count == 0)
         {
             return null;
         }
 
-        double seconds = programs.Sum(p => p.Number("seconds") ?? 0);
-        long runs = programs.Sum(p => p.Long("runs") ?? 0);
+        double seconds = costs.Sum(c => c.Seconds);
+        long runs = costs.Sum(c => c.RunCount);
+        int programs = costs.Sum(c => c.ProgramCount);
         double share = end.Number("seconds") is double time and > 0 ? 100 * seconds / time : 0;
         return Invariant(
-            $"{programs.Count} programs ran {runs:#,0} times, {seconds * 1000:0.0} ms in all, {share:0.00} % of a CPU.");
+            $"{programs} programs ran {runs:#,0} times, {seconds * 1000:0.0} ms in all, {share:0.00} % of a CPU.");
     }
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

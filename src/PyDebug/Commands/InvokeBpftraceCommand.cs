@@ -139,6 +139,7 @@ public sealed class InvokeBpftraceCommand : ProcessCommandBase
         body["parts"] = program.ToJson();
         body["arguments"] = new JsonArray([.. Argument.Select(a => (JsonNode)a)]);
         body["probes"] = new JsonArray([.. program.Probes.Select(p => p.Kind).Distinct().Select(k => (JsonNode)k)]);
+        body["points"] = new JsonArray([.. program.Probes.Select(p => (JsonNode)p.Text)]);
         body["node"] = Scope == Node;
         body["dry"] = !go;
         body["seconds"] = DurationSeconds;

@@ -17,6 +17,12 @@ public static class BpftraceDisplay
     /// <returns>One line.</returns>
     public static string Safe(PSObject item, string property) => Display.Safe(item.Properties[property]?.Value);
 
+    /// <summary>A time in milliseconds.</summary>
+    /// <param name="seconds">Seconds.</param>
+    /// <returns>The time as <c>0.82 ms</c>.</returns>
+    public static string Milliseconds(double seconds)
+        => string.Create(CultureInfo.InvariantCulture, $"{seconds * 1000:#,0.00} ms");
+
     /// <summary>The time of day of an event, as it is here; nothing for an entry of a map.</summary>
     /// <param name="item">An event or an entry of a map.</param>
     /// <returns>The time as <c>12:00:01</c>.</returns>

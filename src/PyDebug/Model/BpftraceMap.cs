@@ -60,6 +60,12 @@ public sealed record BpftraceMap : IStackProfileSource
     /// <summary>What the map gathers, such as <c>count</c>, <c>sum</c> or <c>hist</c>, where the program shows it.</summary>
     public string? Function { get; internal init; }
 
+    /// <summary>
+    /// What the program had cost when the entry was printed, by attach point; empty where the kernel's account may not
+    /// be read.
+    /// </summary>
+    public IReadOnlyList<BpftraceCost> Cost { get; internal init; } = [];
+
     /// <summary>The frames of the stack in the key, innermost first.</summary>
     public IReadOnlyList<StackFrame> Frames { get; internal init; } = [];
 

@@ -15,7 +15,8 @@ public sealed class SerializationTests
     private static readonly DateTime s_time = new(2026, 11, 25, 1, 2, 3, 456, DateTimeKind.Utc);
 
     public static TheoryData<Type> Records => new([
-        typeof(PodDebugSession), typeof(PyProcess), typeof(PyThreadStack), typeof(StackFrame), typeof(PyTask)]);
+        typeof(PodDebugSession), typeof(PyProcess), typeof(PyThreadStack), typeof(StackFrame), typeof(PyTask),
+        typeof(BpftraceEvent), typeof(BpftraceMap), typeof(BpftraceBucket), typeof(BpftraceCost), typeof(BpftraceScript)]);
 
     [Theory]
     [MemberData(nameof(Records))]
@@ -97,6 +98,12 @@ public sealed class SerializationTests
                 new List<StackFrame> { (StackFrame)Filled(typeof(StackFrame)), new() { Name = "bare" } },
             _ when plain == typeof(IReadOnlyList<StackLocal>) =>
                 new List<StackLocal> { (StackLocal)Filled(typeof(StackLocal)) },
+            _ when plain == typeof(object) => 1L << 40,
+            _ when plain == typeof(IReadOnlyList<object>) => new List<object> { "part", 7L },
+            _ when plain == typeof(IReadOnlyList<BpftraceBucket>) =>
+                new List<BpftraceBucket> { (BpftraceBucket)Filled(typeof(BpftraceBucket)), new() },
+            _ when plain == typeof(IReadOnlyList<BpftraceCost>) =>
+                new List<BpftraceCost> { (BpftraceCost)Filled(typeof(BpftraceCost)), new() },
             _ => throw new NotSupportedException(type.Name),
         };
     }

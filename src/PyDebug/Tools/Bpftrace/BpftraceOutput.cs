@@ -40,6 +40,9 @@ internal sealed class BpftraceOutput(
     /// <summary>The Python stacks that numbers in the output stand for.</summary>
     public BpftraceStacks Stacks { get; } = new();
 
+    /// <summary>What the program has cost so far.</summary>
+    public IReadOnlyList<BpftraceCost> Cost { get; set; } = [];
+
     /// <summary>How many events the kernel could not hand over.</summary>
     public long LostEvents { get; private set; }
 
@@ -192,6 +195,7 @@ internal sealed class BpftraceOutput(
             Map = name,
             Function = functions?.GetValueOrDefault(name),
             Keys = parts,
+            Cost = Cost,
             Frames = frames,
         };
         if (value.ValueKind == JsonValueKind.Object && IsStats(value))

@@ -13,9 +13,9 @@ from ..payload import Executable
 from ..reader.waits import system_calls
 from ..request import Request
 from ..scratch import nameless_file, write_all
-from ..timing.bpf import Kernel, KernelRefusal
 from ..tools import Tool, Tools
-from . import needs, pystack, scope
+from . import needs, points, pystack, scope
+from .cost import Statistics
 from .lines import Lines
 from .pystack import PyStacks
 
@@ -27,11 +27,10 @@ _END_SECONDS = 20.0
 _MOST_SECONDS = 43200.0
 _LONGEST_MESSAGES = 1 << 16
 _CHUNK = 1 << 18
-_MAP_LINE = b'"type": "map"'
+_MAP_LINE = re.compile(rb'"type": "(?:map|hist|stats)"')
 _ATTACHED = b'"attached_probes"'
 _WAITS = ("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll")
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(\S*)")
-_COST = re.compile(r"^run_time_ns:\s*(\d+)$.*^run_cnt:\s*(\d+)$", re.MULTILINE | re.DOTALL)
 
 
 def run(request: Request) -> None:
@@ -67,6 +66,7 @@ def run(request: Request) -> None:
                 "tracefs": tracefs,
                 "words": words,
                 "dry": request.flag("dry"),
+                "attaches": points.count(tools, executable, request, words) if request.flag("dry") else None,
             }
         )
         if not request.flag("dry"):
@@ -85,6 +85,7 @@ class _Run:
         self._request = request
         self._stacks = stacks
         self._lines = Lines(pystack.PRINTED)
+        self._cost: Optional[List[Dict[str, Any]]] = None
         self._tools = tools
         self._executable = executable
         self._continuous = request.flag("continuous")
@@ -102,7 +103,7 @@ class _Run:
         out, out_end = os.pipe()
         err, err_end = os.pipe()
         tool: Optional[Tool] = None
-        statistics = _Statistics()
+        statistics = Statistics()
         try:
             write_all(file, program.encode("utf-8", "surrogatepass"))
             try:
@@ -134,7 +135,7 @@ class _Run:
         # The second is the name until 0.20.
         return {"BPFTRACE_MAX_MAP_KEYS": keys, "BPFTRACE_MAP_KEYS_MAX": keys, "BPFTRACE_COLOR": "never"}
 
-    def _follow(self, tool: Tool, out: int, err: int, statistics: "_Statistics") -> None:
+    def _follow(self, tool: Tool, out: int, err: int, statistics: Statistics) -> None:
         channel = self._request.channel
         begun = told = named = time.monotonic()
         ended, asked = "tool", 0.0
@@ -147,7 +148,7 @@ class _Run:
                 if not data:
                     streams.remove(stream)
                 elif stream == out:
-                    self._read(tool, data, ended == "bytes")
+                    self._read(tool, data, ended == "bytes", statistics)
                 else:
                     self._messages += data[: _LONGEST_MESSAGES - len(self._messages)]
             now = time.monotonic()
@@ -178,12 +179,17 @@ class _Run:
         self._tools.end([tool], 2.0)
         self._settle(tool, ended, killed, finished - (self._attached or begun), statistics)
 
-    def _read(self, tool: Tool, data: bytes, over: bool) -> None:
-        """Take what was printed. The client knows the frames of a stack before it sees the stack."""
+    def _read(self, tool: Tool, data: bytes, over: bool, statistics: Statistics) -> None:
+        """Take what was printed. The client knows the frames of stacks, and the costs, before it sees a map."""
         if self._stacks is not None:
             data = self._lines.take(data)
-            if _MAP_LINE in data:
+        if _MAP_LINE.search(data):
+            if self._stacks is not None:
                 self._stacks.poll(tool.process.pid)
+            statistics.read(tool.process.pid)
+            if statistics.cost != self._cost:
+                self._cost = statistics.cost
+                self._request.result({"kind": "bpftraceCost", "cost": self._cost})
         self._take(data, over)
 
     def _take(self, data: bytes, over: bool) -> None:
@@ -234,7 +240,7 @@ class _Run:
         else:
             channel.progress(min(round(done, 1), self._seconds), self._seconds, f"{self._sent} bytes")
 
-    def _settle(self, tool: Tool, ended: str, killed: bool, seconds: float, statistics: "_Statistics") -> None:
+    def _settle(self, tool: Tool, ended: str, killed: bool, seconds: float, statistics: Statistics) -> None:
         messages = self._messages.decode("utf-8", "backslashreplace")
         code = tool.process.returncode
         if ended == "start":
@@ -265,49 +271,6 @@ class _Run:
                 "stacks": self._stacks.summary() if self._stacks is not None else None,
             }
         )
-
-
-class _Statistics:
-    """What the programs of a bpftrace cost, by the kernel's own account, which counts while this is open."""
-
-    def __init__(self) -> None:
-        self.cost: Optional[List[Dict[str, Any]]] = None
-        self._kernel: Optional[Kernel] = None
-        try:
-            self._kernel = Kernel()
-            self._kernel.count_run_time()
-        except (ImportError, KernelRefusal):
-            self.close()
-
-    def read(self, pid: int) -> None:
-        """Read the accounts of the programs that a process holds."""
-        if self._kernel is None:
-            return
-        found: Dict[int, Dict[str, Any]] = {}
-        directory = f"/proc/{pid}/fdinfo"
-        try:
-            names = os.listdir(directory)
-        except OSError:
-            return
-        for name in names:
-            try:
-                with open(f"{directory}/{name}", encoding="ascii", errors="replace") as file:
-                    text = file.read(4096)
-            except OSError:
-                continue
-            match = _COST.search(text)
-            number = re.search(r"^prog_id:\s*(\d+)$", text, re.MULTILINE)
-            if match and number:
-                seconds = int(match.group(1)) / 1e9
-                found[int(number.group(1))] = {"seconds": seconds, "runs": int(match.group(2))}
-        if found:
-            self.cost = [found[key] for key in sorted(found)]
-
-    def close(self) -> None:
-        """Let the kernel stop counting."""
-        if self._kernel is not None:
-            self._kernel.close()
-            self._kernel = None
 
 
 def _joined(parts: Sequence[str], words: Dict[str, str]) -> str:
