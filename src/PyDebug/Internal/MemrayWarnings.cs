@@ -26,10 +26,8 @@ internal static class MemrayWarnings
         string? end = report.EndReason switch
         {
             null or Time => null,
-            Limit when report.CapturePlace == Memory =>
-                $"Tracking of {process} ended early, {after}: the capture reached what there is for it in memory, "
-                + "or -MaximumCaptureBytes; the debug container has no disk.",
-            Limit => $"Tracking of {process} ended early, {after}: the capture reached -MaximumCaptureBytes.",
+            Limit => $"Tracking of {process} ended early, {after}: the capture reached -MaximumCaptureBytes or what there "
+                + "is room for.",
             Memory => $"Tracking of {process} ended early, {after}: the memory limit was near.",
             Exited => $"The {process} ended {after}: the report is what was captured until then.",
             _ => $"Tracking of {process} ended early, {after}: the report is what was captured until then.",

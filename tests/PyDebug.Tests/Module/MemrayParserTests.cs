@@ -212,7 +212,7 @@ public sealed class MemrayParserTests
         => Assert.Equal(0, Parse(Least.Replace("[0,1000,0]", "[-0.002,1000,0]", StringComparison.Ordinal))!.Timeline[0].Seconds);
 
     [Theory]
-    [InlineData("limit", "Limit", "reached -MaximumCaptureBytes")]
+    [InlineData("limit", "Limit", "reached -MaximumCaptureBytes or what there is room for")]
     [InlineData("memory", "Memory", "the memory limit was near")]
     [InlineData("exited", "Exited", "The process 1 ended after 10.0 s")]
     [InlineData("tracker", "Tracker", "ended early, after 10.0 s")]

@@ -28,6 +28,7 @@ from .people import Helper, Person
 IN_MEMORY = "memfd:pydebug-"
 _PREFIX = ".pydebug-memray-"
 _LEAST_SPACE = 64 << 20
+_LAST_SPACE = 16 << 20
 _PAGE = 4096
 _YOUNG_SECONDS = 30.0
 _LIBRARIES = "memray.libs/"
@@ -87,6 +88,10 @@ class Place:
     def listen(self) -> socket.socket:
         """Return a socket for the target to connect to."""
         raise NotImplementedError
+
+    def is_full(self, captured: int) -> bool:
+        """Say whether there is so little room left that a capture of this size may not grow any more."""
+        return False
 
     def open_capture(self) -> Optional[int]:
         """Return a descriptor of the capture, None where there is none."""
@@ -176,6 +181,14 @@ class Disk(Place):
         server = _listening(self._control)
         _give(self._control, self._person, 0o600)
         return server
+
+    def is_full(self, captured: int) -> bool:
+        try:
+            status = os.statvfs(self.folder)
+        except OSError:
+            return False
+        # It grows by a tenth at a time.
+        return status.f_bavail * status.f_frsize < _LAST_SPACE + captured // 8
 
     def open_capture(self) -> Optional[int]:
         """Return a descriptor of the capture, None where there is none.

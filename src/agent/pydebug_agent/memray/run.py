@@ -121,6 +121,7 @@ class _Run:
                 told = now
                 self._tell("track", now - begun, f"{_amount(sum(sizes.values()))} captured", None, sum(sizes.values()))
             self._stop([subject for subject in active if sizes[subject.pid] >= subject.maximum], "limit")
+            self._stop([subject for subject in active if subject.has_no_room(sizes[subject.pid])], "limit")
             if limit.is_near(read_memory(self._request.proc).room, now):
                 self._stop([subject for subject in active if subject.tracking], "memory")
             active = [subject for subject in active if subject.tracking]
@@ -209,7 +210,8 @@ class _Run:
             warn("ProcessExited", f"Process {pid} ended while it was tracked: the report is what was captured.", pid)
         elif subject.ended == "limit":
             most = _amount(subject.maximum) + (", and is kept in memory" if subject.in_memory else "")
-            warn("CaptureLimit", f"The capture of process {pid} reached {most}: tracking ended early.", pid)
+            what = "filled the debug container's disk" if subject.is_full else f"reached {most}"
+            warn("CaptureLimit", f"The capture of process {pid} {what}: tracking ended early.", pid)
         elif subject.ended == "memory":
             warn("LastWords", f"Process {pid} is close to its memory limit: tracking ended early to report.", pid)
         elif subject.ended == "tracker":

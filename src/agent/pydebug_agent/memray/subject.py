@@ -80,6 +80,7 @@ class Subject:
         self.longest: Optional[float] = None
         self.usual: Optional[float] = None
         self.tracking = False
+        self.is_full = False
         self.ended = ""
         self.interpreter: Optional[Interpreter] = None
 
@@ -312,6 +313,11 @@ class Subject:
             return written(descriptor)
         finally:
             os.close(descriptor)
+
+    def has_no_room(self, captured: int) -> bool:
+        """Say whether the capture may not grow any more, and note it."""
+        self.is_full = self.tracking and self.place is not None and self.place.is_full(captured)
+        return self.is_full
 
     def stop(self, why: str) -> None:
         """Stop the tracker and wait until it has."""
