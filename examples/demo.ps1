@@ -147,6 +147,12 @@ try {
         . Show-Step 'The limit bites, and what happened is there to be read' {
             Get-PodDebug bad-app-limit
         }
+        Wait-Until -What 'the container to run again' -Seconds 120 {
+            (Get-TestPod default bad-app-limit).status.containerStatuses[0].state.PSObject.Properties['running']
+        } | Out-Null
+        . Show-Step 'The next report says it, too, and what the last one knew' {
+            Start-PodDebug bad-app-limit | Get-MemrayReport -DurationSeconds 3 -Confirm:$false
+        }
     }
     else {
         Write-Host "`n# SKIPPED: memray. No wheel of it was found when the module was built."
