@@ -45,10 +45,10 @@ class StackNames:
     """Names the stacks of one target.
 
     Each frame comes with the identity that its code object had when the stack was taken: the hash of some ``words`` of
-    it, of all that tell it from others unless given. A code object that was freed
-    since, or whose memory is another's, has another one, and the frame gets no name. Only 3.11 has no number of its own
-    for each code object: there what is known is not kept, and two that follow one another at the same addresses, with
-    the same first line, within a moment, are taken for one.
+    it, of all that tell it from others unless given. A code object that was freed since, or whose memory is another's,
+    has another one, and the frame gets no name. Only 3.11 has no number of its own for each code object: there what is
+    known is not kept, and two that follow one another at the same addresses, with the same first line, within a moment,
+    are taken for one.
     """
 
     def __init__(self, target: Target, words: Optional[List[int]] = None) -> None:
