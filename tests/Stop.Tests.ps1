@@ -134,12 +134,12 @@ for pid in held:
         $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'leak' -ReadyLog 'listens'
         $json = Start-PodDebug $pod -Namespace $script:ns | ConvertTo-Json -Depth 5 -Compress
         $tracks = { Invoke-PodPython $script:ns $pod "print('memray' in open('/proc/1/maps').read())" | Where-Object { $_ -match 'True' } }
-        $seconds = Invoke-Stopped "'$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 300 -Confirm:`$false" $tracks
+        $seconds = Invoke-Stopped "'$json' | ConvertFrom-Json | Get-MemrayReport -ProcessId 1 -DurationSeconds 300 -Confirm:`$false" $tracks
         $seconds | Should -BeLessThan 5
         Wait-Until -What 'the agent to end' -Seconds 10 { -not (Get-AgentProcess $script:ns $pod) } | Should -BeTrue
         Get-PodProcessTable $script:ns $pod | Where-Object State -in 'Z', 'T', 't' | Should -BeNullOrEmpty
         Request-Trouble $script:ns $pod '/work?ms=5' | Should -Match 'worked'
-        $json | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:$false | Should -Not -BeNullOrEmpty
+        $json | ConvertFrom-Json | Get-MemrayReport -ProcessId 1 -DurationSeconds 1 -Confirm:$false | Should -Not -BeNullOrEmpty
         Remove-TestPod $script:ns $pod
     }
 
