@@ -60,8 +60,8 @@ AfterAll {
 Describe 'Get-MemrayReport' -Skip:$script:missing {
     Context 'a service that leaks' {
         BeforeAll {
-            $leak = @{ BADAPP_LEAK_MIB = 400 }
-            $script:pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'leak', 'sleepers' -Environment $leak -MemoryLimit '512Mi' -ReadyLog 'listens'
+            $leak = @{ BADAPP_LEAK_MIB = 800 }
+            $script:pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'leak', 'sleepers' -Environment $leak -MemoryLimit '1Gi' -ReadyLog 'listens'
             $script:session = Start-PodDebug $script:pod -Namespace $script:ns
         }
 
@@ -102,7 +102,7 @@ Import-Module '$((Get-Module PyDebug).Path)'
             $script:r.CommandLine | Should -Be 'python3 /srv/app.py leak sleepers'
             $script:r.PythonVersion | Should -Match '^3\.13\.'
             $script:r.Allocations[0].File | Should -Be '/srv/troubles.py'
-            $script:r.MemoryLimitBytes | Should -Be 512MB
+            $script:r.MemoryLimitBytes | Should -Be 1GB
             $script:r.SecondsToLimit | Should -BeGreaterThan 20
             $script:r.SecondsToLimit | Should -BeLessThan 2000
             $script:r.Rehearsal | Should -Be 'Same'
@@ -126,7 +126,7 @@ Import-Module '$((Get-Module PyDebug).Path)'
             $text = $lines -join "`n"
             $text | Should -Match "$script:pod/web  process 1  python3 /srv/app\.py.*  4\.\d s  memray [\d.]+  pause [\d.]+ ms"
             $text | Should -Match 'Kept after 4\.\d s    [\d.]+ MiB in [\d,]+ allocations \([\d.]+ MiB/s\)'
-            $text | Should -Match 'of 512\.0 MiB: the limit is reached in about \d+ (s|min) at this rate'
+            $text | Should -Match 'of 1\.00 GiB: the limit is reached in about \d+ (s|min) at this rate'
             $text | Should -Match 'remember \(troubles\.py:\d+\) < leak_worker \(troubles\.py:\d+\) +[\d.]+ MiB +[\d,]+'
             foreach ($what in $script:r.Allocations, $script:r.Timeline, $script:r.Sizes) {
                 $what | Out-String -Width 120 -Stream | ForEach-Object { $_.Length | Should -BeLessOrEqual 120 }
