@@ -225,14 +225,14 @@ Import-Module '$((Get-Module PyDebug).Path)'
             $json = $script:session | ConvertTo-Json -Depth 5 -Compress
             $job = Start-ThreadJob {
                 Import-Module $using:script:ModulePath/PyDebug.psd1
-                $using:json | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 8 -Confirm:$false
+                $using:json | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 14 -Confirm:$false
             }
             Wait-Until -What 'the first to be at work' -Seconds 20 { (Get-LoadedMemray $script:pod) -and (Get-AgentProcess $script:ns $script:pod) } | Out-Null
-            Start-Sleep 3
+            Start-Sleep 6
             $result = Get-Failure { $script:session | Get-MemrayReport -DurationSeconds 1 -Confirm:$false }
             Get-ErrorId $result.First | Should -Be 'MemrayBusy'
             $first = $job | Receive-Job -Wait -AutoRemoveJob
-            $first.DurationSeconds | Should -BeGreaterThan 7.8
+            $first.DurationSeconds | Should -BeGreaterThan 13.8
             $first.Allocations[0].Function | Should -Be 'remember'
         }
 
