@@ -12,6 +12,7 @@ import signal
 import struct
 import time
 import unittest
+from pathlib import Path
 from typing import Any, Callable, List
 
 from .reader_support import Python, ReaderTest, Running, on_each_python, wait_until
@@ -112,6 +113,21 @@ class Injection(ReaderTest):
         waited = running.line()
         # Not interrupted, and its timeout began anew.
         self.assertTrue(3 <= waited < 20, waited)
+
+    @on_each_python()
+    def test_a_wait_with_a_timeout_that_an_earlier_stop_left_restarted(self, python: Python) -> None:
+        running = self.start_source(
+            python,
+            "import socket\nleft, right = socket.socketpair()\nleft.settimeout(60)\n"
+            "print('\"ready\"', flush=True)\nleft.recv(1)",
+        )
+        worker, (tid,) = worker_of(running.pid)
+        restarted = lambda: Path(f"/proc/{tid}/syscall").read_text().startswith("219 ")  # noqa: E731
+        wait_until(lambda: Path(f"/proc/{tid}/syscall").read_text().startswith("7 "))
+        worker.touch(tid)
+        wait_until(restarted)
+        self.assertEqual("poll", self.inject(running).place)
+        self.assertEqual("started", running.line())
 
     @on_each_python()
     def test_what_a_thread_has_set_stays(self, python: Python) -> None:
@@ -274,6 +290,16 @@ class Bytes(Source):
         return self.content[:size].ljust(size, b"\0")
 
 
+class Ending(Source):
+    """Code before an instruction."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def read(self, address: int, size: int) -> bytes:
+        return self._data[-size:]
+
+
 def in_call(number: int, result: int = -512, **more: int) -> "dict[str, int]":
     """Return the registers of a thread that was interrupted in a system call."""
     found = {name: 0 for name in "rax rdi rsi rdx r10 r8 r9 rip rsp eflags ss".split()}
@@ -299,12 +325,25 @@ class Points(unittest.TestCase):
         self.assertFalse(points.find(in_call(230, -514, rsi=1), self.CODE, None).timed)
 
     def test_a_call_that_was_restarted_is_known_by_its_code(self) -> None:
-        class Code(Source):
-            def read(self, address: int, size: int) -> bytes:
-                return b"\xb8\x07\0\0\0\x0f\x05"[-size:]
-
-        point = points.find(in_call(219, -516, rdx=1000), Code(), None)
+        point = points.find(in_call(219, -516, rdx=1000), Ending(b"\xb8\x07\0\0\0\x0f\x05"), None)
         self.assertEqual(("poll", 7, True), (point.place, point.registers["rax"], point.timed))
+
+    def test_where_its_code_does_not_tell_it_is_known_by_the_kernels_function(self) -> None:
+        code = Ending(b"\x90\x90\x90\x90\x90\x0f\x05")
+        there = in_call(219, -516, rdi=1, rdx=1000)
+        line = b"219 0x1 0x0 0x3e8 0x0 0x0 0x0 %#x %#x" % (there["rsp"], there["rip"])
+        known = (("do_sys_poll", 7), ("hrtimer_nanosleep", 230), ("futex_do_wait", 202), ("ep_poll", None))
+        for function, number in known:
+            before = points.restarted(line, function)
+            if number is None:
+                with self.assertRaises(Unusable):
+                    points.find(there, code, None, before)
+            else:
+                self.assertEqual(number, points.find(there, code, None, before).registers["rax"])
+        with self.assertRaises(Unusable):
+            points.find({**there, "rip": there["rip"] + 8}, code, None, points.restarted(line, "do_sys_poll"))
+        self.assertIsNone(points.restarted(b"7 0x1 0x0 0x0 0x0 0x0 0x0 0x1 0x2", "do_sys_poll"))
+        self.assertIsNone(points.restarted(b"running", "0"))
 
     def test_a_call_that_a_stop_would_change_is_not_stopped_first(self) -> None:
         poll, forever = [7, 0x1000, 1, 5000], [7, 0x1000, 1, 0xFFFFFFFF]

@@ -14,6 +14,8 @@ _CALLS: Dict[int, str] = {
     61: "wait4", 128: "rt_sigtimedwait", 202: "futex", 230: "clock_nanosleep", 232: "epoll_wait", 247: "waitid",
     270: "pselect6", 271: "ppoll", 281: "epoll_pwait", 288: "accept4", 299: "recvmmsg", 441: "epoll_pwait2",
 }  # fmt: skip
+# What the kernel's functions are called in which a call with a timeout waits that it can restart.
+_FUNCTIONS = (("poll", 7), ("nanosleep", 230), ("futex", 202))
 _SYSCALL = b"\x0f\x05"
 _MOVE = 0xB8
 _RESTART = 219
@@ -33,6 +35,22 @@ class Point(NamedTuple):
     timed: bool
 
 
+class Restarted(NamedTuple):
+    """A thread whose call an earlier stop has restarted: where it waits, and the kernel's function that it waits in."""
+
+    stack: int
+    instruction: int
+    function: str
+
+
+def restarted(line: bytes, wchan: str) -> Optional[Restarted]:
+    """Read /proc's ``syscall`` and ``wchan``; None for a thread that is not in such a call."""
+    words = line.split()
+    if len(words) != 9 or words[0] != b"%d" % _RESTART:
+        return None
+    return Restarted(int(words[7], 16), int(words[8], 16), wchan)
+
+
 def may_be_point(call: List[int], timed: bool) -> bool:
     """Say whether a thread in a system call, as /proc has it, is worth stopping.
 
@@ -48,27 +66,28 @@ def may_be_point(call: List[int], timed: bool) -> bool:
     return len(call) > 3 and _is_absolute(name, {"rsi": call[2], "rdx": call[3]})
 
 
-def find(registers: Registers, source: Source, eval_loop: Optional[Span]) -> Point:
-    """Judge a thread that stands; raise Unusable where it may not be sent elsewhere."""
+def find(
+    registers: Registers, source: Source, eval_loop: Optional[Span], before: Optional[Restarted] = None
+) -> Point:
+    """Judge a thread that stands; raise Unusable where it may not be sent elsewhere.
+
+    ``before`` is what was known of its restarted call before it stood.
+    """
     if not is_64_bit(registers):
         raise Unusable("it runs 32-bit code")
     number = signed(registers["orig_rax"])
     if number >= 0:
-        return _in_call(number, registers, source)
+        return _in_call(number, registers, source, before)
     if eval_loop is not None and eval_loop[0] <= registers["rip"] < eval_loop[1]:
         return Point(EVAL_LOOP, dict(registers), False)
     raise Unusable("it is in the middle of other code")
 
 
-def _in_call(number: int, registers: Registers, source: Source) -> Point:
-    restarted = number == _RESTART
+def _in_call(number: int, registers: Registers, source: Source, before: Optional[Restarted]) -> Point:
+    again = number == _RESTART
     try:
-        if restarted:
-            # An earlier stop has left it so. Which call it was is in the code: mov $number,%eax; syscall.
-            code = source.read(registers["rip"] - 7, 7)
-            if code[0] != _MOVE or code[5:] != _SYSCALL:
-                raise Unusable("its system call is not known")
-            number = int.from_bytes(code[1:5], "little")
+        if again:
+            number = _number(registers, source, before)
         name = _CALLS.get(number)
         if name is None:
             raise Unusable(f"it is in system call {number}")
@@ -87,9 +106,24 @@ def _in_call(number: int, registers: Registers, source: Source) -> Point:
     if result in _AGAIN or result == _AGAIN_TIMED:
         back["rip"] -= len(_SYSCALL)
         back["rax"] = number
-        timed = (restarted or result == _AGAIN_TIMED) and not _is_absolute(name, registers)
+        timed = (again or result == _AGAIN_TIMED) and not _is_absolute(name, registers)
     # Else it has its result; EINTR of epoll_wait is what any stop gives.
     return Point(name, back, timed)
+
+
+def _number(registers: Registers, source: Source, before: Optional[Restarted]) -> int:
+    """Which call it is that an earlier stop has restarted."""
+    # Mostly it is in the code: mov $number,%eax; syscall.
+    code = source.read(registers["rip"] - 7, 7)
+    if code[0] == _MOVE and code[5:] == _SYSCALL:
+        return int.from_bytes(code[1:5], "little")
+    # From glibc 2.41 on it came in a register that the call has overwritten; the kernel's function tells.
+    if before is not None and (before.stack, before.instruction) == (registers["rsp"], registers["rip"]):
+        for part, number in _FUNCTIONS:
+            if part in before.function and not before.function.startswith("ep_"):
+                # The first argument of nanosleep is an address, that of clock_nanosleep a small number.
+                return 35 if number == 230 and registers["rdi"] >= 4096 else number
+    raise Unusable("its system call is not known")
 
 
 def _check_futex(registers: Registers) -> None:

@@ -150,8 +150,9 @@ class Worker:
         before = set(self._proc.threads(self._pid))
         # Read before the thread stands: it takes longer than all the rest.
         self._stacks = [entry for entry in self._proc.maps(self._pid) if entry.permissions.startswith("rw")]
+        restarted = self._restarted(tid)
         try:
-            place, held = self._stopper.run(tid, lambda: self._divert(tid, seconds, timed))
+            place, held = self._stopper.run(tid, lambda: self._divert(tid, seconds, timed, restarted))
         except Unusable as reason:
             reasons.append(f"thread {tid}: {reason}")
             return None
@@ -165,11 +166,18 @@ class Worker:
             raise unsafe(self._pid, "kernel", f"thread {tid} was asked to make a thread, and none came")
         return Made(made, tid, place, held)
 
-    def _divert(self, tid: int, seconds: int, timed: bool) -> str:
+    def _restarted(self, tid: int) -> Optional[points.Restarted]:
+        try:
+            line = self._proc.read(self._pid, "task", tid, "syscall", limit=512)
+            return points.restarted(line, self._proc.text(self._pid, "task", tid, "wchan"))
+        except (OSError, ValueError):
+            return None
+
+    def _divert(self, tid: int, seconds: int, timed: bool, restarted: Optional[points.Restarted]) -> str:
         if not self._stopper.interrupted:
             raise Unusable("a signal came first")
         registers = self._stopper.registers(tid)
-        point = points.find(registers, self._memory, self._symbols.eval_loop)
+        point = points.find(registers, self._memory, self._symbols.eval_loop, restarted)
         if point.timed and not timed:
             raise Unusable("its timeout would start anew")
         self._check_stack(registers)
