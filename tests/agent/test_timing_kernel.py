@@ -6,7 +6,7 @@ import statistics
 import unittest
 from typing import Any, List
 
-from .reader_support import Python, ReaderTest, on_each_python
+from .reader_support import Python, ReaderTest, Running, on_each_python, one_of
 from .timing_support import lines, record, record_all, sampled, shares, stacks, thread
 
 from pydebug_agent.timing.kernel import KernelSampler
@@ -58,6 +58,9 @@ class Waits(ReaderTest):
     @on_each_python(sampled)
     def test_parts_of_each_thread_equal_its_own_count(self, python: Python) -> None:
         target = self.start(python, "waits.py")
+        one_of(3, lambda: self._compare(target))
+
+    def _compare(self, target: Running) -> None:
         said: List[Any] = []
 
         def mark() -> None:
@@ -72,19 +75,18 @@ class Waits(ReaderTest):
         window = ended - began
         self.assertGreaterEqual(len(after), 8)
         for name, (tid, reason, line, spent, _, _) in after.items():
-            with self.subTest(python=python.label, thread=name):
-                times = recording.threads[tid]
-                self.assertEqual(times.name, name)
-                self.assertAlmostEqual(times.wall, recording.seconds, delta=0.01 * window)
-                parts = shares(recording, times)
-                self.assertAlmostEqual(sum(parts.values()), times.wall, delta=0.01 * window)
-                # By its own clock it waits until it goes on: until it has a processor and the GIL.
-                found, until = parts.get(reason, 0.0), parts["runnable"] + parts.get("gil", 0.0)
-                own = (spent - before[name][3]) / window
-                self.assertLess(found / times.wall, own + 0.02)
-                self.assertGreater((found + until) / times.wall, own - 0.02)
-                place = max(stacks(recording, times, reason).items(), key=lambda item: item[1])[0]
-                self.assertIn((name, line), [(frame.name, frame.line) for frame in place])
+            times = recording.threads[tid]
+            self.assertEqual(times.name, name)
+            self.assertAlmostEqual(times.wall, recording.seconds, delta=0.01 * window, msg=name)
+            parts = shares(recording, times)
+            self.assertAlmostEqual(sum(parts.values()), times.wall, delta=0.01 * window, msg=name)
+            # By its own clock it waits until it goes on: until it has a processor and the GIL.
+            found, until = parts.get(reason, 0.0), parts["runnable"] + parts.get("gil", 0.0)
+            own = (spent - before[name][3]) / window
+            self.assertLess(found / times.wall, own + 0.02, name)
+            self.assertGreater((found + until) / times.wall, own - 0.02, name)
+            place = max(stacks(recording, times, reason).items(), key=lambda item: item[1])[0]
+            self.assertIn((name, line), [(frame.name, frame.line) for frame in place])
         self._shorts(recording, shorts)
         self.assertEqual((recording.misses, recording.lost), (0, 0))
 
