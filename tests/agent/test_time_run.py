@@ -319,6 +319,28 @@ class Throttled(unittest.TestCase):
         self.write(place % "pod1/c1/", stat % 500000000)
         self.assertEqual(throttle.seconds(), 1.5)
 
+    def test_a_quota_that_cost_nothing_says_nothing_of_the_pods(self) -> None:
+        for version, path, files in (
+            ("cgroup2", "0::/\n", {"cpu.max": "5000 100000\n"}),
+            ("cgroup", "4:cpu:/\n", {"cpu.cfs_quota_us": "5000\n", "cpu.cfs_period_us": "100000\n"}),
+        ):
+            self.write("proc/7/cgroup", path)
+            self.write("proc/7/mountinfo", "29 24 0:26 / /sys/fs/%s ro - %s cgroup rw,cpu\n" % (version, version))
+            place = "proc/7/root/sys/fs/%s/" % version
+            for name, text in files.items():
+                self.write(place + name, text)
+            field = "throttled_usec %d\n" if version == "cgroup2" else "throttled_time %d\n"
+            self.write(place + "cpu.stat", field % 3)
+            throttle = self.throttle()
+            self.assertIsNone(throttle.seconds())
+            self.assertIn("may use 0.05 of a CPU", throttle.note)
+            self.write(place + "cpu.stat", field % 10**9)
+            self.assertGreater(throttle.seconds(), 0)
+            for name in files:
+                self.write(place + name, "max 100000\n" if version == "cgroup2" else "-1\n")
+            throttle = self.throttle()
+            self.assertEqual((throttle.seconds(), throttle.note), (0, ""))
+
     def test_none_where_no_quota_can_be_seen(self) -> None:
         self.write("proc/7/cgroup", "0::/\n")
         self.write("proc/7/mountinfo", "29 24 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n")

@@ -226,7 +226,10 @@ class _Run:
 
     def _result(self, pid: int, recording: Recording) -> Dict[str, Any]:
         if recording.throttled is None:
-            recording.throttled = self._throttles[pid].seconds()
+            throttle = self._throttles[pid]
+            recording.throttled = throttle.seconds()
+            if recording.throttled is None and throttle.note:
+                recording.notes.append(throttle.note)
         content = report.build(recording, self._options.wants, self._options.minimum)
         why = self._why.get(pid)
         content.update(self._about[pid])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 from ..cgroups import directories
 from ..proc import Proc
@@ -17,24 +17,64 @@ class Throttle:
 
     def __init__(self, proc: Proc, pid: int, top: str = "/") -> None:
         self._first: Dict[str, float] = {}
+        # The quotas in sight, in processors.
+        self._quotas: List[float] = []
         # The target's own view holds its container's group; ours the groups of the whole node, where it is seen.
         for mounts, prefix in ((str(pid), proc.path(pid, "root")), ("self", top)):
             try:
                 for directory, _ in directories(proc, str(pid), prefix, "cpu", mounts):
                     seconds = _read(directory)
-                    if seconds is not None:
+                    if seconds is not None and directory not in self._first:
                         self._first[directory] = seconds
+                        quota = _quota(directory)
+                        if quota is not None:
+                            self._quotas.append(quota)
             except OSError:
                 continue
 
     def seconds(self) -> Optional[float]:
-        """Return the seconds lost to the tightest quota in sight; None where none can be seen."""
+        """Return the seconds lost to the tightest quota in sight; None where none can be seen.
+
+        A pod's quota is the sum of its containers', and their groups' view ends below it: where one alone is in sight
+        and has cost nothing, the other may have.
+        """
         found = []
         for directory, first in self._first.items():
             last = _read(directory)
             if last is not None:
                 found.append(max(0.0, last - first))
-        return max(found, default=None)
+        most = max(found, default=None)
+        return None if most == 0.0 and len(self._quotas) == 1 else most
+
+    @property
+    def note(self) -> str:
+        """Return what is not known of a pod's quota."""
+        return (
+            "The container may use %g of a CPU. Whether its pod's quota held it up cannot be seen from here: such time is "
+            "part of runnable." % round(self._quotas[0], 3)
+            if len(self._quotas) == 1
+            else ""
+        )
+
+
+def _quota(directory: str) -> Optional[float]:
+    """The processors that a group may use; None where it has no limit of its own."""
+    try:
+        with open(os.path.join(directory, "cpu.max"), "rb") as file:
+            words = file.read(64).split()
+    except OSError:
+        try:
+            words = []
+            for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us"):
+                with open(os.path.join(directory, name), "rb") as file:
+                    words += file.read(64).split()
+        except OSError:
+            return None
+    try:
+        quota, period = int(words[0]), int(words[1])
+    except (ValueError, IndexError):
+        return None
+    return quota / period if quota > 0 and period > 0 else None
 
 
 def _read(directory: str) -> Optional[float]:
