@@ -71,15 +71,15 @@ internal sealed class BpftraceRewriter(string text, bool scoped, bool byHand)
             switch (Opening(scanner))
             {
                 case "struct" or "union" or "enum" or "config":
-                    SkipTo(ref scanner, '{');
+                    scanner.SkipTo('{');
                     ReadBlock(ref scanner, rewrite: false);
                     break;
                 case "macro" or "fn":
-                    SkipTo(ref scanner, '{');
+                    scanner.SkipTo('{');
                     ReadBlock(ref scanner, rewrite: true);
                     break;
                 case "let" or "import":
-                    SkipTo(ref scanner, ';');
+                    scanner.SkipTo(';');
                     break;
                 default:
                     ReadProbe(ref scanner);
@@ -98,17 +98,6 @@ internal sealed class BpftraceRewriter(string text, bool scoped, bool byHand)
         return apart ? word : "";
     }
 
-    private static void SkipTo(ref BpftraceScanner scanner, char end)
-    {
-        while (!scanner.AtEnd && scanner.Current != end)
-        {
-            if (!scanner.SkipComment() && !scanner.SkipText())
-            {
-                scanner.Position++;
-            }
-        }
-    }
-
     private void ReadProbe(ref BpftraceScanner scanner)
     {
         int first = _probes.Count;
@@ -116,7 +105,7 @@ internal sealed class BpftraceRewriter(string text, bool scoped, bool byHand)
         {
             scanner.SkipSpace();
             int start = scanner.Position;
-            string point = ReadAttachPoint(ref scanner);
+            string point = scanner.TakeAttachPoint();
             if (point.Length > 0)
             {
                 _probes.Add(new BpftraceProbe(point, BpftraceProgram.PlaceOf(text, start).Line));
@@ -142,13 +131,13 @@ internal sealed class BpftraceRewriter(string text, bool scoped, bool byHand)
         if (predicated)
         {
             scanner.Position++;
-            end = EndOfPredicate(scanner);
+            end = scanner.EndOfPredicate();
         }
 
         // What the predicate and the body say comes first: a probe that has the word was scoped by its author.
         BpftraceScanner body = scanner;
         body.Position = end;
-        int endOfBody = EndOfBlock(body);
+        int endOfBody = body.EndOfBlock();
         bool scopes = !Has(Target, predicate, endOfBody) && NeedsScope(own);
         bool walks = Has(PythonStack, end, endOfBody);
         if (walks || Has(PythonStack, predicate, end))
@@ -173,7 +162,7 @@ internal sealed class BpftraceRewriter(string text, bool scoped, bool byHand)
             }
 
             scanner.Position = Math.Min(end + 1, text.Length);
-            SkipTo(ref scanner, '{');
+            scanner.SkipTo('{');
         }
         else if (scopes)
         {
@@ -185,7 +174,7 @@ internal sealed class BpftraceRewriter(string text, bool scoped, bool byHand)
 
         if (walks)
         {
-            SkipTo(ref scanner, '{');
+            scanner.SkipTo('{');
             int open = scanner.Position;
             Copy(Math.Min(open + 1, text.Length));
             Insert(" ", open);
@@ -208,93 +197,12 @@ internal sealed class BpftraceRewriter(string text, bool scoped, bool byHand)
         }
     }
 
-    private string ReadAttachPoint(ref BpftraceScanner scanner)
-    {
-        int start = scanner.Position;
-        bool path = false;
-        int colons = 0;
-        while (!scanner.AtEnd && !char.IsWhiteSpace(scanner.Current) && scanner.Current is not ('{' or ','))
-        {
-            if (scanner.SkipText())
-            {
-                continue;
-            }
-
-            if (scanner.Current == ':')
-            {
-                colons++;
-                path = colons == 1 && BpftraceProbe.HasPath(text[start..scanner.Position]);
-            }
-            else if (scanner.Current == '/' && !path)
-            {
-                break;
-            }
-
-            scanner.Position++;
-        }
-
-        return text[start..scanner.Position];
-    }
-
-    /// <summary>Where the slash is that ends a predicate: the one before the body.</summary>
-    private static int EndOfPredicate(BpftraceScanner scanner)
-    {
-        while (!scanner.AtEnd)
-        {
-            if (scanner.SkipComment() || scanner.SkipText())
-            {
-                continue;
-            }
-
-            if (scanner.Current == '/')
-            {
-                BpftraceScanner behind = scanner;
-                behind.Position++;
-                if (behind.Ahead() == '{')
-                {
-                    break;
-                }
-            }
-
-            scanner.Position++;
-        }
-
-        return scanner.Position;
-    }
-
-    private static int EndOfBlock(BpftraceScanner scanner)
-    {
-        SkipTo(ref scanner, '{');
-        int depth = 0;
-        while (!scanner.AtEnd)
-        {
-            if (scanner.SkipComment() || scanner.SkipText())
-            {
-                continue;
-            }
-
-            depth += scanner.Current switch
-            {
-                '{' => 1,
-                '}' => -1,
-                _ => 0,
-            };
-            scanner.Position++;
-            if (depth == 0)
-            {
-                break;
-            }
-        }
-
-        return scanner.Position;
-    }
-
     private bool Has(string word, int start, int end)
     {
         BpftraceScanner scanner = new(text) { Position = start };
         while (scanner.Position < end)
         {
-            if (NextWord(ref scanner) is (int place, string found) && found == word && place < end)
+            if (scanner.TakeWord() is (int place, string found) && found == word && place < end)
             {
                 return true;
             }
@@ -361,7 +269,7 @@ internal sealed class BpftraceRewriter(string text, bool scoped, bool byHand)
 
     private void ReadBlock(ref BpftraceScanner scanner, bool rewrite)
     {
-        int end = EndOfBlock(scanner);
+        int end = scanner.EndOfBlock();
         if (rewrite)
         {
             ReadWords(ref scanner, end);
@@ -375,7 +283,7 @@ internal sealed class BpftraceRewriter(string text, bool scoped, bool byHand)
     {
         while (scanner.Position < end)
         {
-            if (NextWord(ref scanner) is not (int place, string word))
+            if (scanner.TakeWord() is not (int place, string word))
             {
                 continue;
             }
@@ -397,54 +305,6 @@ internal sealed class BpftraceRewriter(string text, bool scoped, bool byHand)
                 _copied = scanner.Position;
             }
         }
-    }
-
-    /// <summary>
-    /// The next name that stands for itself, or a map's with its at sign; null where one step led to none. Members,
-    /// variables and names of types are not names that stand for themselves.
-    /// </summary>
-    private (int Place, string Word)? NextWord(ref BpftraceScanner scanner)
-    {
-        if (scanner.SkipComment() || scanner.SkipText())
-        {
-            return null;
-        }
-
-        int place = scanner.Position;
-        char first = scanner.Current;
-        if (first is '@' or '$' or '.' || (first == '-' && scanner.Next == '>'))
-        {
-            scanner.Position += first == '-' ? 2 : 1;
-            if (first is '.' or '-')
-            {
-                scanner.SkipSpace();
-            }
-
-            scanner.TakeName();
-            return first == '@' ? (place, text[place..scanner.Position]) : null;
-        }
-
-        if (char.IsAsciiDigit(first))
-        {
-            scanner.TakeName();
-            return null;
-        }
-
-        if (!BpftraceScanner.IsNameStart(first))
-        {
-            scanner.Position++;
-            return null;
-        }
-
-        string word = scanner.TakeName().ToString();
-        if (word is "struct" or "union" or "enum")
-        {
-            scanner.SkipSpace();
-            scanner.TakeName();
-            return null;
-        }
-
-        return (place, word);
     }
 
     private void Copy(int end)

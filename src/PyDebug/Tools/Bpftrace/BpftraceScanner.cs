@@ -2,7 +2,7 @@ using System;
 
 namespace PyDebug.Tools.Bpftrace;
 
-/// <summary>Steps over the lexical units of a bpftrace program: white space, comments, texts, names.</summary>
+/// <summary>Steps over the units of a bpftrace program: white space, comments, texts, names, attach points, blocks.</summary>
 internal ref struct BpftraceScanner(string text)
 {
     /// <summary>Where the scanner stands.</summary>
@@ -89,6 +89,151 @@ internal ref struct BpftraceScanner(string text)
         }
 
         return text.AsSpan(start, Position - start);
+    }
+
+    /// <summary>Steps over an attach point and returns it.</summary>
+    public string TakeAttachPoint()
+    {
+        int start = Position;
+        bool path = false;
+        int colons = 0;
+        while (!AtEnd && !char.IsWhiteSpace(Current) && Current is not ('{' or ','))
+        {
+            if (SkipText())
+            {
+                continue;
+            }
+
+            if (Current == ':')
+            {
+                colons++;
+                path = colons == 1 && BpftraceProbe.HasPath(text[start..Position]);
+            }
+            else if (Current == '/' && !path)
+            {
+                break;
+            }
+
+            Position++;
+        }
+
+        return text[start..Position];
+    }
+
+    /// <summary>
+    /// Steps over the next name that stands for itself, or a map's with its at sign; null where one step led to none.
+    /// Members, variables and names of types are not names that stand for themselves.
+    /// </summary>
+    public (int Place, string Word)? TakeWord()
+    {
+        if (SkipComment() || SkipText())
+        {
+            return null;
+        }
+
+        int place = Position;
+        char first = Current;
+        if (first is '@' or '$' or '.' || (first == '-' && Next == '>'))
+        {
+            Position += first == '-' ? 2 : 1;
+            if (first is '.' or '-')
+            {
+                SkipSpace();
+            }
+
+            TakeName();
+            return first == '@' ? (place, text[place..Position]) : null;
+        }
+
+        if (char.IsAsciiDigit(first))
+        {
+            TakeName();
+            return null;
+        }
+
+        if (!IsNameStart(first))
+        {
+            Position++;
+            return null;
+        }
+
+        string word = TakeName().ToString();
+        if (word is "struct" or "union" or "enum")
+        {
+            SkipSpace();
+            TakeName();
+            return null;
+        }
+
+        return (place, word);
+    }
+
+    /// <summary>Steps to a character outside of comments and texts, or to the end.</summary>
+    public void SkipTo(char end)
+    {
+        while (!AtEnd && Current != end)
+        {
+            if (!SkipComment() && !SkipText())
+            {
+                Position++;
+            }
+        }
+    }
+
+    /// <summary>Where the slash is that ends a predicate: the one before the body.</summary>
+    public readonly int EndOfPredicate()
+    {
+        BpftraceScanner scanner = this;
+        while (!scanner.AtEnd)
+        {
+            if (scanner.SkipComment() || scanner.SkipText())
+            {
+                continue;
+            }
+
+            if (scanner.Current == '/')
+            {
+                BpftraceScanner behind = scanner;
+                behind.Position++;
+                if (behind.Ahead() == '{')
+                {
+                    break;
+                }
+            }
+
+            scanner.Position++;
+        }
+
+        return scanner.Position;
+    }
+
+    /// <summary>Where the block ends that begins here or further on.</summary>
+    public readonly int EndOfBlock()
+    {
+        BpftraceScanner scanner = this;
+        scanner.SkipTo('{');
+        int depth = 0;
+        while (!scanner.AtEnd)
+        {
+            if (scanner.SkipComment() || scanner.SkipText())
+            {
+                continue;
+            }
+
+            depth += scanner.Current switch
+            {
+                '{' => 1,
+                '}' => -1,
+                _ => 0,
+            };
+            scanner.Position++;
+            if (depth == 0)
+            {
+                break;
+            }
+        }
+
+        return scanner.Position;
     }
 
     /// <summary>What follows white space and comments.</summary>
