@@ -5,8 +5,6 @@ using System.IO;
 using System.Linq;
 using System.Management.Automation;
 using System.Runtime.ExceptionServices;
-using System.Security.Cryptography;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
@@ -38,7 +36,7 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
 
     private MemrayFiles _files = new(null, null, null);
 
-    private FileInfo? _capture;
+    private MemrayCapture? _capture;
 
     /// <summary>Sessions from <c>Start-PodDebug</c> or <c>Get-PodDebug</c>, also from JSON or CLIXML.</summary>
     [Parameter(
@@ -163,7 +161,7 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
     {
         if (_capture is not null && Session.Length == 0)
         {
-            Run(ReadHereAsync);
+            Run(_capture.ReadHereAsync);
             return;
         }
 
@@ -174,7 +172,7 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
     {
         if (_capture is not null)
         {
-            await ReadThereAsync(run, ct).ConfigureAwait(false);
+            await _capture.ReadThereAsync(run, ct).ConfigureAwait(false);
             return;
         }
 
@@ -231,18 +229,11 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
         };
         ReportPath? keep = KeepCapture ? Check(nameof(Path), Path ?? ".", ".bin") : null;
         ReportPath? html = HtmlPath is not null ? Check(nameof(HtmlPath), HtmlPath, ".html") : null;
-        if (CapturePath is not null)
-        {
-            _capture = new FileInfo(Resolve(CapturePath));
-            if (!_capture.Exists)
-            {
-                throw ErrorFactory.Local(LocalCause.SourceInvalid, $"There is no file '{_capture.FullName}'.");
-            }
-        }
-
         // A file can be read without one; everything else needs it.
         _payload = CapturePath is null ? MemrayPayload.Find() : null;
+        FileInfo? file = CapturePath is null ? null : MemrayCapture.Find(Resolve(CapturePath));
         _files = new MemrayFiles(keep, html, html is null ? null : FindLocal());
+        _capture = file is null ? null : new MemrayCapture(file, _options, _files);
     }
 
     /// <summary>Looks for the memray that draws, which may take the time of several interpreters' start.</summary>
@@ -365,77 +356,6 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
         catch (EngineException e)
         {
             await run.Writer.WriteVerboseAsync(e.Message, ct).ConfigureAwait(false);
-        }
-    }
-
-    private async Task ReadThereAsync(AgentRun run, CancellationToken ct)
-    {
-        MemrayPayload payload = MemrayPayload.Find();
-        JsonObject body = new()
-        {
-            ["capture"] = new JsonObject { ["size"] = _capture!.Length, ["sha256"] = await HashAsync(ct).ConfigureAwait(false) },
-            ["sha256"] = payload.Hashes(),
-        };
-        _options.WriteCaps(body);
-        await run.AskAsync(
-            "memrayRead",
-            body,
-            async (item, stop) =>
-            {
-                MemrayReport? report = MemrayParser.ParseRead(item, _capture.FullName, _capture.Length, DateTime.UtcNow);
-                if (report is not null)
-                {
-                    await WriteReadAsync(run.Writer, report, stop).ConfigureAwait(false);
-                }
-
-                return report is not null;
-            },
-            ct,
-            onFile: null,
-            (need, stop) => (string?)need["name"] == "capture"
-                ? Task.FromResult<Stream?>(_capture.OpenRead())
-                : payload.OpenAsync(need, stop)).ConfigureAwait(false);
-    }
-
-    private async Task ReadHereAsync(PipelineWriter writer, CancellationToken ct)
-    {
-        LocalMemray memray = await LocalMemray.FindAsync(
-            version: null, "-CapturePath without a session", ct).ConfigureAwait(false);
-        using JsonDocument? answer = await memray.ReadAsync(_capture!.FullName, _options, ct).ConfigureAwait(false);
-        MemrayReport report = (answer is null
-            ? null
-            : MemrayParser.ParseRead(answer.RootElement, _capture.FullName, _capture.Length, DateTime.UtcNow))
-            ?? throw ErrorFactory.Local(
-                AgentCause.CaptureInvalid, $"What was made of '{_capture.FullName}' could not be read.");
-        await WriteReadAsync(writer, report, ct).ConfigureAwait(false);
-    }
-
-    private async Task WriteReadAsync(PipelineWriter writer, MemrayReport report, CancellationToken ct)
-    {
-        if (MemrayParser.IsCut(report))
-        {
-            throw ErrorFactory.Local(
-                AgentCause.CaptureInvalid,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"'{_capture!.FullName}' is cut: it ends before the {report.DurationSeconds:0.0} s that it is of."));
-        }
-
-        foreach (string warning in report.Warnings)
-        {
-            await writer.WriteWarningAsync(warning, ct).ConfigureAwait(false);
-        }
-
-        MemrayReport complete = await _files.DrawAsync(report, _capture!.FullName, ct).ConfigureAwait(false);
-        await writer.WriteObjectAsync(complete, ct).ConfigureAwait(false);
-    }
-
-    private async Task<string> HashAsync(CancellationToken ct)
-    {
-        FileStream file = _capture!.OpenRead();
-        await using (file.ConfigureAwait(false))
-        {
-            return Convert.ToHexString(await SHA256.HashDataAsync(file, ct).ConfigureAwait(false)).ToLowerInvariant();
         }
     }
 }

@@ -250,7 +250,7 @@ class Subject:
         os.close(descriptor)
 
     def _rehearsal_failed(self, reason: str, message: str, output: str) -> AgentError:
-        last = reason == "died" and _telling(output) or message
+        last = (_telling(output) if reason == "died" else "") or message
         return AgentError(
             errors.MEMRAY_REHEARSAL,
             f"memray was not started in process {self.pid}: in a rehearsal with the target's interpreter it failed: "
