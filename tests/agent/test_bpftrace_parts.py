@@ -160,18 +160,15 @@ class Parts(unittest.TestCase):
 
 class Cost(unittest.TestCase):
     def test_a_program_that_is_let_go_of_keeps_what_it_cost(self) -> None:
-        files = {"3": (9, 1000, 5), "4": (8, 2000, 7)}
-
-        def content(path: str, **_: Any) -> Any:
-            number, spent, runs = files[path.rsplit("/", 1)[1]]
-            return mock.mock_open(read_data=f"prog_type:\t5\nprog_id:\t{number}\nrun_time_ns:\t{spent}\nrun_cnt:\t{runs}\n")()
+        programs = {3: (9, 1000, 5), 4: (8, 2000, 7)}
+        text = "prog_type:\t5\nprog_id:\t%d\nrun_time_ns:\t%d\nrun_cnt:\t%d\n"
 
         with mock.patch.object(cost, "Kernel"):
             statistics = cost.Statistics()
-        with mock.patch.object(cost.os, "listdir", lambda _: sorted(files)), mock.patch("builtins.open", content):
+        with mock.patch.object(cost, "held", lambda _: [(key, text % programs[key]) for key in sorted(programs)]):
             statistics.read(1)
-            files.pop("4")
-            files["3"] = (9, 3000, 6)
+            programs.pop(4)
+            programs[3] = (9, 3000, 6)
             statistics.read(1)
         self.assertEqual([{"seconds": 2e-6, "runs": 7}, {"seconds": 3e-6, "runs": 6}], statistics.cost)
 

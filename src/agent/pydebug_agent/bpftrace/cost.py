@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any, Dict, List, Optional
 
 from ..timing.bpf import Kernel, KernelRefusal
+from .held import held
 
 _COST = re.compile(r"^run_time_ns:\s*(\d+)$.*^run_cnt:\s*(\d+)$", re.MULTILINE | re.DOTALL)
 
@@ -29,17 +29,7 @@ class Statistics:
         """Read the accounts of the programs that a process holds, while it holds some."""
         if self._kernel is None:
             return
-        directory = f"/proc/{pid}/fdinfo"
-        try:
-            names = os.listdir(directory)
-        except OSError:
-            return
-        for name in names:
-            try:
-                with open(f"{directory}/{name}", encoding="ascii", errors="replace") as file:
-                    text = file.read(4096)
-            except OSError:
-                continue
+        for _, text in held(pid):
             match = _COST.search(text)
             number = re.search(r"^prog_id:\s*(\d+)$", text, re.MULTILINE)
             if match and number:

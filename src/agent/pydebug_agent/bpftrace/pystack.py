@@ -7,7 +7,6 @@ process's number, so that each process's frames are named from its own memory.
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -19,7 +18,6 @@ from ..reader.layouts import NEWEST, Layout
 from ..reader.memory import Denied, Fault, Gone
 from ..reader.target import Target, check_ctypes, gone
 from ..request import Request
-from ..timing import bpf
 from ..timing.attach import Attachment
 from ..timing.bpf import Kernel, KernelRefusal
 from ..timing.machine import Machine
@@ -27,6 +25,7 @@ from ..timing.names import StackNames, telling_words
 from ..timing.records import MIX
 from ..timing.refusals import no_types, refused, too_old
 from ..timing.tls import find_offset
+from .held import held
 
 WORD = "pystack"
 MAP = "@pydebug_frames"
@@ -193,15 +192,10 @@ class PyStacks:
         """Look for the map among what bpftrace has open."""
         if self._map >= 0:
             return
-        for name in os.listdir(f"/proc/{pid}/fdinfo"):
-            try:
-                with open(f"/proc/{pid}/fdinfo/{name}", encoding="ascii", errors="replace") as file:
-                    text = file.read(4096)
-            except OSError:
-                continue
+        for number, text in held(pid):
             if not _MAP_SHAPE.search(text):
                 continue
-            descriptor = self._kernel.take(pid, int(name))
+            descriptor = self._kernel.take(pid, number)
             found, entries = self._kernel.map_name(descriptor)
             if _NAME in found:
                 self._map, self._entries = descriptor, entries

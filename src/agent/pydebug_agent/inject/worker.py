@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 import struct
 import time
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional
 
 from ..proc import Mapping, Proc
 from ..reader.memory import Denied, Fault, Gone, Memory
