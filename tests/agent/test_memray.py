@@ -13,10 +13,11 @@ import tarfile
 import time
 import unittest
 import zlib
+from pathlib import Path
 from typing import Any, Dict, List
 
 from . import pyspy
-from .driver import Agent
+from .driver import Agent, modules
 from .memray_support import (
     LEAKING,
     MACHINE,
@@ -201,6 +202,28 @@ class Reports(Tracked):
                 failed = ask(agent, self.payloads, op="memrayRead", data=spoilt, capture=about)
                 self.assertEqual(["CaptureInvalid"], failed.causes)
                 self.assertEqual(reason, failed.failures[0]["detail"]["reason"])
+
+    def test_without_a_whole_memray_there_is_no_picture_and_nothing_is_done(self) -> None:
+        running = self.target(self.place, "busy")
+        failed = self.ask(running, html=True)
+        self.assertEqual(["ToolUnavailable"], failed.causes)
+        self.assertEqual("memray", failed.failures[0]["detail"]["tool"])
+        self.assertNotIn("memray", Path(f"/proc/{running.pid}/maps").read_text())
+
+    def test_a_picture_that_fails_leaves_report_and_capture(self) -> None:
+        running = self.target(self.place, "busy")
+        name = "pydebug_agent.memray.draw"
+        sources = modules()
+        sources[name] = sources[name].replace("if good and said.strip() == version:", "if True:")
+        with self.debug.agent(sources=sources) as agent:
+            answer = ask(agent, self.payloads, pids=[running.pid], seconds=1.0, html=True, keepCapture=True)
+        self.assertEqual(["ToolFailed"], answer.causes)
+        self.assertIn("memray", answer.failures[0]["message"])
+        report, file, end = answer.results
+        self.assertEqual(("memray", "file", "fileEnd"), (report["kind"], file["kind"], end["kind"]))
+        self.assertEqual(("capture", "capture"), (file["file"], end["file"]))
+        self.assertEqual(hashlib.sha256(answer.content).hexdigest(), end["sha256"])
+        self.assertGreater(report["report"]["totals"]["allocations"], 0)
 
     def test_every_mode(self) -> None:
         running = self.target(self.place, "idle")

@@ -4,7 +4,6 @@ using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
-using System.Runtime.ExceptionServices;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
@@ -93,7 +92,7 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
     [ValidateNotNullOrEmpty]
     public string? Path { get; set; }
 
-    /// <summary>The file, or a folder, for memray's own flame graph, drawn by a memray on this machine.</summary>
+    /// <summary>The file, or a folder, for memray's own flame graph, drawn where there is a whole memray.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? HtmlPath { get; set; }
@@ -216,6 +215,12 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
             throw ErrorFactory.Local(LocalCause.ParameterInvalid, "-Path belongs to -KeepCapture.");
         }
 
+        ReportPath? keep = KeepCapture ? Check(nameof(Path), Path ?? ".", ".bin") : null;
+        ReportPath? html = HtmlPath is not null ? Check(nameof(HtmlPath), HtmlPath, ".html") : null;
+        // A file can be read without one; everything else needs it.
+        _payload = CapturePath is null ? MemrayPayload.Find() : null;
+        FileInfo? file = CapturePath is null ? null : MemrayCapture.Find(Resolve(CapturePath));
+        _files = new MemrayFiles(keep, html, html is null ? null : FindLocal());
         _options = new MemrayOptions
         {
             DurationSeconds = DurationSeconds,
@@ -223,37 +228,20 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
             PythonAllocators = PythonAllocators,
             Aggregate = Aggregate,
             MaximumCaptureBytes = MaximumCaptureBytes,
-            KeepCapture = KeepCapture || HtmlPath is not null,
+            KeepCapture = _files.NeedCapture,
+            Html = _files.IsDrawnThere,
             MaximumStackCount = MaximumStackCount,
             Depth = Depth,
         };
-        ReportPath? keep = KeepCapture ? Check(nameof(Path), Path ?? ".", ".bin") : null;
-        ReportPath? html = HtmlPath is not null ? Check(nameof(HtmlPath), HtmlPath, ".html") : null;
-        // A file can be read without one; everything else needs it.
-        _payload = CapturePath is null ? MemrayPayload.Find() : null;
-        FileInfo? file = CapturePath is null ? null : MemrayCapture.Find(Resolve(CapturePath));
-        _files = new MemrayFiles(keep, html, html is null ? null : FindLocal());
         _capture = file is null ? null : new MemrayCapture(file, _options, _files);
     }
 
-    /// <summary>Looks for the memray that draws, which may take the time of several interpreters' start.</summary>
-    private LocalMemray FindLocal()
+    /// <summary>Looks for a memray here that draws, which may take the time of several interpreters' start.</summary>
+    private LocalMemray? FindLocal()
     {
         LocalMemray? found = null;
-        ExceptionDispatchInfo? failure = null;
-        Run(async (_, ct) =>
-        {
-            try
-            {
-                found = await LocalMemray.FindAsync(_payload?.Version, "-HtmlPath", ct).ConfigureAwait(false);
-            }
-            catch (PyDebugException e)
-            {
-                failure = ExceptionDispatchInfo.Capture(e);
-            }
-        });
-        failure?.Throw();
-        return found!;
+        Run(async (_, ct) => found = await LocalMemray.FindAsync(_payload?.Version, ct).ConfigureAwait(false));
+        return found;
     }
 
     private ReportPath Check(string parameter, string path, string extension)

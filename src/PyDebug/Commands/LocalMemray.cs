@@ -49,12 +49,10 @@ internal sealed class LocalMemray
 
     /// <summary>Finds a Python with memray: that of the program memray on PATH, else python3 or python.</summary>
     /// <param name="version">The version that wrote the captures; null for any.</param>
-    /// <param name="purpose">The parameter that needs it.</param>
     /// <param name="ct">Stops the search.</param>
-    /// <exception cref="PyDebugException">There is none of that version.</exception>
-    public static async Task<LocalMemray> FindAsync(string? version, string purpose, CancellationToken ct)
+    /// <returns>Null where there is none of that version.</returns>
+    public static async Task<LocalMemray?> FindAsync(string? version, CancellationToken ct)
     {
-        List<string> others = [];
         foreach (string python in Interpreters())
         {
             (int ExitCode, byte[] Output, string Error)? ran =
@@ -69,20 +67,9 @@ internal sealed class LocalMemray
             {
                 return new LocalMemray(python, found);
             }
-
-            others.Add(found);
         }
 
-        string wanted = version is null ? "memray" : $"memray {version}";
-        string has = others.Count == 0 ? "none was found" : $"it has {string.Join(", ", others.Distinct())}";
-        throw ErrorFactory.Local(
-            AgentCause.ToolUnavailable,
-            $"{purpose} needs a whole {wanted} on this machine, and {has}.",
-            detail: new Dictionary<string, string>
-            {
-                ["advice"] = $"pip install {wanted.Replace(" ", "==", StringComparison.Ordinal)} has it; without it "
-                    + "Export-StackProfile draws the report. Nothing was done.",
-            });
+        return null;
     }
 
     /// <summary>Draws memray's own flame graph of what was not freed.</summary>

@@ -14,11 +14,19 @@ namespace PyDebug.Commands;
 /// </summary>
 internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistory history) : IDisposable
 {
+    /// <summary>What the agent calls memray's own flame graph.</summary>
+    private const string Picture = "html";
+
     private MemrayReport? _pending;
 
     private LocalFile? _file;
 
     private string _path = "";
+
+    private bool _keepsCapture;
+
+    /// <summary>Where reports are written to.</summary>
+    public PipelineWriter Writer => run.Writer;
 
     /// <summary>Whether a process ended while it was tracked.</summary>
     public bool HasLost { get; private set; }
@@ -31,15 +39,31 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
             case "memray":
                 await FlushAsync(ct).ConfigureAwait(false);
                 return await TakeAsync(MemrayParser.Parse(item, run.Session, DateTime.UtcNow), ct).ConfigureAwait(false);
+            case "file":
+                await ReceiveAsync(item.Text("file") == Picture ? files.CreatePicture : files.Create, ct)
+                    .ConfigureAwait(false);
+                return true;
             case "fileEnd":
-                await CompleteAsync(item.Long("size"), item.Text("sha256"), ct).ConfigureAwait(false);
+                bool picture = item.Text("file") == Picture;
+                await CompleteAsync(picture, item.Long("size"), item.Text("sha256"), ct).ConfigureAwait(false);
                 return true;
             default:
                 return false;
         }
     }
 
-    /// <summary>Takes a part of the capture.</summary>
+    /// <summary>Holds a report back until the files that belong to it have come: a picture first, then the capture.</summary>
+    public async Task HoldAsync(MemrayReport report, bool keepsCapture, CancellationToken ct)
+    {
+        _pending = report;
+        _keepsCapture = keepsCapture;
+        if (!files.IsDrawnThere && !keepsCapture)
+        {
+            await FlushAsync(ct).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Takes a part of a file.</summary>
     public async ValueTask OnFileAsync(ReadOnlyMemory<byte> chunk, CancellationToken ct)
     {
         if (_file is not LocalFile file)
@@ -87,34 +111,40 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
             await run.Writer.WriteWarningAsync($"{run.Session.Target()}: {warning}", ct).ConfigureAwait(false);
         }
 
-        _pending = report;
-        if (!files.NeedCapture)
+        await HoldAsync(report, files.NeedCapture, ct).ConfigureAwait(false);
+        return true;
+    }
+
+    private delegate LocalFile Creation(MemrayReport report, out string path);
+
+    private async Task ReceiveAsync(Creation create, CancellationToken ct)
+    {
+        if (_pending is not MemrayReport report)
         {
-            await FlushAsync(ct).ConfigureAwait(false);
-            return true;
+            return;
         }
 
         try
         {
-            _file = files.Create(report, out _path);
+            _file = create(report, out _path);
         }
         catch (PyDebugException e)
         {
             await run.Writer.WriteErrorAsync(e.ErrorRecord, ct).ConfigureAwait(false);
         }
-
-        return true;
     }
 
-    private async Task CompleteAsync(long? size, string? sha256, CancellationToken ct)
+    private async Task CompleteAsync(bool picture, long? size, string? sha256, CancellationToken ct)
     {
         if (_file is LocalFile file && _pending is MemrayReport report)
         {
             try
             {
                 file.Publish(size, sha256);
-                _pending = report with { CaptureBytes = size ?? report.CaptureBytes };
-                _pending = await files.CompleteAsync(_pending, _path, ct).ConfigureAwait(false);
+                _pending = picture
+                    ? report with { HtmlPath = _path }
+                    : await files.CompleteAsync(report with { CaptureBytes = size ?? report.CaptureBytes }, _path, ct)
+                        .ConfigureAwait(false);
             }
             catch (PyDebugException e)
             {
@@ -122,7 +152,11 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
             }
         }
 
-        await FlushAsync(ct).ConfigureAwait(false);
+        DropFile();
+        if (!picture || !_keepsCapture)
+        {
+            await FlushAsync(ct).ConfigureAwait(false);
+        }
     }
 
     private void DropFile()

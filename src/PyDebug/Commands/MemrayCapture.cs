@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Security.Cryptography;
@@ -39,42 +40,70 @@ internal sealed class MemrayCapture(FileInfo file, MemrayOptions options, Memray
             ["sha256"] = payload.Hashes(),
         };
         options.WriteCaps(body);
-        await run.AskAsync(
-            "memrayRead",
-            body,
-            async (item, stop) =>
+        using MemrayAnswer answer = new(run, files, MemrayHistory.Shared);
+        try
+        {
+            await run.AskAsync(
+                "memrayRead",
+                body,
+                async (item, stop) => item.Text("kind") == "memrayRead"
+                    ? await TakeAsync(item, answer, stop).ConfigureAwait(false)
+                    : await answer.OnResultAsync(item, stop).ConfigureAwait(false),
+                ct,
+                answer.OnFileAsync,
+                (need, stop) => (string?)need["name"] == "capture"
+                    ? Task.FromResult<Stream?>(file.OpenRead())
+                    : payload.OpenAsync(need, stop)).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (!ct.IsCancellationRequested)
             {
-                MemrayReport? report = MemrayParser.ParseRead(item, file.FullName, file.Length, DateTime.UtcNow);
-                if (report is not null)
-                {
-                    await WriteAsync(run.Writer, report, stop).ConfigureAwait(false);
-                }
-
-                return report is not null;
-            },
-            ct,
-            onFile: null,
-            (need, stop) => (string?)need["name"] == "capture"
-                ? Task.FromResult<Stream?>(file.OpenRead())
-                : payload.OpenAsync(need, stop)).ConfigureAwait(false);
+                await answer.FlushAsync(ct).ConfigureAwait(false);
+            }
+        }
     }
 
     /// <summary>Lets a memray on this machine read it, and writes the report.</summary>
     /// <exception cref="PyDebugException">There is none, or it cannot be read.</exception>
     public async Task ReadHereAsync(PipelineWriter writer, CancellationToken ct)
     {
-        LocalMemray memray = await LocalMemray.FindAsync(
-            version: null, "-CapturePath without a session", ct).ConfigureAwait(false);
+        LocalMemray memray = await LocalMemray.FindAsync(version: null, ct).ConfigureAwait(false)
+            ?? throw ErrorFactory.Local(
+                AgentCause.ToolUnavailable,
+                "-CapturePath without a session needs a whole memray on this machine, and none was found.",
+                detail: new Dictionary<string, string>
+                {
+                    ["advice"] = "A session of any pod whose Python is of the capture's version reads it, too; "
+                        + "pip install memray has one here.",
+                });
         using JsonDocument? answer = await memray.ReadAsync(file.FullName, options, ct).ConfigureAwait(false);
         MemrayReport report = (answer is null
             ? null
             : MemrayParser.ParseRead(answer.RootElement, file.FullName, file.Length, DateTime.UtcNow))
             ?? throw ErrorFactory.Local(
                 AgentCause.CaptureInvalid, $"What was made of '{file.FullName}' could not be read.");
-        await WriteAsync(writer, report, ct).ConfigureAwait(false);
+        await WarnAsync(writer, report, ct).ConfigureAwait(false);
+        MemrayReport complete = await files.DrawAsync(report, file.FullName, ct).ConfigureAwait(false);
+        await writer.WriteObjectAsync(complete, ct).ConfigureAwait(false);
     }
 
-    private async Task WriteAsync(PipelineWriter writer, MemrayReport report, CancellationToken ct)
+    private async ValueTask<bool> TakeAsync(JsonElement item, MemrayAnswer answer, CancellationToken ct)
+    {
+        MemrayReport? report = MemrayParser.ParseRead(item, file.FullName, file.Length, DateTime.UtcNow);
+        if (report is null)
+        {
+            return false;
+        }
+
+        await WarnAsync(answer.Writer, report, ct).ConfigureAwait(false);
+        MemrayReport complete = await files.DrawAsync(report, file.FullName, ct).ConfigureAwait(false);
+        await answer.HoldAsync(complete, keepsCapture: false, ct).ConfigureAwait(false);
+        return true;
+    }
+
+    /// <summary>Refuses a report of a capture that is cut, and says what is to be said of others.</summary>
+    private async Task WarnAsync(PipelineWriter writer, MemrayReport report, CancellationToken ct)
     {
         if (MemrayParser.IsCut(report))
         {
@@ -89,9 +118,6 @@ internal sealed class MemrayCapture(FileInfo file, MemrayOptions options, Memray
         {
             await writer.WriteWarningAsync(warning, ct).ConfigureAwait(false);
         }
-
-        MemrayReport complete = await files.DrawAsync(report, file.FullName, ct).ConfigureAwait(false);
-        await writer.WriteObjectAsync(complete, ct).ConfigureAwait(false);
     }
 
     private async Task<string> HashAsync(CancellationToken ct)

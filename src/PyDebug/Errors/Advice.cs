@@ -83,6 +83,13 @@ internal static class Advice
             ? "pystack is the stack of a CPython 3.11 or later with the GIL; ustack is the native one, of any process."
             : null;
 
+    /// <summary>Where a whole memray is to be had; null where it is not that which is missing.</summary>
+    public static string? ForMemray(FailureFacts facts)
+        => facts.Detail("tool") == "memray"
+            ? $"pip install memray=={facts.Detail("version") ?? "VERSION"} has it, here or in an image for Start-PodDebug "
+                + "-Image. Without it Export-StackProfile draws the report. Nothing was done."
+            : null;
+
     private static bool IsBpftrace(FailureFacts facts) => facts.Detail("tool") == "bpftrace";
 
     /// <summary>What would let the kernel's sampler be used, by the cause found; empty where nothing would.</summary>

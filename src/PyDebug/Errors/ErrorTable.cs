@@ -189,7 +189,7 @@ internal static class ErrorTable
         [AgentCause.ToolFailed] = new(ErrorId.ToolFailed, ErrorCategory.InvalidResult,
             _ => "The tool's own words are in the message."),
         [AgentCause.ToolUnavailable] = new(ErrorId.ToolUnavailable, ErrorCategory.NotInstalled,
-            f => f.Detail("advice") ?? (Advice.ForBpftrace(AgentCause.ToolUnavailable, f) is { Length: > 0 } advice
+            f => f.Detail("advice") ?? Advice.ForMemray(f) ?? (Advice.ForBpftrace(AgentCause.ToolUnavailable, f) is { Length: > 0 } advice
                 ? advice
                 : "Build the module where the tool's wheel can be had: PIP_FIND_LINKS names a folder that has it. "
                     + "Get-PyStack needs no tool.")),

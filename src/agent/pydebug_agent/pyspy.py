@@ -9,19 +9,18 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from . import pyspy_messages as messages
 from . import pyspy_options as options
-from .digest import sha256
 from .errors import TOOL_FAILED, AgentError
 from .payload import Executable, obtain
 from .processes import Processes
 from .request import Request
 from .scratch import nameless_file
+from .sending import send_file
 from .tools import Tool, Tools
 
 _NAME = "py-spy"
 _DUMP_SECONDS = 60.0
 _START_SECONDS = 30.0
 _END_SECONDS = 15.0
-_CHUNK = 1 << 18
 
 
 class _Run:
@@ -277,16 +276,7 @@ class _Session:
                 "format": form,
             }
         )
-        digest = sha256()
-        offset = 0
-        while offset < size:
-            chunk = os.pread(run.output, min(_CHUNK, size - offset), offset)
-            if not chunk:
-                break
-            digest.update(chunk)
-            request.channel.send("F", chunk)
-            offset += len(chunk)
-        request.result({"kind": "fileEnd", "pid": run.pid, "sha256": digest.hexdigest(), "size": offset})
+        send_file(request, run.output, size, {"pid": run.pid})
 
     def _drop(self, runs: Sequence[_Run]) -> None:
         for run in runs:

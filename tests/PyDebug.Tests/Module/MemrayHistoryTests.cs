@@ -99,7 +99,7 @@ public sealed class MemrayHistoryTests
         JsonObject body = [];
         options.Write(body);
         Assert.Equal(
-            """{"seconds":5,"native":true,"pythonAllocators":false,"aggregate":true,"maximumBytes":2097152,"keepCapture":true,"stacks":5000,"depth":128}""",
+            """{"seconds":5,"native":true,"pythonAllocators":false,"aggregate":true,"maximumBytes":2097152,"keepCapture":true,"html":false,"stacks":5000,"depth":128}""",
             body.ToJsonString());
         Assert.Equal(
             "run memray 1.20.0, native, aggregated, for 5 s inside (pause about 10 ms, memory about 9 MiB, 1.2 to 2.3 times "

@@ -20,6 +20,9 @@ internal sealed record MemrayOptions
     /// <summary>Whether the capture is to be brought here.</summary>
     public bool KeepCapture { get; init; }
 
+    /// <summary>Whether memray's own picture is to be drawn in the debug container.</summary>
+    public bool Html { get; init; }
+
     public int MaximumStackCount { get; init; } = 5000;
 
     public int Depth { get; init; } = 128;
@@ -51,9 +54,10 @@ internal sealed record MemrayOptions
         WriteCaps(body);
     }
 
-    /// <summary>Writes the caps of a report.</summary>
+    /// <summary>Writes what a report is to hold, and what is to be made besides.</summary>
     public void WriteCaps(JsonObject body)
     {
+        body["html"] = Html;
         body["stacks"] = MaximumStackCount;
         body["depth"] = Depth;
     }

@@ -20,6 +20,7 @@ class Options(NamedTuple):
     aggregate: bool
     maximum: int
     keep: bool
+    html: bool
     rehearse_only: bool
     stacks: int
     depth: int
@@ -43,6 +44,7 @@ def options_of(request: Request) -> Options:
         aggregate=request.flag("aggregate"),
         maximum=int(request.number("maximumBytes", _LARGEST_CAPTURE, 1 << 20, 1 << 40)),
         keep=request.flag("keepCapture"),
+        html=request.flag("html"),
         rehearse_only=request.flag("rehearseOnly"),
         stacks=int(request.number("stacks", 5000, 1, 20000)),
         depth=int(request.number("depth", 128, 1, 512)),

@@ -15,6 +15,8 @@ from ..payload import obtain
 from ..processes import Processes
 from ..request import Request
 from ..scratch import nameless_file, write_all
+from ..sending import send_file
+from .draw import Drawer
 from .interpreters import reader_interpreter
 from .options import Options, hashes_of, options_of, target_pids
 from .people import person_of
@@ -28,7 +30,6 @@ _TELL_SECONDS = 1.0
 _LAST_ROOM = 6 << 20
 _LAST_SECONDS = 3.0
 _GROWTH_SECONDS = 3.0
-_CHUNK = 1 << 18
 _LARGEST_UPLOAD = 4 << 30
 
 
@@ -46,12 +47,15 @@ class _Run:
         self._options = options
         self._found = found
         self._subjects: List[Subject] = []
+        self._drawer: Optional[Drawer] = None
 
     def run(self, pids: List[int]) -> None:
         """Track all processes over the same seconds."""
         request = self._request
         request.channel.at_loss(self._drop)
         try:
+            if self._options.html:
+                self._drawer = Drawer(request, VERSION)
             ready = [pid for pid in pids if self._made_ready(pid)]
             if self._options.rehearse_only or not ready:
                 return
@@ -200,8 +204,7 @@ class _Run:
                 "report": report,
             }
         )
-        if self._options.keep:
-            self._send(subject)
+        self._hand_over(subject)
 
     def _warn(self, subject: Subject) -> None:
         warn = self._request.channel.warn
@@ -217,33 +220,43 @@ class _Run:
         elif subject.ended == "tracker":
             warn("TrackerEnded", f"The tracker in process {pid} ended by itself: the report is what was captured.", pid)
 
-    def _send(self, subject: Subject) -> None:
+    def _hand_over(self, subject: Subject) -> None:
+        """Send the files that were asked for besides the report."""
+        if not self._options.keep and self._drawer is None:
+            return
         assert subject.place is not None
-        descriptor = subject.place.open_capture()
-        if descriptor is None:
+        capture = subject.place.open_capture()
+        if capture is None:
             raise invalid(subject.pid, "missing", "it is gone")
         try:
-            size = os.fstat(descriptor).st_size
-            digest = sha256()
-            offset = 0
-            told = time.monotonic()
-            while offset < size:
-                self._request.channel.check()
-                chunk = os.pread(descriptor, min(_CHUNK, size - offset), offset)
-                if not chunk:
-                    break
-                digest.update(chunk)
-                self._request.channel.send("F", chunk)
-                offset += len(chunk)
-                if time.monotonic() - told >= _TELL_SECONDS:
-                    told = time.monotonic()
-                    sent = f"{_amount(offset)} of {_amount(size)} sent"
-                    self._tell("send", self._options.seconds, sent, subject.pid, offset)
-            self._request.result(
-                {"kind": "fileEnd", "pid": subject.pid, "sha256": digest.hexdigest(), "size": offset}
-            )
+            if self._drawer is not None:
+                # Without a picture the capture is worth having all the same.
+                with self._request.guarded(subject.pid):
+                    self._tell("read", self._options.seconds, "Drawing the capture", subject.pid)
+                    page = self._drawer.draw(capture)
+                    try:
+                        self._send(page, "html", subject.pid)
+                    finally:
+                        os.close(page)
+            if self._options.keep:
+                self._send(capture, "capture", subject.pid)
         finally:
-            os.close(descriptor)
+            os.close(capture)
+
+    def _send(self, descriptor: int, file: str, pid: int) -> None:
+        told = time.monotonic()
+        size = os.fstat(descriptor).st_size
+
+        def tell(sent: int) -> None:
+            nonlocal told
+            if time.monotonic() - told >= _TELL_SECONDS:
+                told = time.monotonic()
+                text = f"{_amount(sent)} of {_amount(size)} sent"
+                self._tell("send", self._options.seconds, text, pid, sent)
+
+        about = {"file": file, "pid": pid}
+        self._request.result({"kind": "file", **about})
+        send_file(self._request, descriptor, size, about, tell)
 
     def _tell(self, phase: str, done: float, text: str, pid: Any = None, size: int = 0) -> None:
         self._request.channel.send_json(
@@ -263,6 +276,8 @@ class _Run:
             subject.abandon()
         for subject in self._subjects:
             subject.close()
+        if self._drawer is not None:
+            self._drawer.close()
 
     def _drop(self) -> None:
         for subject in self._subjects:
@@ -308,6 +323,7 @@ def memray_read(request: Request) -> None:
             f"There is no memray for the debug container's Python 3.{minor} on {machine} in this build.",
             detail={"reason": reason, "found": f"3.{minor}" if machine in hashes else machine},
         )
+    drawer = Drawer(request, VERSION) if options.html else None
     person = person_of(os.getpid(), request.proc)
     payload = obtain(request, f"memray-{kind}", {machine: hashes[machine][kind]})
     place: Optional[Place] = None
@@ -321,11 +337,21 @@ def memray_read(request: Request) -> None:
         assert interpreter is not None
         report = read_report(request, interpreter, place, descriptor, options.stacks, options.depth, None)
         request.result({"kind": "memrayRead", "memray": VERSION, "report": report})
+        if drawer is not None:
+            page = drawer.draw(descriptor)
+            about = {"file": "html", "pid": None}
+            try:
+                request.result({"kind": "file", **about})
+                send_file(request, page, os.fstat(page).st_size, about)
+            finally:
+                os.close(page)
     finally:
         os.close(descriptor)
         os.close(payload.descriptor)
         if place is not None:
             place.close()
+        if drawer is not None:
+            drawer.close()
 
 
 def _receive(request: Request, descriptor: int, size: int, wanted: str) -> None:
