@@ -163,16 +163,6 @@ def on_each_python(wanted: Callable[[Python], bool] = lambda _: True) -> Callabl
     return decorate
 
 
-def one_of(times: int, measure: Callable[[], None]) -> None:
-    """Measure until it comes out as it should: where others use the machine, a measurement may be disturbed."""
-    for _ in range(times - 1):
-        try:
-            return measure()
-        except AssertionError as error:
-            print("measured once more: %s" % error, file=sys.stderr)
-    measure()
-
-
 def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
     """Poll a condition until it is true; return its value."""
     deadline = time.monotonic() + seconds

@@ -7,7 +7,7 @@ import time
 import unittest
 from typing import Any, Dict, List, Tuple
 
-from .reader_support import Python, ReaderTest, Running, on_each_python, one_of, pythons
+from .reader_support import Python, ReaderTest, on_each_python, pythons
 from .timing_support import record, record_all, sampled
 
 from pydebug_agent.errors import AgentError
@@ -54,9 +54,6 @@ class Exact(ReaderTest):
     @on_each_python(sampled)
     def test_each_wait_is_counted_with_its_length(self, python: Python) -> None:
         target = self.start(python, "waits.py")
-        one_of(3, lambda: self._compare(target))
-
-    def _compare(self, target: Running) -> None:
         said: List[Any] = []
 
         def mark() -> None:
