@@ -123,6 +123,19 @@ try {
         . Show-Step '' {
             $s | Invoke-Bpftrace -DurationSeconds 3 -Program 'profile:hz:99 { @samples[comm, tid] = count(); }'
         }
+        Push-Location (Join-Path $PSScriptRoot '../out')
+        . Show-Step 'Which Python code is at a probe, and what that cost' {
+            $s | Get-PyProcess |
+                Invoke-Bpftrace -Program 'tracepoint:syscalls:sys_enter_futex { @[pystack] = count(); }' -DurationSeconds 3 |
+                Tee-Object -Variable futexes | Sort-Object Value -Descending | Select-Object -First 3
+        }
+        . Show-Step '' {
+            $futexes[0].Cost
+        }
+        . Show-Step '' {
+            $futexes | Export-StackProfile -Path futexes.svg -Force -PassThru | Select-Object Name, Length
+        }
+        Pop-Location
     }
     else {
         Write-Host "`n# SKIPPED: bpftrace. The tools image was not made here, or this kernel has no BTF."
@@ -155,7 +168,7 @@ try {
         }
     }
     else {
-        Write-Host "`n# SKIPPED: memray. No wheel of it was found when the module was built."
+        Write-Host "`n# SKIPPED: memray. None for the application's Python, 3.13, was found when the module was built."
     }
     . Show-Step 'What was started, and its end' {
         Get-PodDebug -AllNamespaces
