@@ -35,6 +35,7 @@ _LARGEST_IN_MEMORY = 256 << 20
 RUNTIME = ["libstdc++.so.6", "libgcc_s.so.1", "libdl.so.2"]
 _BEGIN_SECONDS, _START_SECONDS, _STOP_SECONDS = 20.0, 30.0, 30.0
 _GIVE_UP_SECONDS = 3.0
+_EXIT_SECONDS = 2.0
 _REHEARSAL_SECONDS = 30.0
 _TRACKER_EXTRA = 120.0
 _LARGEST_REPORT = 15 << 20
@@ -301,7 +302,19 @@ class Subject:
         assert self.control is not None
         self.control.next()
         if self.control.ended or not self._proc.exists(self.pid):
-            self._finish("exited" if not self._proc.exists(self.pid) else "tracker")
+            self._finish("exited")
+            if self._lives_on():
+                self.ended = "tracker"
+
+    def _lives_on(self) -> bool:
+        """Say whether the process goes on without its tracker, which ends a moment before an interpreter does."""
+        until = time.monotonic() + _EXIT_SECONDS
+        while self._proc.exists(self.pid):
+            if time.monotonic() > until:
+                return True
+            self._request.channel.check()
+            time.sleep(0.02)
+        return False
 
     @property
     def captured(self) -> int:
