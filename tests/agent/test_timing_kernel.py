@@ -68,7 +68,7 @@ class Waits(ReaderTest):
 
         # Some 1,000 looks, whatever they take of a processor: the error of a share of 90 % is one point.
         sampler = KernelSampler(rate=199.0, wait_rate=199.0)
-        with mock.patch.object(kernel, "_LARGEST_SHARE", 0.25):
+        with mock.patch.multiple(kernel, _LARGEST_SHARE=0.12, _SMALLEST_SHARE=0.12):
             recording = record_all([target.pid], 5.0, mark, sampler)[target.pid]
         self.assertGreater(max(times.reads for times in recording.threads.values()), 500)
         mark()

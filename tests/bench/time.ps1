@@ -8,8 +8,8 @@ $script:RequestLoop = Get-Content -Raw -LiteralPath (Join-Path $PSScriptRoot 're
 
 function New-RequestLoop {
     # A pod that serves requests with so many context switches a second; gives its name once it serves.
-    param([string] $Namespace, [int] $Switches, [int] $Threads = 8)
-    $command = 'python3', '-u', '-c', $script:RequestLoop, $Switches, $Threads
+    param([string] $Namespace, [int] $Switches, [int] $Threads, [int] $Processor)
+    $command = 'python3', '-u', '-c', $script:RequestLoop, $Switches, $Threads, $Processor
     return New-TestPod -Namespace $Namespace -Image 'py313' -Command $command -ReadyLog '"requests"'
 }
 
@@ -58,8 +58,8 @@ function Invoke-Way {
 function Measure-TimeCost {
     # One rate of switches: rounds of all ways in random order, each against the same round's window of nothing.
     param([string] $Namespace, [int] $Switches, [int] $Threads, [int] $Runs)
-    $pod = New-RequestLoop $Namespace $Switches $Threads
-    $beside = New-RequestLoop $Namespace 50000
+    $pod = New-RequestLoop $Namespace $Switches $Threads 0
+    $beside = New-RequestLoop $Namespace 50000 8 1
     $ratios = @{}
     $shares = @{}
     $rates = @()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..reader.layouts import Layout
 from . import bpf, records
@@ -124,7 +124,7 @@ class Attachment:
         )
         link = kernel.task_link(program, pid)
         try:
-            kernel.iterate(link)
+            kernel.iterator(link)()
         finally:
             kernel.drop(link)
             kernel.drop(program)
@@ -176,13 +176,9 @@ class Attachment:
             self._kernel.update(self.maps.targets, key, data[:place] + struct.pack("<Q", now) + data[place + 8 :])
         return entry
 
-    def link(self, pid: int) -> int:
-        """Bind the iterator to a process."""
-        return self._kernel.task_link(self._iterator, pid)
-
-    def look(self, link: int) -> None:
-        """Look at each thread of a process once."""
-        self._kernel.iterate(link)
+    def looks(self, pid: int) -> Callable[[], None]:
+        """Bind the iterator to a process; return what looks at each of its threads once."""
+        return self._kernel.iterator(self._kernel.task_link(self._iterator, pid))
 
     def start_clocks(self, period: int) -> None:
         """Sample what runs on each processor each ``period`` nanoseconds."""

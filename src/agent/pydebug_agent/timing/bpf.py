@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 # By machine: bpf, perf_event_open.
 _NUMBERS = {"x86_64": (321, 298), "aarch64": (280, 241)}
@@ -172,14 +172,25 @@ class Kernel:
         attribute = struct.pack("<IIIIQI", program, 0, ATTACH_ITERATOR, 0, self._ctypes.addressof(information), 16)
         return self._descriptor(_LINK_CREATE, attribute, "BPF_LINK_CREATE")
 
-    def iterate(self, link: int) -> None:
-        """Let an iterator pass over its threads once."""
-        descriptor = self._descriptor(_ITERATOR_CREATE, struct.pack("<II", link, 0), "BPF_ITER_CREATE")
-        try:
-            while os.read(descriptor, 4096):
-                pass
-        finally:
-            self.drop(descriptor)
+    def iterator(self, link: int) -> Callable[[], None]:
+        """Return what lets an iterator pass over its threads once.
+
+        It is called often, after the target had the processor: it touches as little memory as it can.
+        """
+        buffer = self._ctypes.create_string_buffer(struct.pack("<II", link, 0), _ATTRIBUTE_BYTES)
+        call, number, read, close = self._libc.syscall, self._bpf, os.read, os.close
+
+        def iterate() -> None:
+            descriptor = call(number, _ITERATOR_CREATE, buffer, _ATTRIBUTE_BYTES)
+            if descriptor < 0:
+                raise KernelRefusal(self._ctypes.get_errno(), "BPF_ITER_CREATE")
+            try:
+                while read(descriptor, 4096):
+                    pass
+            finally:
+                close(descriptor)
+
+        return iterate
 
     def take(self, pid: int, descriptor: int) -> int:
         """Return a descriptor of our own for what a child of ours has open."""

@@ -30,9 +30,7 @@ class IteratorProgram(Program):
         self.set(R8, Reg(R0))
         self.call(NOW)
         self.store(R8, THREAD["time"], Reg(R0))
-        self.counters(R8, "")
-        self.name_thread(R8)
-        self._look("reads")
+        self._one_more(R8, "reads")
         # The turns, whether it is on a processor, all that is read, and the turns again.
         self.copy(R10, TURNS, R6, self.machine.turns)
         self.load(R1, R6, task["on_cpu"], 4)
@@ -41,6 +39,8 @@ class IteratorProgram(Program):
         self.store(R10, RUN_STATE, Reg(R1))
         self._same_as_before()
         self.label("look")
+        self.counters(R8, "")
+        self.name_thread(R8)
         self.walk()
         self.find_reason()
         self.load(R1, R10, TURNS)
@@ -51,10 +51,15 @@ class IteratorProgram(Program):
             self._open_first()
         self.add_sample("out")
         self.label("running")
-        self._look("on_cpu")
+        self.counters(R8, "")
+        self.name_thread(R8)
+        self._one_more(R8, "on_cpu")
         self.jump("out")
         self.label("moved")
-        self._look("moved")
+        # Looked up anew: the walk may sleep, and the thread end and its entry be another's meanwhile.
+        self.lookup(self.maps.threads, R7, RECORD_KEY)
+        self.jump_if(R0, "==", 0, "out")
+        self._one_more(R0, "moved")
         self.jump("out")
         self.label("full")
         self.count_one("lost")
@@ -63,7 +68,7 @@ class IteratorProgram(Program):
         return self.code()
 
     def _same_as_before(self) -> None:
-        """A thread that has not run since it was last proven is where it was. R8 is its entry."""
+        """A thread that has not run since it was last proven is where it was, as are its counters. R8 is its entry."""
         self.jump_if(R1, "==", 0, "look")
         self.load(R1, R10, TURNS)
         self.load(R2, R8, THREAD["proven_turns"])
@@ -94,12 +99,7 @@ class IteratorProgram(Program):
         self.copy(R0, THREAD["proven_reason"], R7, RECORD_KEY + KEY_REASON)
         self.label(gone)
 
-    def _look(self, name: str) -> None:
-        # Looked up each time: the walk may sleep, and the thread end and its entry be another's meanwhile.
-        gone = self.fresh("gone")
-        self.lookup(self.maps.threads, R7, RECORD_KEY)
-        self.jump_if(R0, "==", 0, gone)
-        self.load(R2, R0, THREAD[name])
+    def _one_more(self, entry: int, name: str) -> None:
+        self.load(R2, entry, THREAD[name])
         self.do("+", R2, 1)
-        self.store(R0, THREAD[name], Reg(R2))
-        self.label(gone)
+        self.store(entry, THREAD[name], Reg(R2))

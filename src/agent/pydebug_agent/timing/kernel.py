@@ -1,6 +1,6 @@
 """Samples from within the kernel: nothing is held, and no event is on a thread, so that its switches cost nothing more.
 
-A clock on each processor samples what runs there. A look at each thread, some 49 times a second, finds where the
+A clock on each processor samples what runs there. A look at each thread, up to 49 times a second, finds where the
 others wait, and proves that they did not run while they were read. The kernel's own counters say how long each thread
 ran, wanted to, and waited; the ends of threads are seen as they happen, so that short ones are counted whole.
 """
@@ -10,8 +10,7 @@ from __future__ import annotations
 import random
 import struct
 import time
-from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from .. import errors
 from ..proc import Proc
@@ -27,17 +26,20 @@ from .rates import MOST_SWITCHES, check_rate
 from .recording import KERNEL, Recording
 from .records import ThreadEntry
 from .refusals import no_types, refused, too_old
+from .room import Room
 from .tally import Reasons, Tally
 from .tls import find_offset
 
 MOST_THREADS = 5000
 MOST_DEPTH = 2000
+RATE = 99.0
 WAIT_RATE = 49.0
 
 _OLDEST_MINOR = 11
 _CALIBRATIONS = 8
 _WATCHES = 20
-_LARGEST_SHARE = 0.015  # of a processor, for looking at threads
+# Of a processor, for looking at threads: where one is idle, and where each look takes from somebody.
+_LARGEST_SHARE, _SMALLEST_SHARE = 0.015, 0.005
 _LOOKS_REMEMBERED = 8
 _LONGEST_INTERVAL = 1.0
 _HOUSEKEEPING_SECONDS = 1.0
@@ -49,7 +51,7 @@ class _Process:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.pid = target.pid
-        self.link = -1
+        self.look: Callable[[], None] = lambda: None
         self.tgid = 0
         self.tally: Optional[Tally] = None
         self.ended = 0
@@ -67,7 +69,7 @@ class KernelSampler:
 
     def __init__(
         self,
-        rate: float = 99.0,
+        rate: float = RATE,
         depth: int = 128,
         wait_rate: float = WAIT_RATE,
         exact: bool = False,
@@ -83,6 +85,7 @@ class KernelSampler:
         self._force = force
         self._given_up = ""
         self._proc = Proc()
+        self._room = Room(self._proc)
         self._processes: List[_Process] = []
         self._by_tgid: Dict[int, _Process] = {}
         self._attachment: Optional[Attachment] = None
@@ -132,8 +135,10 @@ class KernelSampler:
             raise no_types(str(error)) from error
         if machine.missing or not machine.supported:
             raise too_old(machine.missing or ["programs for this processor"])
-        with self._refusals():
+        try:
             self._attach(machine)
+        except KernelRefusal as refusal:
+            raise self._refused(refusal) from refusal
 
     def _attach(self, machine: Machine) -> None:
         if self._exact and not self._force:
@@ -163,6 +168,7 @@ class KernelSampler:
         attachment.start_clocks(int(1e9 / self._rate))
         self._switches = (0, time.monotonic())
         self._housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
+        self._room.read()
 
     def _admit(self, process: _Process, attachment: Attachment, reasons: Reasons) -> None:
         target = process.target
@@ -188,7 +194,7 @@ class KernelSampler:
         fixed = target.found.runtime + layout.runtime_gil if layout.runtime_gil >= 0 else 0
         process.tally = Tally(target, process.tgid, reasons)
         self._name_threads(process)
-        process.link = attachment.link(process.pid)
+        process.look = attachment.looks(process.pid)
         self._by_tgid[process.tgid] = process
         process.begin = lambda now: attachment.add(process.tgid, layout, offset, fixed, now)
 
@@ -209,8 +215,8 @@ class KernelSampler:
 
     def tick(self) -> None:
         """Look at all threads, and name what was found; to be called about every ``interval`` seconds."""
-        with self._refusals():
-            used = time.thread_time()
+        used = time.thread_time()
+        try:
             for process in self._processes:
                 if not process.ended:
                     self._look(process)
@@ -222,27 +228,27 @@ class KernelSampler:
             if now >= self._housekeeping:
                 self._housekeeping = now + _HOUSEKEEPING_SECONDS
                 self._keep_house()
-        mean = min(max(self._least, self._looking / _LARGEST_SHARE), _LONGEST_INTERVAL)
+        except KernelRefusal as refusal:
+            raise self._refused(refusal) from refusal
+        share = (_LARGEST_SHARE if self._room.is_there else _SMALLEST_SHARE) * max(1.0, self._rate / RATE)
+        mean = min(max(self._least, self._looking / share), _LONGEST_INTERVAL)
         # A target with a beat of its own would be seen at the same place of it each time.
         self.interval = mean * random.uniform(0.5, 1.5)
 
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except KernelRefusal as refusal:
-            # Where descriptors were what was missing, there are some again to find out why.
-            self.close()
-            raise refused(refusal, self._proc) from refusal
+    def _refused(self, refusal: KernelRefusal) -> errors.AgentError:
+        # Where descriptors were what was missing, there are some again to find out why.
+        self.close()
+        return refused(refusal, self._proc)
 
     def _look(self, process: _Process) -> None:
         assert self._attachment is not None
-        self._attachment.look(process.link)
+        process.look()
         if not self._looks % _LOOKS_A_CHECK:
             process.ended = self._attachment.target(process.tgid).ended
 
     def _keep_house(self) -> None:
         assert self._attachment is not None
+        self._room.read()
         if self._stacks > self._attachment.stacks_size // 2:
             self._harvest()
         period = 1e9 / self._rate
@@ -324,8 +330,10 @@ class KernelSampler:
 
     def finish(self) -> Dict[int, Recording]:
         """Take the last readings; return what was seen by process."""
-        with self._refusals():
+        try:
             return self._finish()
+        except KernelRefusal as refusal:
+            raise self._refused(refusal) from refusal
 
     def _finish(self) -> Dict[int, Recording]:
         attachment = self._attachment

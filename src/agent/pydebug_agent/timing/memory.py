@@ -15,22 +15,29 @@ from .calls import Why
 from .kernel_thread import SCHEDSTAT, Counters, Shared, KernelThread
 from .looks import Later, Look, Looker, Watched
 from .recording import MEMORY, Count, Key, Recording, Sampler, ThreadTimes
+from .room import Room
 
 RATE = 20.0
 # The part of a processor that is ours at the usual rate; it grows with the rate that was asked for.
 _SHARE = 0.03
+# Of that, where all processors are busy and each look takes from somebody.
+_BUSY_PART = 1 / 3
 MOST_SHARE = 0.15
 _SLOWEST = 2.0
 # What is looked up now and then may take this part on top.
 _SELDOM_SHARE = 0.005
 _EACH_SECOND = 1.0
 _NAMES_SECONDS = 0.5
+# A thread that was still for so many looks is left out of one, and of one more for each as many, up to the most.
+_STILL_LOOKS, _MOST_RESTS = 20, 3
 
 
 class _Thread:
     """One thread of the target, from its first reading to its last."""
 
-    __slots__ = ("watched", "times", "first", "began", "last", "counted", "wanted", "look", "count")
+    __slots__ = (
+        "watched", "times", "first", "began", "last", "counted", "wanted", "look", "count", "still", "rest", "rested",
+    )  # fmt: skip
 
     def __init__(self, kernel: KernelThread, times: ThreadTimes, first: Counters, began: float) -> None:
         self.watched = Watched(kernel)
@@ -42,6 +49,8 @@ class _Thread:
         self.wanted = True
         self.look: Optional[Look] = None
         self.count: Optional[Count] = None
+        # The looks since it last moved; how many it is to be left out of, and has been.
+        self.still = self.rest = self.rested = 0
 
 
 class MemorySampler(Sampler):
@@ -64,6 +73,8 @@ class MemorySampler(Sampler):
         self._proc = target.proc
         self._usual = self.interval = 1.0 / rate
         self._share = min(_SHARE * max(1.0, rate / RATE), share)
+        self._allowed = self._share
+        self._room = Room(self._proc)
         self._depth = depth
         self._hold = hold
         self._wanted = wanted
@@ -94,6 +105,7 @@ class MemorySampler(Sampler):
                 self._looker = Looker(self._target, self._namer, self._hold)
                 self._self = self._identity()
                 self._cpu_first = self._process_cpu()
+                self._room.read()
                 self._recording.begun = time.time()
                 self._begun = self._listed = self._second = time.perf_counter()
                 self._list(first=True)
@@ -161,6 +173,7 @@ class MemorySampler(Sampler):
         now = time.perf_counter()
         if now - self._second >= _EACH_SECOND:
             self._second = now
+            self._room.read()
             if self._identity() != self._self:
                 self._end()
                 return
@@ -175,12 +188,17 @@ class MemorySampler(Sampler):
         # Not always the same one first: what the first reads does to the others would be seen with each.
         turn = self._ticks % len(threads) if threads else 0
         for thread in threads[turn:] + threads[:turn]:
-            if thread.wanted:
-                look = looker.look(thread.watched)
-                if look is None:
-                    self._links = -1
-                else:
-                    self._record(thread, look)
+            if not thread.wanted:
+                continue
+            if thread.rest:
+                thread.rest -= 1
+                thread.rested += 1
+                continue
+            look = looker.look(thread.watched)
+            if look is None:
+                self._links = -1
+            else:
+                self._record(thread, look)
         if looker.stale and self._identity() != self._self:
             self._end()
 
@@ -192,7 +210,11 @@ class MemorySampler(Sampler):
         if look is thread.look and thread.count is not None:
             thread.count.samples += 1
             recording.samples += 1
+            self._make_up(thread)
+            thread.still += 1
+            thread.rest = min(thread.still // _STILL_LOOKS, _MOST_RESTS)
             return
+        thread.still = thread.rested = 0
         if look.running:
             times.on_cpu += 1
         if look.why is None:
@@ -210,6 +232,15 @@ class MemorySampler(Sampler):
         recording.add(key)
         if not look.running:
             thread.look, thread.count = look, recording.counts[key]
+
+    def _make_up(self, thread: _Thread) -> None:
+        """Count the looks that a thread was left out of: it has not run since the one before them."""
+        assert thread.count is not None
+        thread.times.reads += thread.rested
+        thread.count.samples += thread.rested
+        self._recording.samples += thread.rested
+        thread.still += thread.rested
+        thread.rested = 0
 
     def _name_unnamed(self, last: bool = False) -> None:
         """Name the frames of earlier looks whose code was seen for the first time, and has lived on since."""
@@ -234,7 +265,8 @@ class MemorySampler(Sampler):
             # The first look at each thread finds out where its frames lie: the next ones cost less.
             return
         self._cost = cost if self._ticks == 2 else 0.8 * self._cost + 0.2 * cost
-        self.interval = min(max(self._usual, self._cost / self._share), max(_SLOWEST, self._usual))
+        self._allowed = self._share if self._room.is_there else self._share * _BUSY_PART
+        self.interval = min(max(self._usual, self._cost / self._allowed), max(_SLOWEST, self._usual))
         self._slowed += self.interval > 1.05 * self._usual
 
     # Threads
@@ -317,6 +349,8 @@ class MemorySampler(Sampler):
             schedstat = thread.watched.kernel.read(SCHEDSTAT, 96)
             if schedstat is not None:
                 thread.counted, thread.last = schedstat, time.perf_counter()
+            if schedstat == thread.watched.proven and thread.count is not None:
+                self._make_up(thread)
         if any(thread.times.began for thread in self._threads.values()):
             self._match_states()
             self._name()
@@ -406,7 +440,9 @@ class MemorySampler(Sampler):
         elif recording.rate < 0.9 / self._usual:
             reason = "the agent did not get its turns"
             if 2 * self._slowed > self._ticks:
-                reason = "to use no more than %.2g %% of a processor" % (100 * self._share)
+                reason = "to use no more than %.2g %% of a processor" % (100 * self._allowed)
+                if self._allowed < self._share:
+                    reason += " while all are busy"
             notes.append("The threads were looked at %.1f times a second instead of %.0f: %s." % (
                 recording.rate, 1 / self._usual, reason))  # fmt: skip
         if not looker.counted:

@@ -24,8 +24,11 @@ class Ring:
         self._position = 0
 
     def records(self) -> Iterator[bytes]:
-        """Yield what has come since the last time."""
+        """Return an iterator over what has come since the last time."""
         produced = _U64(self._data, 0)[0]
+        return self._read(produced) if self._position < produced else iter(())
+
+    def _read(self, produced: int) -> Iterator[bytes]:
         while self._position < produced:
             # The data is mapped twice in a row: a record never breaks.
             place = self._page + (self._position & self._size - 1)

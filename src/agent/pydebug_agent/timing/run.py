@@ -22,7 +22,6 @@ _KERNEL_CAUSES = frozenset((
     errors.NO_CTYPES, errors.KERNEL,
 ))  # fmt: skip
 _LONGEST_NAP = 0.05
-_KERNEL_RATE = 99.0
 
 
 class _Part:
@@ -245,8 +244,8 @@ class _Run:
 
 
 def _kernel_sampler(chosen: Options) -> Any:
-    from .kernel import KernelSampler
+    from .kernel import RATE, KernelSampler
 
     return KernelSampler(
-        rate=chosen.rate or _KERNEL_RATE, depth=chosen.depth, exact=chosen.exact, force=chosen.force
+        rate=chosen.rate or RATE, depth=chosen.depth, exact=chosen.exact, force=chosen.force
     )
