@@ -1,7 +1,7 @@
 """A loop of requests that tells how it fares:  python3 request_loop.py SWITCHES THREADS PROCESSOR
 
-Each request computes and is handed to another thread and back, which takes some context switches; how much it computes is
-chosen once so that the process switches about SWITCHES times a second (fewer where it cannot). THREADS more threads wait.
+Each request computes and is handed to another thread and back, which takes some context switches; how much it computes
+is chosen once so that the process switches about SWITCHES times a second (fewer where it cannot). THREADS more wait.
 All run on one PROCESSOR: whether a wake-up crosses processors changes the time of a request more than any tool does.
 A line of JSON each third of a second: from, to (seconds since 1970), requests, switches, and the slowest 3 % of the
 requests in microseconds, which is enough for the 99th percentile of any number of lines.
@@ -87,7 +87,8 @@ class Loop:
 
 def main() -> None:
     wanted, threads, processor = sys.argv[1:]
-    os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[int(processor)]})
+    processors = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {processors[int(processor) % len(processors)]})
     for _ in range(int(threads)):
         threading.Thread(target=threading.Event().wait, daemon=True).start()
     loop = Loop()
