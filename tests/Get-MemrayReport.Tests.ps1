@@ -227,8 +227,10 @@ Import-Module '$((Get-Module PyDebug).Path)'
                 Import-Module $using:script:ModulePath/PyDebug.psd1
                 $using:json | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 14 -Confirm:$false
             }
-            Wait-Until -What 'the first to be at work' -Seconds 20 { (Get-LoadedMemray $script:pod) -and (Get-AgentProcess $script:ns $script:pod) } | Out-Null
-            Start-Sleep 6
+            Wait-Until -What 'the first to track' -Seconds 30 {
+                $job.State -ne 'NotStarted' -and ($job.State -ne 'Running' -or $job.Progress.StatusDescription -match 'captured')
+            } | Out-Null
+            "$($job.Error)" | Should -BeNullOrEmpty
             $result = Get-Failure { $script:session | Get-MemrayReport -DurationSeconds 1 -Confirm:$false }
             Get-ErrorId $result.First | Should -Be 'MemrayBusy'
             $first = $job | Receive-Job -Wait -AutoRemoveJob
