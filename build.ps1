@@ -227,7 +227,7 @@ function Start-Unittest {
     param([string] $Name, [string[]] $Arguments)
     $log = Join-Path $script:Out "unittest-$Name.log"
     $start = [System.Diagnostics.ProcessStartInfo]::new('/bin/sh')
-    @('-c', 'log=$1; shift; exec "$@" >"$log" 2>&1', 'sh', $log, 'python3', '-B', '-m', 'unittest') + $Arguments |
+    @('-c', 'log=$1; shift; exec "$@" >"$log" 2>&1', 'sh', $log, 'python3', '-B', '-m', 'tests.unittests') + $Arguments |
         ForEach-Object { $start.ArgumentList.Add($_) }
     $start.WorkingDirectory = $PSScriptRoot
     return [pscustomobject]@{ Process = [System.Diagnostics.Process]::Start($start); Log = $log }
