@@ -403,6 +403,24 @@ class Ends(Tracked):
         self.assertEqual(7, running.process.wait())
         self.assertEqual("exited", answer.only()["ended"])
 
+    def test_a_tracker_that_ends_while_its_process_lives_on(self) -> None:
+        source = """
+import os, socket, sys, time
+print('"ready"', flush=True)
+keep = [bytes(100000)]
+time.sleep(float(sys.argv[1]))
+for number in os.listdir("/proc/self/fd"):
+    path = f"/proc/self/fd/{number}"
+    if os.path.islink(path) and os.readlink(path).startswith("socket:"):
+        socket.socket(fileno=int(number)).shutdown(socket.SHUT_RDWR)
+time.sleep(60)
+"""
+        running = self.target(self.place, "5", source=source)
+        with self.debug.agent() as agent:
+            answer = ask(agent, self.payloads, pids=[running.pid], seconds=60)
+        self.assertEqual(("tracker", ["TrackerEnded"]), (answer.only()["ended"], answer.warnings))
+        self.assertTrue(alive(running))
+
 
 class Servers(Tracked):
     """Workers of servers, while they answer requests."""
