@@ -106,6 +106,14 @@ class Shares(ReaderTest):
                 looks.append(record_all([target.pid], 2.0, sampler=KernelSampler())[target.pid].wait_rate)
         self.assertGreater(looks[0], 1.5 * looks[1])
 
+    def test_a_higher_rate_gives_the_kernel_sampler_more(self) -> None:
+        target = self.start_source(HERE, STANDS % 400)
+        looks = []
+        with mock.patch.object(kernel, "Room", lambda proc: Always(False)):
+            for rate in (99.0, 396.0):
+                looks.append(record_all([target.pid], 2.0, sampler=KernelSampler(rate=rate))[target.pid].wait_rate)
+        self.assertGreater(looks[1], 1.5 * looks[0])
+
 
 class Rests(ReaderTest):
     def test_a_thread_that_stands_still_is_left_out_of_looks_and_these_are_counted_when_it_still_stands(self) -> None:
