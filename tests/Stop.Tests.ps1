@@ -6,9 +6,9 @@ BeforeDiscovery {
     if ($script:noPySpy) {
         Write-Warning 'SKIPPED: stopping a recording with py-spy. This build carries none.'
     }
-    $script:noMemray = -not (Test-Path -LiteralPath (Join-Path $script:ModulePath 'bin/payload/memray/manifest.json'))
+    $script:noMemray = -not (Test-MemrayPayload 'py313')
     if ($script:noMemray) {
-        Write-Warning 'SKIPPED: stopping a report of memory. This build carries no memray.'
+        Write-Warning 'SKIPPED: stopping a report of memory. This build carries no memray for Python 3.13.'
     }
 }
 

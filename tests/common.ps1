@@ -16,6 +16,18 @@ if (-not (Get-Module PyDebug)) {
     Import-Module (Join-Path $script:ModulePath 'PyDebug.psd1')
 }
 
+function Test-MemrayPayload {
+    # Whether the module carries a memray for the Python of a test image, py313 for example, on this machine.
+    param([string] $Image)
+    $path = Join-Path (Get-Module PyDebug).ModuleBase 'bin/payload/memray/manifest.json'
+    if (-not (Test-Path -LiteralPath $path)) {
+        return $false
+    }
+    $machine = [System.Runtime.InteropServices.RuntimeInformation]::OSArchitecture -eq 'Arm64' ? 'aarch64' : 'x86_64'
+    $payloads = (Get-Content -Raw -LiteralPath $path | ConvertFrom-Json).payloads.PSObject.Properties[$machine]
+    return [bool]($payloads -and $payloads.Value.PSObject.Properties[$Image -replace '^py', 'cp'])
+}
+
 function Get-TestServer {
     # The server, its authority and our identity, from the kubeconfig of the tests.
     $text = Get-Content -Raw -LiteralPath $env:PYDEBUG_TEST_KUBECONFIG
