@@ -10,7 +10,8 @@ from __future__ import annotations
 import random
 import struct
 import time
-from typing import Callable, Dict, List, Optional, Tuple
+from contextlib import contextmanager
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from .. import errors
 from ..proc import Proc
@@ -135,10 +136,8 @@ class KernelSampler:
             raise no_types(str(error)) from error
         if machine.missing or not machine.supported:
             raise too_old(machine.missing or ["programs for this processor"])
-        try:
+        with self._refusals():
             self._attach(machine)
-        except KernelRefusal as refusal:
-            raise self._refused(refusal) from refusal
 
     def _attach(self, machine: Machine) -> None:
         if self._exact and not self._force:
@@ -215,8 +214,8 @@ class KernelSampler:
 
     def tick(self) -> None:
         """Look at all threads, and name what was found; to be called about every ``interval`` seconds."""
-        used = time.thread_time()
-        try:
+        with self._refusals():
+            used = time.thread_time()
             for process in self._processes:
                 if not process.ended:
                     self._look(process)
@@ -228,17 +227,19 @@ class KernelSampler:
             if now >= self._housekeeping:
                 self._housekeeping = now + _HOUSEKEEPING_SECONDS
                 self._keep_house()
-        except KernelRefusal as refusal:
-            raise self._refused(refusal) from refusal
         share = (_LARGEST_SHARE if self._room.is_there else _SMALLEST_SHARE) * max(1.0, self._rate / RATE)
         mean = min(max(self._least, self._looking / share), _LONGEST_INTERVAL)
         # A target with a beat of its own would be seen at the same place of it each time.
         self.interval = mean * random.uniform(0.5, 1.5)
 
-    def _refused(self, refusal: KernelRefusal) -> errors.AgentError:
-        # Where descriptors were what was missing, there are some again to find out why.
-        self.close()
-        return refused(refusal, self._proc)
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except KernelRefusal as refusal:
+            # Where descriptors were what was missing, there are some again to find out why.
+            self.close()
+            raise refused(refusal, self._proc) from refusal
 
     def _look(self, process: _Process) -> None:
         assert self._attachment is not None
@@ -330,10 +331,8 @@ class KernelSampler:
 
     def finish(self) -> Dict[int, Recording]:
         """Take the last readings; return what was seen by process."""
-        try:
+        with self._refusals():
             return self._finish()
-        except KernelRefusal as refusal:
-            raise self._refused(refusal) from refusal
 
     def _finish(self) -> Dict[int, Recording]:
         attachment = self._attachment
