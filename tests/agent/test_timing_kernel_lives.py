@@ -51,6 +51,21 @@ until()
 """
 OTHER = "def other():\n    while True: pass\nother()\n"
 
+FRESH = """
+import json, os, sys, time
+def made(number):
+    scope = {}
+    exec(compile("def made_%%d(most): return sum(range(most))" %% number, "made.py", "exec"), scope)
+    return scope["made_%%d" %% number]
+print(json.dumps("ready"), flush=True)
+end = time.monotonic() + 0.5
+number = 0
+while time.monotonic() < end:
+    number += 1
+    made(number)(60000)
+%s
+"""
+
 DEEP = """
 import json, threading, time
 def deep(left):
@@ -126,9 +141,21 @@ class Ends(ReaderTest):
         self.assertLess(sum(times.cpu for times in recording.threads.values()), 0.2)
 
     @on_each_python(sampled)
+    def test_code_that_has_no_name_yet_at_the_end_is_counted_without(self, python: Python) -> None:
+        for how in ("os._exit(0)", "os.execv(sys.executable, [sys.executable, '-c', 'pass'])"):
+            target = self.start_source(python, FRESH % how)
+            recording = record(target.pid, 20.0)
+            self.assertTrue(recording.ended)
+            self.assertGreater(recording.unresolved, 0)
+            self.assertIn("<unresolved>", functions(recording))
+            times = recording.threads[target.pid]
+            self.assertGreater(times.cpu, 0.2 * times.wall)
+
+    @on_each_python(sampled)
     def test_a_stopped_process_is_stopped(self, python: Python) -> None:
         target = self.start_source(python, SLEEPER)
-        recording = record(target.pid, 0.6, lambda: os.kill(target.pid, signal.SIGSTOP))
+        # The first look is before the signal.
+        recording = record(target.pid, 1.5, lambda: os.kill(target.pid, signal.SIGSTOP))
         times = recording.threads[target.pid]
         self.assertGreater(shares(recording, times)["stopped"], 0.8 * times.wall)
 

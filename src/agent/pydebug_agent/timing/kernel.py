@@ -128,6 +128,7 @@ class KernelSampler:
             raise
 
     def _start(self) -> None:
+        self._room.read()
         try:
             machine = Machine()
         except OSError as error:
@@ -221,8 +222,7 @@ class KernelSampler:
                     self._look(process)
             self._looks += 1
             self._drain()
-            used = time.thread_time() - used
-            self._looking = used if self._looks == 1 else self._looking + (used - self._looking) / _LOOKS_REMEMBERED
+            self._note_cost(time.thread_time() - used)
             now = time.monotonic()
             if now >= self._housekeeping:
                 self._housekeeping = now + _HOUSEKEEPING_SECONDS
@@ -231,6 +231,11 @@ class KernelSampler:
         mean = min(max(self._least, self._looking / share), _LONGEST_INTERVAL)
         # A target with a beat of its own would be seen at the same place of it each time.
         self.interval = mean * random.uniform(0.5, 1.5)
+
+    def _note_cost(self, used: float) -> None:
+        # The first look names all that is there: the next ones cost less.
+        if self._looks > 1:
+            self._looking += (used - self._looking) / (_LOOKS_REMEMBERED if self._looks > 2 else 1)
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from typing import Dict, Iterable, List, Optional, Tuple
 from ..reader.codeobj import UNRESOLVED, CodeReader, Place, Stack, is_shim, lives
 from ..reader.frames import Frame
 from ..reader.layouts import Layout
-from ..reader.memory import Fault, Pages
+from ..reader.memory import Denied, Fault, Gone, Pages
 from ..reader.target import Target
 from .records import IDENTITY_BYTES, mixed
 
@@ -96,7 +96,8 @@ class StackNames:
             place = self._reader.place(frame)
             if place is None or self._identity(frame.code) != identity:
                 return None
-        except (Fault, struct.error):
+        except (Fault, Gone, Denied, struct.error):
+            # Not there, or no longer: what the target ended with, say.
             return None
         if self._count >= _MOST_PLACES:
             # A target that makes code without end.
