@@ -146,6 +146,14 @@ class Frames(ReaderTest):
         made.poll(0)
         self.assertEqual(["<unresolved>", "", 0], request.frames[1 << 40][1:])
         self.assertEqual(1, made.summary()["unresolved"])
+        # The target ended before all that was met had a name.
+        late = (process.pid, *batch[1][1][1:])
+        made, request = stacks(walk, FakeKernel([batch[0]], [(1 << 40, late)]))
+        made.poll(0)
+        self.assertEqual("known", request.frames[batch[0][0]][1])
+        self.end_targets()
+        made.poll(0)
+        self.assertEqual(["<unresolved>", "", 0], request.frames[1 << 40][1:])
 
     @OF_TODAY
     def test_where_threads_keep_their_state_is_found(self, python: Python) -> None:
