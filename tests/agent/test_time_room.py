@@ -137,8 +137,10 @@ class Rests(ReaderTest):
         ticks = times.result["rate"] * times.result["seconds"]
         for row in rows:
             self.assertAlmostEqual(row["reads"], ticks, delta=1.5)
-            (entry,) = [entry for entry in times.entries() if entry["tid"] == row["tid"]]
-            self.assertEqual(entry["samples"], row["reads"])
+            # A thread without a processor is still on its way to where it waits at the first looks.
+            samples = [entry["samples"] for entry in times.entries() if entry["tid"] == row["tid"]]
+            self.assertLessEqual(sum(samples), row["reads"])
+            self.assertGreater(max(samples), 0.9 * row["reads"])
 
 
 if __name__ == "__main__":
