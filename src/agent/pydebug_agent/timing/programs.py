@@ -171,8 +171,17 @@ class ExecProgram(_Event):
         self.begin()
         self.leave_if_ended("out")
         self.call(NOW)
+        self.set(R9, Reg(R0))
         self.load(R1, R10, TARGET_SLOT)
-        self.store(R1, TARGET["ended"], Reg(R0))
+        self.store(R1, TARGET["ended"], Reg(R9))
+        self.lookup(self.maps.threads, R10, KEY_AREA)
+        self.jump_if(R0, "==", 0, "out")
+        self.set(R7, Reg(R0))
+        # Where another thread than the first did it, the first one's place is its own by now.
+        self.load(R1, R7, THREAD["exited"])
+        self.jump_if(R1, "!=", 0, "out")
+        self.store(R7, THREAD["time"], Reg(R9))
+        self.counters(R7, "")
         return self.finish()
 
 
