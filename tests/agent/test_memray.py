@@ -411,7 +411,12 @@ keep = [bytes(100000)]
 time.sleep(float(sys.argv[1]))
 for number in os.listdir("/proc/self/fd"):
     path = f"/proc/self/fd/{number}"
-    if os.path.islink(path) and os.readlink(path).startswith("socket:"):
+    try:
+        is_socket = os.readlink(path).startswith("socket:")
+    except FileNotFoundError:
+        # The tracker opens files too.
+        continue
+    if is_socket:
         socket.socket(fileno=int(number)).shutdown(socket.SHUT_RDWR)
 time.sleep(60)
 """
