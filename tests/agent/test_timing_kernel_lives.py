@@ -124,7 +124,7 @@ class Ends(ReaderTest):
         for times in recording.threads.values():
             self.assertLessEqual(times.wall, recording.seconds + 0.01)
         # The first thread's last moment is the process's.
-        self.assertAlmostEqual(recording.threads[target.pid].wall, recording.seconds, delta=0.01)
+        self.assertAlmostEqual(recording.threads[target.pid].wall, recording.seconds, delta=0.1)
         self.assertTrue(stacks(recording, thread(recording, "waits"), "sleep"))
         self._pid = target.pid
         return recording
@@ -147,12 +147,12 @@ class Ends(ReaderTest):
         for how in ("os._exit(0)", "os.execv(sys.executable, [sys.executable, '-c', 'pass'])"):
             target = self.start_source(python, FRESH % how)
             # Nothing is named until it has ended.
-            recording = record(target.pid, 20.0, target.process.wait)
+            recording = record(target.pid, 20.0, lambda: target.process.wait(20))
             self.assertTrue(recording.ended)
             self.assertGreater(recording.unresolved, 0)
             self.assertIn("<unresolved>", functions(recording))
             times = recording.threads[target.pid]
-            self.assertAlmostEqual(times.wall, recording.seconds, delta=0.01)
+            self.assertAlmostEqual(times.wall, recording.seconds, delta=0.1)
             self.assertAlmostEqual(times.cpu + (times.runnable or 0), times.wall, delta=0.1 * times.wall)
 
     @on_each_python(sampled)
