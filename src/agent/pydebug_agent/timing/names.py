@@ -97,7 +97,7 @@ class StackNames:
             if place is None or self._identity(frame.code) != identity:
                 return None
         except (Fault, Gone, Denied, struct.error):
-            # Not there, or no longer: what the target ended with, say.
+            # Freed by now, or the target with it: counted as unresolved.
             return None
         if self._count >= _MOST_PLACES:
             # A target that makes code without end.
