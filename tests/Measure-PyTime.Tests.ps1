@@ -387,6 +387,16 @@ while True:
             $report.Threads[0].SleepSeconds | Should -BeGreaterThan 0.5
             Remove-TestPod $script:ns $pod
         }
+
+        It 'says how the container ended, where its first process did and took all with it' {
+            $command = 'python3', '-c', 'import os, time; print("up", flush=True); time.sleep(10); os._exit(3)'
+            $pod = New-TestPod $script:ns -Command $command -ReadyLog 'up'
+            $session = Start-PodDebug $pod -Namespace $script:ns -For Time
+            $result = Get-Failure { $session | Measure-PyTime -DurationSeconds 40 }
+            Get-ErrorId $result.First | Should -BeIn 'TargetNotRunning', 'DebugContainerGone'
+            "$($result.First)" | Should -Match "ended \((Error, )?code 3, restart count \d\)"
+            Remove-TestPod $script:ns $pod
+        }
     }
 
     Context 'bad input' {

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.Diagnostics;
 using System.IO;
 using System.Text;
@@ -287,9 +288,17 @@ internal sealed class AgentExchange
             detail["status"] = status.Message ?? string.Empty;
         }
 
-        string how = demuxer.Failure is not null
-            ? "the connection was cut"
-            : demuxer.Status?.ExitCode is int code ? $"it ended with code {code}" : "it ended";
+        string how = "it ended";
+        if (demuxer.Failure is not null)
+        {
+            how = "the connection was cut";
+        }
+        else if (demuxer.Status?.ExitCode is int code)
+        {
+            how = $"it ended with code {code}";
+            detail[GoneDiagnosis.ExitCode] = code.ToString(CultureInfo.InvariantCulture);
+        }
+
         if (_reader.Count > 0)
         {
             return new(

@@ -17,6 +17,9 @@ internal static class GoneDiagnosis
     /// <summary>The kubelet's word for a container that reached its memory limit.</summary>
     public const string OutOfMemory = "OOMKilled";
 
+    /// <summary>The detail of a failure that has the agent's exit code.</summary>
+    public const string ExitCode = "exitCode";
+
     private const int Killed = 137;
 
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
@@ -42,14 +45,15 @@ internal static class GoneDiagnosis
         try
         {
             pod = await api.GetAsync(reference, limit.Token).ConfigureAwait(false);
-            while (SaysStopped(e) && IsRunning(pod, container))
+            Stopwatch clock = Stopwatch.StartNew();
+            while (IsRunning(pod, container) && (SaysStopped(e) || (IsOfKilled(e) && clock.Elapsed < s_patience)))
             {
-                // The kubelet tells the API server some time after the runtime knows.
+                // The kubelet tells the API server some time after the runtime knows; an agent may be killed alone.
                 await Task.Delay(s_pause, limit.Token).ConfigureAwait(false);
                 pod = await api.GetAsync(reference, limit.Token).ConfigureAwait(false);
             }
 
-            Stopwatch clock = Stopwatch.StartNew();
+            clock.Restart();
             while (WasKilled(pod, container) && !EndedWithTarget(pod, container) && clock.Elapsed < s_patience)
             {
                 // It shares the target's processes and is killed with the first of them, of which the server hears apart.
@@ -104,6 +108,10 @@ internal static class GoneDiagnosis
         string code = container.LastExitCode is int number ? $"code {number}, " : "";
         return $"{reason} ({other}{code}restart count {container.RestartCount})";
     }
+
+    /// <summary>Whether the agent was killed, as all in a container are when its first process ends.</summary>
+    private static bool IsOfKilled(EngineException e)
+        => e.Detail.TryGetValue(ExitCode, out string? code) && code == $"{Killed}";
 
     private static bool WasKilled(PodInfo pod, string container)
         => KubeJson.Integer(DebugContainerReader.State(pod, container), "terminated", "exitCode") == Killed;

@@ -291,6 +291,39 @@ public sealed class ExecFaultTests : IDisposable
         Assert.True(looks >= 3);
     }
 
+    [Theory]
+    [InlineData(137, true, Causes.DebugContainerGone)]
+    [InlineData(137, false, Causes.OutcomeUnknown)]
+    [InlineData(1, true, Causes.OutcomeUnknown)]
+    public async Task An_agent_that_was_killed_is_gone_with_its_container_once_the_server_knows(
+        int code, bool ends, string cause)
+    {
+        int looks = 0;
+        _cluster.Before = (request, _) =>
+        {
+            if (request.Method == "GET" && !request.IsExec && ++looks == 3 && ends)
+            {
+                _cluster.PodObject["status"]!["ephemeralContainerStatuses"]![0]!["state"] =
+                    FakeCluster.Terminated("Error", 137, "");
+            }
+
+            return Task.FromResult(false);
+        };
+        _cluster.Exec = async exec =>
+        {
+            await exec.BootAsync();
+            await exec.HelloAsync();
+            await exec.SendFrameAsync('P', new JsonObject());
+            await exec.SendStatusAsync(
+                "{\"status\":\"Failure\",\"reason\":\"NonZeroExitCode\","
+                + $"\"details\":{{\"causes\":[{{\"reason\":\"ExitCode\",\"message\":\"{code}\"}}]}}}}");
+            await exec.SendCloseAsync();
+        };
+
+        Assert.Equal(cause, (await FailsAsync()).Cause);
+        Assert.Equal(code == 137, looks >= 3);
+    }
+
     private static async Task FailAsync(FakeExec exec, string phase)
     {
         if (phase == "reset after the upgrade")
