@@ -188,7 +188,7 @@ class Target:
                 found.append((state, interpreter, data))
                 if len(found) > _MOST_THREADS:
                     raise errors.AgentError(
-                        errors.UNSUPPORTED_PYTHON,
+                        errors.TOO_MANY_THREADS,
                         "Process %d has more than %d Python threads." % (self.pid, _MOST_THREADS),
                         self.pid,
                     )
