@@ -145,7 +145,8 @@ internal static class ErrorTable
         [AgentCause.NoTracefs] = new(ErrorId.NoTracefs, ErrorCategory.ResourceUnavailable,
             f => $"{f.Start("-For Bpftrace")} may mount it (profile SysAdmin: privileged)."),
         [AgentCause.TooManyThreads] = new(ErrorId.TooManyThreads, ErrorCategory.LimitsExceeded,
-            _ => "Measure-PyTime -Method Memory and Get-PyStack read up to 10000 threads; -Exact needs a descriptor for each."),
+            _ => "Measure-PyTime -Method Memory and Get-PyStack read up to 10000 threads; -Exact needs a descriptor for "
+                + "each."),
 
         // memray within the process.
         [AgentCause.AmbiguousProcess] = new(
