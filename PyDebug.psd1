@@ -9,12 +9,14 @@
     PowerShellVersion    = '7.4'
     CompatiblePSEditions = @('Core')
     FormatsToProcess     = @('PyDebug.Format.ps1xml')
-    TypesToProcess       = @('PyDebug.Types.ps1xml')
+    ScriptsToProcess     = @('PyDebug.Start.ps1')
     CmdletsToExport      = @(
+        'Compare-PyHeap'
         'Copy-PodFile'
         'Export-StackProfile'
         'Get-MemrayReport'
         'Get-PodDebug'
+        'Get-PyHeap'
         'Get-PyProcess'
         'Get-PyStack'
         'Get-PyTask'
@@ -24,6 +26,8 @@
         'Measure-PyTime'
         'Start-PodDebug'
         'Stop-PodDebug'
+        'Test-PodDebug'
+        'Watch-PyProcess'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()

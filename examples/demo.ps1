@@ -140,6 +140,18 @@ try {
     else {
         Write-Host "`n# SKIPPED: bpftrace. The tools image was not made here, or this kernel has no BTF."
     }
+    $null = New-TestPod default -Name bad-app-leak -Command 'python3', '/srv/app.py' -Arguments 'leak', 'sleepers'
+    Push-Location (Join-Path $PSScriptRoot '../out')
+    . Show-Step 'What fills the memory, what grows, and who holds it, with nothing held and nothing injected' {
+        Start-PodDebug bad-app-leak -For Heap | Get-PyProcess | Get-PyHeap -DurationSeconds 6 | Tee-Object -Variable h
+    }
+    . Show-Step 'What became of it meanwhile' {
+        Compare-PyHeap $h (Start-PodDebug bad-app-leak | Get-PyHeap) | Select-Object -First 5
+    }
+    . Show-Step 'Bytes by who holds them, as a picture' {
+        $h | Export-StackProfile -Path held.svg -Force -PassThru | Select-Object Name, Length
+    }
+    Pop-Location
     if (Get-ChildItem -Path (Join-Path $Module 'bin/payload') -Recurse -File -Filter 'cp313.tar.zlib') {
         New-ManifestObject (Join-Path $PSScriptRoot 'badapp/bad-app-limit.yaml')
         Wait-TestPod default bad-app-limit
@@ -180,6 +192,7 @@ try {
 finally {
     Remove-TestPod default bad-app
     Remove-TestPod default bad-app-restricted
+    Remove-TestPod default bad-app-leak
     Remove-TestPod default bad-app-limit
     Remove-TestPod default async-app
     Remove-TestNamespace shop

@@ -40,6 +40,25 @@ Describe 'Copy-PodFile' {
         Get-Content -LiteralPath $file.FullName | Should -Be 'brackets'
     }
 
+    It 'resolves the links of the application in its root, and writes nothing there' {
+        $made = @(
+            'import os'
+            'os.makedirs("/tmp/links", exist_ok=True)'
+            'open("/tmp/links/file", "w").write("its own")'
+            'os.symlink("/tmp/links", "/tmp/links/there")'
+            'os.symlink("/proc/1/root", "/tmp/links/magic")'
+        ) -join "`n"
+        Invoke-PodPython $script:ns $script:pod $made | Out-Null
+        $file = $script:session | Copy-PodFile -Path /proc/1/root/tmp/links/there/file -Destination (Join-Path $TestDrive 'through')
+        Get-Content -LiteralPath $file.FullName | Should -Be 'its own'
+        $result = Get-Failure { $script:session | Copy-PodFile -Path /proc/1/root/tmp/links/magic/etc/passwd -Destination (Join-Path $TestDrive 'no') }
+        Get-ErrorId $result.First | Should -Be 'FileNotRegular'
+        $result = Get-Failure { $script:session | Copy-PodFile -Path $file.FullName -Destination /proc/1/root/tmp/links/new -ToContainer }
+        Get-ErrorId $result.First | Should -Be 'ParameterInvalid'
+        Invoke-PodPython $script:ns $script:pod 'import os; print(sorted(os.listdir("/tmp/links")))' |
+            Should -Match 'file.*magic.*there'
+    }
+
     It 'copies into the container and back' {
         $source = Join-Path $TestDrive 'there.txt'
         Set-Content -LiteralPath $source -Value 'there and back'
@@ -63,6 +82,35 @@ Describe 'Copy-PodFile' {
         $result = Get-Failure { $script:session | Copy-PodFile -Path /srv/app.py -Destination $kept -NoClobber }
         Get-ErrorId $result.First | Should -Be 'DestinationExists'
         Get-Content -LiteralPath $kept | Should -Be 'mine'
+    }
+
+    It 'takes a file of the application by its own path, links and all' {
+        New-PodFile '/tmp/theirs.txt' 'theirs' | Out-Null
+        Invoke-PodPython $script:ns $script:pod 'import os; os.symlink("/tmp/theirs.txt", "/tmp/linked.txt")' | Out-Null
+        foreach ($path in '/tmp/theirs.txt', '/tmp/linked.txt') {
+            $said = $script:session | Copy-PodFile -FromTarget -Path $path -Destination (Join-Path $TestDrive 'theirs') -Verbose 4>&1
+            Get-Content ($said | Where-Object { $_ -is [IO.FileInfo] }) | Should -Be 'theirs'
+            "$said" | Should -Match 's of CPU time, at nice 19'
+        }
+        $result = Get-Failure { $script:session | Copy-PodFile -Path /tmp/theirs.txt -Destination $TestDrive }
+        Get-ErrorId $result.First | Should -Be 'FileNotFound'
+        $result.First | Should -Match "in the debug container; the application's container has it.*-FromTarget takes it"
+    }
+
+    It 'copies folders both ways, names what it leaves out, and goes on' {
+        $program = 'import os; os.makedirs("/tmp/logs/old"); [open(p, "w").write(p) for p in ("/tmp/logs/a.log", "/tmp/logs/old/b.log", "/tmp/logs/c.gz")]; os.symlink("/", "/tmp/logs/root")'
+        Invoke-PodPython $script:ns $script:pod $program | Out-Null
+        $folder = Join-Path $TestDrive 'logs'
+        $copied = @($script:session | Copy-PodFile -FromTarget -Path /tmp/logs/ -Destination $folder -Recurse -Exclude *.GZ -WarningVariable left -WarningAction SilentlyContinue -ErrorVariable counted -ErrorAction SilentlyContinue)
+        $copied.Name | Should -Be 'a.log', 'b.log'
+        Get-Content (Join-Path $folder 'old/b.log') | Should -Be '/tmp/logs/old/b.log'
+        "$left" | Should -Match "'root' is left out: it is a link"
+        Get-ErrorId $counted[0] | Should -Be 'FilesLeftOut'
+        $script:session | Copy-PodFile -Path $folder -Destination /tmp/back -Recurse -ToContainer
+        $back = @($script:session | Copy-PodFile -Path /tmp/back -Destination $TestDrive -Recurse)
+        $back.FullName | Should -Be (Join-Path $TestDrive 'back/a.log'), (Join-Path $TestDrive 'back/old/b.log')
+        (Get-FileHash $back).Hash | Should -Be (Get-FileHash $copied).Hash
+        $back[0].LastWriteTimeUtc | Should -Be $copied[0].LastWriteTimeUtc
     }
 
     It 'says what is wrong with <Path>, and leaves no file' -ForEach @(

@@ -113,7 +113,10 @@ Import-Module '$((Get-Module PyDebug).Path)'
             [Math]::Abs(($script:r.Timestamp - $script:r.Started).TotalSeconds) | Should -BeLessThan 60
         }
 
-        It 'stops the service for less than 15 ms, by a ticker in it' {
+        It 'stops the service for less than 15 ms, by a ticker in it' -Tag 'Alone' {
+            if (-not (Get-Variable -Name r -Scope Script -ErrorAction Ignore)) {
+                $script:r = $script:session | Get-MemrayReport -DurationSeconds 2 -Confirm:$false
+            }
             $script:r.PauseMilliseconds | Should -BeGreaterThan 0
             if ($script:r.UsualPauseMilliseconds -gt 12) {
                 Set-ItResult -Skipped -Because "the machine itself holds it up for $($script:r.UsualPauseMilliseconds) ms"
@@ -188,9 +191,8 @@ Import-Module '$((Get-Module PyDebug).Path)'
             [System.IO.File]::WriteAllBytes((Join-Path $TestDrive 'cut.bin'), $whole[0..200])
             Set-Content -LiteralPath (Join-Path $TestDrive 'other.bin') -Value 'something else'
             foreach ($name in 'cut.bin', 'other.bin') {
-                $result = Get-Failure { $script:session | Get-MemrayReport -CapturePath (Join-Path $TestDrive $name) }
-                $result.Output | Should -BeNullOrEmpty -Because $name
-                Get-ErrorId $result.First | Should -Be 'CaptureInvalid' -Because $name
+                { $script:session | Get-MemrayReport -CapturePath (Join-Path $TestDrive $name) -ErrorAction Stop } |
+                    Should -Throw -ErrorId 'CaptureInvalid*' -Because $name
             }
         }
 
@@ -239,58 +241,6 @@ Import-Module '$((Get-Module PyDebug).Path)'
             $first.Allocations[0].Function | Should -Be 'remember'
         }
 
-        It 'draws memray''s own picture where a memray is on this machine, and reads captures there' {
-            & python3 -c 'import memray' 2>$null
-            if ($LASTEXITCODE -ne 0 -and -not (Get-Command memray -CommandType Application -ErrorAction Ignore)) {
-                Set-ItResult -Skipped -Because 'this machine has no memray'
-            }
-            $html = Join-Path $TestDrive 'own.html'
-            $report = $script:session | Get-MemrayReport -DurationSeconds 2 -HtmlPath $html -Confirm:$false
-            $report.HtmlPath | Should -Be $html
-            $report.CapturePath | Should -BeNullOrEmpty
-            Get-Content -Raw $html | Should -Match 'remember'
-            $here = Get-MemrayReport -CapturePath (Join-Path $TestDrive 'capture.bin')
-            $there = $script:session | Get-MemrayReport -CapturePath (Join-Path $TestDrive 'capture.bin')
-            $here.LeakedBytes | Should -Be $there.LeakedBytes
-            "$($here.Allocations[0])" | Should -Be "$($there.Allocations[0])"
-        }
-
-        It 'says before it does anything that memray''s own picture cannot be drawn, where there is no whole memray' {
-            & python3 -c 'import memray' 2>$null
-            if ($LASTEXITCODE -eq 0 -or (Get-Command memray -CommandType Application -ErrorAction Ignore)) {
-                Set-ItResult -Skipped -Because 'this machine has a memray'
-            }
-            $path = Join-Path $TestDrive 'memray.html'
-            $clock = [System.Diagnostics.Stopwatch]::StartNew()
-            $result = Get-Failure { $script:session | Get-MemrayReport -DurationSeconds 20 -HtmlPath $path -Confirm:$false }
-            $clock.Elapsed.TotalSeconds | Should -BeLessThan 15
-            $result.Output | Should -BeNullOrEmpty
-            Get-ErrorId $result.First | Should -Be 'ToolUnavailable'
-            "$($result.First.ErrorDetails.RecommendedAction)" | Should -Match 'pip install memray==1\.20\.0 .*-Image.*Nothing was done'
-            $path | Should -Not -Exist
-        }
-
-        It 'draws memray''s own picture in a debug container that has a whole memray, and brings the capture besides' {
-            & python3 -c 'import memray' 2>$null
-            if ($LASTEXITCODE -eq 0 -or (Get-Command memray -CommandType Application -ErrorAction Ignore)) {
-                Set-ItResult -Skipped -Because 'this machine has a memray, which draws'
-            }
-            $session = Start-PodDebug $script:pod -Namespace $script:ns -Image 'pydebug.test/memray:1'
-            $folder = New-Item -ItemType Directory (Join-Path $TestDrive 'drawn')
-            $report = $session | Get-MemrayReport -DurationSeconds 2 -HtmlPath "$folder/own.html" -KeepCapture -Path "$folder/own.bin" -Confirm:$false
-            $report.HtmlPath | Should -Be "$folder/own.html"
-            $report.CapturePath | Should -Be "$folder/own.bin"
-            $page = Get-Content -Raw "$folder/own.html"
-            $page | Should -Match '<title>memray'
-            $page | Should -Match 'remember'
-            Get-ChildItem -Force $folder | Select-Object -ExpandProperty Name | Sort-Object | Should -Be 'own.bin', 'own.html'
-            # Whatever Python wrote it, the payload of the debug container's reads it.
-            $there = $session | Get-MemrayReport -CapturePath "$folder/own.bin" -HtmlPath "$folder/again.html"
-            $there.HtmlPath | Should -Be "$folder/again.html"
-            $there.LeakedBytes | Should -Be $report.LeakedBytes
-            Get-Content -Raw "$folder/again.html" | Should -Match 'remember'
-        }
-
         It 'leaves the service at work, nothing of ours behind, and nothing stopped' {
             Request-Trouble $script:ns $script:pod '/work?ms=5' | Should -Match 'worked'
             Wait-Until -What 'the agents to end' -Seconds 5 { -not (Get-AgentProcess $script:ns $script:pod) } | Should -BeTrue
@@ -299,22 +249,27 @@ Import-Module '$((Get-Module PyDebug).Path)'
     }
 
     Context 'a Python' {
-        It 'that there is no memray for is refused, and not touched' {
-            $manifest = Get-Content -Raw (Join-Path (Get-Module PyDebug).ModuleBase 'bin/payload/memray/manifest.json') | ConvertFrom-Json
+        It 'is not touched with a memray that is not the one of the build' {
             $pod = New-TestPod $script:ns -Image py313 -Command 'python3', '-c', $script:program -ReadyLog 'ready'
             $session = Start-PodDebug $pod -Namespace $script:ns
-            # A copy of the module that has lost this one payload.
+            # A copy of the module with the payload of another Python in the place of this one's, named as the right one.
             $copy = Join-Path $TestDrive 'PyDebug'
             Copy-Item -Recurse (Get-Module PyDebug).ModuleBase $copy
-            $manifest.payloads.PSObject.Properties.Value | ForEach-Object { $_.PSObject.Properties.Remove('cp313') }
-            $manifest | ConvertTo-Json -Depth 8 | Set-Content (Join-Path $copy 'bin/payload/memray/manifest.json')
+            $folder = Get-Item "$copy/bin/payload/memray/*/cp313.tar.zlib" | Select-Object -First 1 -ExpandProperty DirectoryName
+            $other = Get-Item "$folder/runtime.tar.zlib", "$folder/cp311.tar.zlib" -ErrorAction Ignore | Select-Object -First 1
+            Copy-Item -Force $other "$folder/cp313.tar.zlib"
+            $manifest = "$copy/bin/payload/memray/manifest.json"
+            $changed = Get-Content -Raw $manifest | ConvertFrom-Json
+            $changed.payloads.PSObject.Properties.Value | Where-Object cp313 |
+                ForEach-Object { $_.cp313.sha256 = '0' * 64 }
+            $changed | ConvertTo-Json -Depth 8 | Set-Content $manifest
             $json = $session | ConvertTo-Json -Depth 5 -Compress
             $said = Invoke-ChildPwsh @"
 `$env:KUBECONFIG = '$env:KUBECONFIG'
 Import-Module '$copy/PyDebug.psd1'
 try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:`$false -ErrorAction Stop } catch { "`$(`$_.FullyQualifiedErrorId) `$_" }
 "@
-            "$said" | Should -Match '^MemrayNoPayload'
+            "$said" | Should -Match 'What came for memray-cp313 has another hash than was announced'
             Get-LoadedMemray $pod | Should -Be 0
             Remove-TestPod $script:ns $pod
         }
@@ -361,7 +316,7 @@ try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:
             $session = Start-PodDebug $pod -Namespace $script:ns -WarningAction SilentlyContinue
             $result = Get-Failure { $session | Get-MemrayReport -DurationSeconds 1 -PythonAllocators -Confirm:$false }
             Get-ErrorId $result.First | Should -Be 'MemoryLow'
-            "$($result.First.ErrorDetails.RecommendedAction)" | Should -Match 'without -Native and -PythonAllocators less is needed'
+            "$($result.First.ErrorDetails.RecommendedAction)" | Should -Match 'without -Native and -PythonAllocators needs less'
             Get-LoadedMemray $pod | Should -Be 0
             Remove-TestPod $script:ns $pod
         }
@@ -377,7 +332,7 @@ try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:
                 })
             $result = Get-Failure { $session | Get-MemrayReport -DurationSeconds 1 -Confirm:$false }
             Get-ErrorId $result.First | Should -Be 'ProcessAmbiguous'
-            "$($result.First)" | Should -Match "$($workers[0].ProcessId) \(worker\)"
+            "$($result.First)" | Should -Match "$($workers[0].ProcessId) \(worker, [\d.]+ MiB\)"
             $clock = [System.Diagnostics.Stopwatch]::StartNew()
             $reports = @($workers | Get-MemrayReport -DurationSeconds 5 -Confirm:$false)
             ($reports.ProcessId | Sort-Object) -join ',' | Should -Be (($workers.ProcessId | Sort-Object) -join ',')
@@ -415,13 +370,16 @@ try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:
             $ended.TargetLastEnded | Should -BeGreaterThan $before.Started
             $result = Get-Failure { $session | Get-PyStack }
             "$($result.First)" | Should -Match 'OOMKilled \(code 137'
-            Wait-Until -What 'the container to run again' -Seconds 90 {
-                (Get-TestPod $script:ns $pod).status.containerStatuses[0].state.PSObject.Properties['running']
-            } | Out-Null
-            $next = Start-PodDebug $pod -Namespace $script:ns -WarningAction SilentlyContinue
-            $next.TargetRestartCount | Should -BeGreaterThan 0
+            # It grows again at once: where there is no room any more, it is killed and runs once more.
+            $again = @(Wait-Until -What 'a report of the container that runs again' -Seconds 180 -Milliseconds 1000 {
+                    $found = @(Start-PodDebug $pod -Namespace $script:ns -ErrorAction SilentlyContinue -WarningAction Ignore |
+                            Get-MemrayReport -DurationSeconds 2 -Confirm:$false -ErrorAction SilentlyContinue 3>&1)
+                    @($found | Where-Object { $_ -is [PyDebug.MemrayReport] }) ? $found : $null
+                })
+            $told = $again | Where-Object { $_ -is [System.Management.Automation.WarningRecord] }
+            (Get-PodDebug $pod -Namespace $script:ns | Sort-Object TargetRestartCount | Select-Object -Last 1).TargetRestartCount |
+                Should -BeGreaterThan 0
             (Get-PodDebug $pod -Namespace $script:ns | Out-String -Width 120) | Should -Match 'OOMKilled x\d'
-            $next | Get-MemrayReport -DurationSeconds 2 -Confirm:$false -WarningVariable told -WarningAction SilentlyContinue | Should -Not -BeNullOrEmpty
             "$told" | Should -Match "Container 'web' was OOMKilled \(code 137, restart count \d+\) at "
             "$told" | Should -Match 'The last report, of .* UTC, saw [\d.]+ MiB kept in 4\.\d s, most of it .* by remember \(troubles\.py:\d+\), and \d+ (s|min) until the limit\.'
             Remove-TestPod $script:ns $pod

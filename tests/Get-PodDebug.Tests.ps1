@@ -21,6 +21,20 @@ Describe 'Get-PodDebug' {
         $found[0].Started | Should -BeGreaterThan ([DateTime]::UtcNow.AddMinutes(-10))
     }
 
+    It 'shows who asked for it, as the server knows them, and what for' {
+        $pod = New-TestPod $script:ns
+        $reason = 'INC-12: "slow" checkout'
+        $started = Start-PodDebug $pod -Namespace $script:ns -Reason $reason
+        $found = Get-PodDebug $pod -Namespace $script:ns
+        $found.Reason | Should -Be $reason
+        $found.StartedBy | Should -Not -BeNullOrEmpty
+        $found.StartedBy | Should -Be $started.StartedBy
+        $review = @{ apiVersion = 'authentication.k8s.io/v1'; kind = 'SelfSubjectReview' }
+        $found.StartedBy | Should -Be (Invoke-TestApi POST '/apis/authentication.k8s.io/v1/selfsubjectreviews' $review).status.userInfo.username
+        $found | Format-List | Out-String | Should -Match ([regex]::Escape($reason))
+        Get-ErrorId (Get-Failure { Start-PodDebug $pod -Namespace $script:ns -Reason "two`nlines" }).First | Should -Be 'ParameterInvalid'
+    }
+
     It 'finds one pod''s by name, and nothing in another pod' {
         (Get-PodDebug $script:pod -Namespace $script:ns).DebugContainer | Should -Be $script:session.DebugContainer
         Get-PodDebug $script:other -Namespace $script:ns | Should -BeNullOrEmpty

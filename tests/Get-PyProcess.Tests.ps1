@@ -55,6 +55,29 @@ Describe 'Get-PyProcess' {
         $process.CommandLine | Should -Match 'shown'
     }
 
+    It 'takes what a fork server made for workers of who started that, and asks them alone' {
+        $program = @'
+import multiprocessing, time
+def spin_alpha():
+    while True: time.sleep(0.01)
+def sit_idle():
+    while True: time.sleep(1)
+if __name__ == "__main__":
+    context = multiprocessing.get_context("forkserver")
+    children = [context.Process(target=work) for work in (spin_alpha, sit_idle)]
+    for child in children: child.start()
+    print("ready", flush=True)
+    children[0].join()
+'@
+        $pod = New-TestPod $script:ns -Image py314 -Command 'python3', '-c', "import sys; open('/tmp/pool.py', 'w').write(sys.argv[1]); import os; os.execv(sys.executable, ['python3', '/tmp/pool.py'])", $program -ReadyLog 'ready'
+        $session = Start-PodDebug $pod -Namespace $script:ns
+        $processes = @(Wait-Until -What 'two workers' { $found = @($session | Get-PyProcess); @($found | Where-Object Role -eq Worker).Count -eq 2 ? $found : $null })
+        ($processes | Where-Object Role -eq Master).ProcessId | Should -Be 1
+        @($processes | Where-Object Role -eq Helper).Count | Should -Be 2
+        $stacks = $processes | Where-Object Role -eq Worker | Get-PyStack | Where-Object IsMainThread
+        $stacks.Frames.Name | Where-Object { $_ -in 'spin_alpha', 'sit_idle' } | Sort-Object | Should -Be 'sit_idle', 'spin_alpha'
+    }
+
     It 'tells gunicorn''s master from its workers' {
         $pod = New-TestPod $script:ns -Image gunicorn -ReadyLog 'Booting worker with pid: \d+[\s\S]*Booting worker'
         $processes = @(Start-PodDebug $pod -Namespace $script:ns | Get-PyProcess)

@@ -62,6 +62,86 @@ Describe 'Get-PyTask' {
         }
     }
 
+    Context 'thousands of tasks beside a stopped worker' {
+        BeforeAll {
+            $program = @'
+import asyncio, os, signal, threading, time
+if os.fork() == 0:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    while True: time.sleep(1)
+def receive(): threading.Event().wait()
+for n in range(30): threading.Thread(target=receive, name="ThreadPoolExecutor-pool-%d" % n, daemon=True).start()
+async def wait(gate): await gate.wait()
+async def look(): await asyncio.sleep(3600)
+async def main():
+    gate = asyncio.Event()
+    held = [asyncio.create_task(wait(gate)) for _ in range(5000)]
+    held.append(asyncio.tasks._PyTask(look(), loop=asyncio.get_running_loop(), name="needle"))
+    await asyncio.sleep(0)
+    print("ready", flush=True)
+    await asyncio.sleep(3600)
+asyncio.run(main())
+'@
+            $script:crowd = New-TestPod $script:ns -Image py314 -Command 'python3', '-u', '-c', $program -ReadyLog 'ready'
+            $script:session = Start-PodDebug $script:crowd -Namespace $script:ns
+        }
+
+        It 'lists all of them, and hints at the summary' {
+            $tasks = @($script:session | Get-PyTask -ProcessId 1 -WarningVariable warnings 3>$null)
+            $tasks.Count | Should -Be 5002
+            ($tasks | Where-Object Name -eq 'needle').Awaits | Should -Be 'sleep'
+            "$warnings" | Should -Match 'process 1: 5,000 tasks are equal \(.*\)\. -Summary writes'
+        }
+
+        It 'writes equal ones as one record with -Summary' {
+            $groups = @($script:session | Get-PyTask -ProcessId 1 -Summary -WarningVariable warnings)
+            $groups.Count | Should -Be 3
+            $groups[0] | Should -BeOfType 'PyDebug.PyTaskGroup'
+            $groups[0].Count | Should -Be 5000
+            $groups[0].Ids.Count | Should -Be 5000
+            $groups[0].Frames[-1].Name | Should -Be 'wait'
+            $warnings | Should -BeNullOrEmpty
+            $lines = $groups | Out-String -Width 120 -Stream
+            $lines | ForEach-Object { $_.Length | Should -BeLessOrEqual 120 }
+            $lines -join "`n" | Should -Match ' 5000 \S+ \+4999 +waiting Event '
+        }
+
+        It 'says of a process that has loaded asyncio why there is no task' {
+            $result = @($script:session | Get-PyTask -ProcessId (($script:session | Get-PyProcess | Where-Object Role -eq Worker).ProcessId) -WarningVariable warnings 3>$null)
+            $result | Should -BeNullOrEmpty
+            "$warnings" | Should -Match 'asyncio is loaded, no event loop runs, and there is no task'
+        }
+
+        It 'groups threads as well, with names that can be told apart' {
+            $groups = @($script:session | Get-PyStack -ProcessId 1 -Summary)
+            $groups[0].Count | Should -Be 30
+            $groups[0].ThreadIds.Count | Should -Be 30
+            $groups[0].WaitsFor | Should -Be 'lock'
+            $stacks = @($script:session | Get-PyStack -ProcessId 1 -WarningVariable warnings 3>$null)
+            "$warnings" | Should -Match '30 threads are equal'
+            $shown = $stacks | Out-String -Width 120 -Stream | Select-String 'pool-\d+'
+            @($shown.Matches.Value | Sort-Object -Unique).Count | Should -Be 30
+        }
+
+        It 'says of a stopped process that it is stopped, in every cmdlet' {
+            $worker = $script:session | Get-PyProcess | Where-Object Role -eq Worker
+            $worker.State | Should -Be 'stopped'
+            $worker | Out-String -Width 120 | Should -Match 'Worker stopped'
+            $stack = $worker | Get-PyStack -WarningVariable warnings 3>$null
+            $stack.State | Should -Be 'stopped'
+            $stack.WaitsFor | Should -BeNullOrEmpty
+            $stack.IsMainThread | Should -BeTrue
+            "$warnings" | Should -Match 'is stopped \(SIGSTOP'
+            ($worker | Measure-PyTime -DurationSeconds 1 -Method Memory).Threads[0].OtherSeconds | Should -BeGreaterThan 0.5
+        }
+
+        It 'names the parent that it leaves out of a measurement' {
+            $report = $script:session | Measure-PyTime -DurationSeconds 1 -Method Memory -WarningVariable warnings 3>$null
+            $report.ProcessId | Should -Be ($script:session | Get-PyProcess | Where-Object Role -eq Worker).ProcessId
+            "$warnings" | Should -Match 'It is a parent of others, used .* and is left out; -ProcessId 1 measures it'
+        }
+    }
+
     It 'says of a process without asyncio what shows its threads instead' {
         $pod = New-TestPod $script:ns -Command 'python3', '-c', 'import signal; signal.pause()'
         $result = Get-Failure { Start-PodDebug $pod -Namespace $script:ns | Get-PyTask }

@@ -69,7 +69,7 @@ Describe 'The help of <Name>' -ForEach $script:cmdlets {
 }
 
 Describe 'The about topics' {
-    It 'are found by Get-Help: <_>' -ForEach 'about_PyDebug', 'about_PyDebug_Runbooks' {
+    It 'are found by Get-Help: <_>' -ForEach 'about_PyDebug', 'about_PyDebug_Runbooks', 'about_PyDebug_Security' {
         (Get-Help $_ | Out-String) | Should -Match $_
     }
 }

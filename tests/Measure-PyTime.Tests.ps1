@@ -114,7 +114,7 @@ Describe 'Measure-PyTime' {
             $script:t.Waits.Seconds | Should -Be ($script:t.Waits.Seconds | Sort-Object -Descending)
         }
 
-        It 'counts every wait with -Exact, and says the longest' {
+        It 'counts every wait with -Exact, and says the longest' -Tag 'Alone' {
             if (-not $script:byKernel) {
                 Set-ItResult -Skipped -Because $script:t.WhyNotKernel
             }
@@ -128,7 +128,7 @@ Describe 'Measure-PyTime' {
             $fetch.Count | Should -BeLessOrEqual 8
             $fetch.LongestSeconds | Should -BeGreaterThan 0.9
             $fetch.LongestSeconds | Should -BeLessThan 1.5
-            $shown = $exact | Out-String -Width 120
+            $shown = $exact | Out-String -Width 160
             $shown | Should -Match 'fetch \(troubles\.py:\d+\): recvfrom, \d times, longest 1\.\d+ s'
         }
 
@@ -339,7 +339,7 @@ while True:
     }
 
     Context 'processes' {
-        It 'measures the workers of a server over the same seconds, and draws them side by side' {
+        It 'measures the workers of a server over the same seconds, and draws them side by side' -Tag 'Alone' {
             $pod = New-TestPod $script:ns -Image gunicorn -ReadyLog 'Booting worker with pid: \d+[\s\S]*Booting worker'
             $session = Start-PodDebug $pod -Namespace $script:ns
             $workers = @(Wait-Until -What 'two workers' {
@@ -369,7 +369,7 @@ while True:
             Remove-TestPod $script:ns $pod
         }
 
-        It 'keeps what was seen of a process that ends meanwhile, and says so: by <_>' -ForEach 'Auto', 'Memory' {
+        It 'keeps what was seen of a process that ends meanwhile, and says so: by <_>' -Tag 'Alone' -ForEach 'Auto', 'Memory' {
             $command = 'sh', '-c', 'python3 -c "import time; time.sleep(600)"; exec sleep 3600'
             $pod = New-TestPod $script:ns -Image tools -Command $command
             $session = Start-PodDebug $pod -Namespace $script:ns -For Time
@@ -388,14 +388,38 @@ while True:
             Remove-TestPod $script:ns $pod
         }
 
-        It 'says how the container ended, where its first process did and took all with it' {
+        It 'keeps what was seen where the container ends with its first process, and says how' {
             $command = 'python3', '-c', 'import os, time; print("up", flush=True); time.sleep(10); os._exit(3)'
             $pod = New-TestPod $script:ns -Command $command -ReadyLog 'up'
             $session = Start-PodDebug $pod -Namespace $script:ns -For Time
-            $result = Get-Failure { $session | Measure-PyTime -DurationSeconds 40 }
-            Get-ErrorId $result.First | Should -BeIn 'TargetNotRunning', 'DebugContainerGone'
-            "$($result.First)" | Should -Match "ended \((Error, )?code 3, restart count \d\)"
+            $report = $session |
+                Measure-PyTime -DurationSeconds 40 -WarningVariable warnings -WarningAction SilentlyContinue
+            @($report).Count | Should -Be 1
+            $report.Ended | Should -BeTrue
+            $report.Threads[0].SleepSeconds | Should -BeGreaterThan 0.5
+            "$warnings" | Should -Match "ended \((Error, )?code 3, restart count \d\)"
             Remove-TestPod $script:ns $pod
+        }
+
+        It 'keeps what was seen of a pod that is deleted meanwhile, and names its end: by <_>' -ForEach 'Auto', 'Memory' {
+            $pod = New-TestPod $script:ns -Image tools
+            $session = Start-PodDebug $pod -Namespace $script:ns -For Time
+            $asked = Start-ThreadJob -ArgumentList $session, $_, (Get-Module PyDebug).Path {
+                param($session, $method, $module)
+                Import-Module $module
+                $session | Measure-PyTime -Method $method -DurationSeconds 60 -WarningAction SilentlyContinue `
+                    -WarningVariable said -ErrorAction SilentlyContinue -ErrorVariable failed |
+                    Select-Object *, @{ Name = 'Said'; Expression = { "$said" } }, @{
+                        Name = 'Failed'; Expression = { "$failed" } }
+            }
+            Start-Sleep 6
+            Invoke-TestApi DELETE "/api/v1/namespaces/$script:ns/pods/${pod}?gracePeriodSeconds=1" | Out-Null
+            $report = $asked | Wait-Job -Timeout 90 | Receive-Job
+            Remove-Job $asked -Force
+            @($report).Count | Should -Be 1
+            $report.Failed | Should -BeNullOrEmpty
+            $report.Ended | Should -BeTrue
+            $report.Said | Should -Match 'is being deleted|no longer exists|was not found|was replaced'
         }
     }
 

@@ -1,3 +1,8 @@
+BeforeDiscovery {
+    # What General keeps of the runtime's default capabilities.
+    $script:kept = 'CHOWN', 'DAC_OVERRIDE', 'KILL', 'SETGID', 'SETUID', 'SYS_CHROOT'
+}
+
 BeforeAll {
     . (Join-Path $PSScriptRoot 'common.ps1')
     $script:ns = New-TestNamespace
@@ -123,11 +128,11 @@ Describe 'Start-PodDebug' {
         }
 
         It '<Profile> has kubectl debug''s meaning' -ForEach @(
-            @{ Profile = 'General'; Add = @('SYS_PTRACE'); Drop = @() }
+            @{ Profile = 'General'; Add = @('SYS_PTRACE') + $script:kept; Drop = @('ALL') }
             @{ Profile = 'Baseline'; Add = @(); Drop = @() }
             @{ Profile = 'Restricted'; Add = @(); Drop = @('ALL') }
             @{ Profile = 'NetAdmin'; Add = @('NET_ADMIN', 'NET_RAW'); Drop = @() }
-            @{ Profile = 'Trace'; Add = @('BPF', 'PERFMON', 'SYS_PTRACE'); Drop = @() }
+            @{ Profile = 'Trace'; Add = @('BPF', 'PERFMON', 'SYS_PTRACE') + $script:kept; Drop = @('ALL') }
         ) {
             $session = Start-PodDebug $script:pod -Namespace $script:ns -SecurityProfile $Profile
             $session.Profile | Should -Be $Profile
@@ -147,8 +152,17 @@ Describe 'Start-PodDebug' {
             }
         }
 
-        It 'SysAdmin is privileged' {
-            $session = Start-PodDebug $script:pod -Namespace $script:ns -SecurityProfile SysAdmin
+        It 'SysAdmin is privileged, asks for an image by name, and says what it means' {
+            $before = @(Get-EphemeralContainer $script:ns $script:pod).Count
+            $refused = Get-Failure { Start-PodDebug $script:pod -Namespace $script:ns -SecurityProfile SysAdmin }
+            Get-ErrorId $refused.First | Should -Be 'ImageNotNamed'
+            $refused.Errors.Count | Should -Be 1
+            "$($refused.First.ErrorDetails.RecommendedAction)" | Should -Match '-Image'
+            (Get-ErrorId (Get-Failure { Start-PodDebug $script:pod -Namespace $script:ns -For Bpftrace -WhatIf }).First) | Should -Be 'ImageNotNamed'
+            @(Get-EphemeralContainer $script:ns $script:pod).Count | Should -Be $before
+            $session = Start-PodDebug $script:pod -Namespace $script:ns -SecurityProfile SysAdmin -Image pydebug.test/badapp:1 -WarningVariable warnings -WarningAction SilentlyContinue
+            @($warnings).Count | Should -Be 1
+            "$warnings" | Should -Match 'take over the node.* 10 minutes after its last use'
             $added = Get-EphemeralContainer $script:ns $script:pod | Where-Object name -eq $session.DebugContainer
             $added.securityContext.privileged | Should -BeTrue
         }
@@ -158,9 +172,10 @@ Describe 'Start-PodDebug' {
             @{ For = 'PySpy'; Profile = 'General' }
             @{ For = 'Memray'; Profile = 'General' }
             @{ For = 'Time'; Profile = 'Trace' }
-            @{ For = 'Bpftrace'; Profile = 'SysAdmin' }
+            @{ For = 'Bpftrace'; Profile = 'SysAdmin'; Image = @{ Image = 'pydebug.test/badapp:1' } }
         ) {
-            (Start-PodDebug $script:pod -Namespace $script:ns -For $For).Profile | Should -Be $Profile
+            $named = $_['Image'] ?? @{}
+            (Start-PodDebug $script:pod -Namespace $script:ns -For $For @named -WarningAction SilentlyContinue).Profile | Should -Be $Profile
         }
     }
 

@@ -35,6 +35,17 @@ Describe 'Stop-PodDebug' {
         $session | Stop-PodDebug -ErrorAction Stop | Should -BeNullOrEmpty
     }
 
+    It 'is content with one whose pod is gone, or has been replaced by another of its name' {
+        $pod = New-TestPod $script:ns
+        $session = Start-PodDebug $pod -Namespace $script:ns
+        Remove-TestPod $script:ns $pod
+        $stopped = $session | Stop-PodDebug -PassThru -ErrorAction Stop
+        $stopped.State | Should -Be 'Terminated'
+        New-TestPod $script:ns -Name $pod | Out-Null
+        $session | Stop-PodDebug -ErrorAction Stop
+        Get-EphemeralContainer $script:ns $pod | Should -BeNullOrEmpty
+    }
+
     It 'does nothing with -WhatIf' {
         $pod = New-TestPod $script:ns
         Start-PodDebug $pod -Namespace $script:ns | Stop-PodDebug -WhatIf

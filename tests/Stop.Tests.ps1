@@ -89,23 +89,6 @@ for pid in held:
         Wait-Until -What 'the agent to end' -Seconds 20 { -not (Get-AgentProcess $script:ns $pod | Where-Object { $_.Command -notmatch 'SIGSTOP' }) } | Should -BeTrue
     }
 
-    It 'ends the search for a memray on this machine' -Skip:($script:noMemray -or $IsWindows) {
-        $folder = New-Item -ItemType Directory (Join-Path $TestDrive 'slow')
-        $began = Join-Path $folder 'began'
-        Set-Content -LiteralPath (Join-Path $folder 'python3') -Value "#!/bin/sh`n: >'$began'`nexec sleep 15"
-        & chmod +x (Join-Path $folder 'python3')
-        $path = $env:PATH
-        $env:PATH = "$folder`:$path"
-        try {
-            $command = "'{""Namespace"":""default"",""PodName"":""x"",""ContainerName"":""web"",""DebugContainer"":""d""}' | ConvertFrom-Json | " +
-                "Get-MemrayReport -HtmlPath '$folder/x.html' -Confirm:`$false"
-            Invoke-Stopped $command { Test-Path -LiteralPath $began } | Should -BeLessThan 5
-        }
-        finally {
-            $env:PATH = $path
-        }
-    }
-
     It 'ends a recording, its tool, and leaves the target running' -Skip:$script:noPySpy {
         $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'hot' -ReadyLog 'listens'
         $json = Start-PodDebug $pod -Namespace $script:ns | ConvertTo-Json -Depth 5 -Compress

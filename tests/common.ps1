@@ -25,7 +25,9 @@ function Test-MemrayPayload {
     }
     $machine = [System.Runtime.InteropServices.RuntimeInformation]::OSArchitecture -eq 'Arm64' ? 'aarch64' : 'x86_64'
     $payloads = (Get-Content -Raw -LiteralPath $path | ConvertFrom-Json).payloads.PSObject.Properties[$machine]
-    return [bool]($payloads -and $payloads.Value.PSObject.Properties[$Image -replace '^py', 'cp'])
+    # The images have no C++ runtime of their own.
+    return $payloads -and $payloads.Value.PSObject.Properties['runtime'] -and
+        $payloads.Value.PSObject.Properties[$Image -replace '^py', 'cp']
 }
 
 function Get-TestServer {
@@ -225,6 +227,7 @@ function New-TestPod {
         [hashtable[]] $Containers,
         [hashtable] $Spec = @{},
         [hashtable] $Annotations = @{},
+        [hashtable] $Labels = @{},
         [string] $ReadyLog,
         [switch] $NoWait
     )
@@ -241,7 +244,7 @@ function New-TestPod {
         enableServiceLinks = $false
         terminationGracePeriodSeconds = 1
     } + $Spec
-    $metadata = @{ name = $Name; namespace = $Namespace; annotations = $Annotations }
+    $metadata = @{ name = $Name; namespace = $Namespace; annotations = $Annotations; labels = $Labels }
     $body = @{ apiVersion = 'v1'; kind = 'Pod'; metadata = $metadata; spec = $whole }
     # A new namespace has no service account for the first moments.
     Wait-Until -What "pod $Name to be accepted" -Seconds 20 {
@@ -385,16 +388,22 @@ function Request-Trouble {
 }
 
 function Get-Failure {
-    # The error records and warnings of a command, which is expected to write errors that do not end it.
+    # The error records of a command, which is expected to write errors, or to end with one.
     param([scriptblock] $Command)
     $failures = @()
-    $output = & { $ErrorActionPreference = 'Continue'; & $Command 2>&1 3>$null } | ForEach-Object {
-        if ($_ -is [System.Management.Automation.ErrorRecord]) {
-            $failures += $_
+    $output = @()
+    try {
+        & { $ErrorActionPreference = 'Continue'; & $Command 2>&1 3>$null } | ForEach-Object {
+            if ($_ -is [System.Management.Automation.ErrorRecord]) {
+                $failures += $_
+            }
+            else {
+                $output += $_
+            }
         }
-        else {
-            $_
-        }
+    }
+    catch {
+        $failures += $_
     }
     return [pscustomobject]@{ Errors = @($failures); First = $failures | Select-Object -First 1; Output = @($output) }
 }

@@ -1,23 +1,21 @@
-# Runs the Pester tests in a PowerShell of their own and writes how many passed. Started by build.ps1.
-param([Parameter(Mandatory)] [string] $Report, [string] $Names, [string] $Filter)
+# Runs one Pester file in a PowerShell of its own and writes how many tests passed. Started by build.ps1.
+param([Parameter(Mandatory)] [string] $Report, [string] $File, [string] $Filter, [switch] $Alone)
 
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 $PSStyle.OutputRendering = 'PlainText'
 Import-Module (Join-Path (Split-Path $PSScriptRoot) 'out/packages/pester/6.2.0/tools/Pester.psd1')
 
-$files = Get-ChildItem -Path (Join-Path $PSScriptRoot '*.Tests.ps1')
-if ($Names) {
-    $files = @($files | Where-Object { $file = $_; $Names -split ',' | Where-Object { $file.Name -like "*$_*" } })
-}
 $configuration = New-PesterConfiguration
-$configuration.Run.Path = @($files.FullName)
+$configuration.Run.Path = $File
 $configuration.Run.PassThru = $true
 $configuration.Run.Exit = $false
 $configuration.Output.Verbosity = 'Detailed'
 $configuration.Output.RenderMode = 'Plaintext'
+# Those measure time, or hold what others would disturb.
+$configuration.Filter.($Alone ? 'Tag' : 'ExcludeTag') = 'Alone'
 if ($Filter) {
-    $configuration.Filter.FullName = $Filter
+    $configuration.Filter.FullName = $Filter -split ';'
 }
 $result = Invoke-Pester -Configuration $configuration
 [ordered]@{

@@ -5,9 +5,15 @@ internal static class Causes
 {
     public const string PodNotFound = nameof(PodNotFound);
     public const string NamespaceNotFound = nameof(NamespaceNotFound);
+    public const string WorkloadNotFound = nameof(WorkloadNotFound);
+    public const string NoPodMatches = nameof(NoPodMatches);
+    public const string NoRunningPod = nameof(NoRunningPod);
     public const string ContainerNotFound = nameof(ContainerNotFound);
     public const string PodNotRunning = nameof(PodNotRunning);
     public const string PodFinished = nameof(PodFinished);
+    public const string PolicyDenied = nameof(PolicyDenied);
+    public const string PolicyInvalid = nameof(PolicyInvalid);
+    public const string PodDeleting = nameof(PodDeleting);
     public const string PodReplaced = nameof(PodReplaced);
     public const string PodIsWindows = nameof(PodIsWindows);
     public const string StaticPod = nameof(StaticPod);
@@ -20,6 +26,7 @@ internal static class Causes
     public const string ContainerStartFailed = nameof(ContainerStartFailed);
     public const string PythonNotInImage = nameof(PythonNotInImage);
     public const string TargetNotVisible = nameof(TargetNotVisible);
+    public const string ImageNotNamed = nameof(ImageNotNamed);
     public const string UserUnknown = nameof(UserUnknown);
     public const string CustomInvalid = nameof(CustomInvalid);
     public const string StartTimeout = nameof(StartTimeout);
@@ -36,7 +43,12 @@ internal static class Causes
     public const string PeerSilent = nameof(PeerSilent);
     public const string OutcomeUnknown = nameof(OutcomeUnknown);
     public const string ProtocolError = nameof(ProtocolError);
+    public const string NodeUnreachable = nameof(NodeUnreachable);
+    public const string NotPyDebug = nameof(NotPyDebug);
     public const string AgentStartFailed = nameof(AgentStartFailed);
+    public const string ModuleDamaged = nameof(ModuleDamaged);
+    public const string LimitExceeded = nameof(LimitExceeded);
     public const string DebugContainerGone = nameof(DebugContainerGone);
+    public const string MemoryLow = nameof(MemoryLow);
     public const string Timeout = nameof(Timeout);
 }

@@ -24,6 +24,21 @@ internal sealed class ConnectionOptions
     /// <summary>Longest time for one request.</summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long one request is made again while the server is away or busy.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>The clock of the pauses between attempts.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>What a team allows; null reads what is installed here.</summary>
+    public TeamPolicy? Policy { get; init; }
+
     /// <summary>Takes what the user should know about the connection.</summary>
     public Action<string>? Warn { get; init; }
+
+    /// <summary>Takes what a user who asked for more words may want to know.</summary>
+    public Action<string>? Tell { get; init; }
+
+    /// <summary>Takes a line for each request, with what came of it and how long that took.</summary>
+    public Action<string>? Trace { get; init; }
 }

@@ -31,4 +31,24 @@ internal sealed class EngineException : Exception
 
     /// <summary>Whether the same request may succeed when it is made again.</summary>
     public bool Retryable { get; init; }
+
+    /// <summary>One of <see cref="Phases"/>; null until whoever knows says so.</summary>
+    public string? Phase { get; set; }
+
+    /// <summary>One of <see cref="RemoteStates"/>; null until whoever knows says so.</summary>
+    public string? RemoteState { get; set; }
+
+    /// <summary>Whether nothing of the request reached the server.</summary>
+    public bool NotSent { get; init; }
+
+    /// <summary>How long the server wants to be left alone.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>Notes when it happened and what is left of it, where nobody did before.</summary>
+    public EngineException At(string? phase, string? remoteState)
+    {
+        Phase ??= phase;
+        RemoteState ??= remoteState;
+        return this;
+    }
 }

@@ -74,25 +74,6 @@ function Find-Package([hashtable[]] $Packages) {
     return $found
 }
 
-function Find-Runtime([string] $Machine, [hashtable] $Recipe) {
-    # The packages, else the folder of this machine's own libraries, with a licence beside them.
-    $packages = @(Find-Package $Recipe.Packages)
-    if ($packages) {
-        return $packages
-    }
-    if ([Runtime.InteropServices.RuntimeInformation]::OSArchitecture -ne 'X64' -or $Machine -ne 'x86_64' -or
-        -not (Test-Path -LiteralPath "$($Recipe.Folder)/libstdc++.so.6")) {
-        return
-    }
-    Write-Warning 'The C++ runtime for slim images is this machine''s own: it needs a glibc as new as this one.'
-    $folder = New-Item -ItemType Directory -Force (Join-Path $script:Cache 'runtime')
-    foreach ($name in 'libstdc++.so.6', 'libgcc_s.so.1') {
-        Copy-Item -LiteralPath "$($Recipe.Folder)/$name" -Destination (Join-Path $folder $name)
-    }
-    Copy-Item -LiteralPath '/usr/share/doc/libstdc++6/copyright' -Destination (Join-Path $folder 'LICENSE')
-    return $folder.FullName
-}
-
 function New-MemrayPayload {
     $recipe = Import-PowerShellDataFile -LiteralPath (Join-Path $PSScriptRoot 'memray.psd1')
     if (-not (Get-Command python3 -CommandType Application -ErrorAction Ignore)) {
@@ -128,14 +109,16 @@ function New-MemrayPayload {
             }
         }
         if ($made.Count -gt 0) {
-            $sources = @(Find-Runtime $machine $recipe.Runtime[$machine])
+            $sources = @(Find-Package $recipe.Runtime[$machine])
             if ($sources) {
                 $file = "$machine/runtime.tar.zlib"
                 $about = Invoke-Make (@('runtime', $machine) + $sources) (Join-Path $target $file)
-                $made['runtime'] = [ordered]@{ file = $file } + $about + [ordered]@{ proven = $sources.Count -gt 1 }
+                $made['runtime'] = [ordered]@{ file = $file } + $about + [ordered]@{ proven = $true }
             }
             else {
-                Write-Warning 'No C++ runtime was found: Get-MemrayReport will not run where the image has none.'
+                # Another C++ runtime than the pinned one may ask for a newer glibc than the application has.
+                Write-Warning ("The pinned C++ runtime for $machine cannot be had from Debian's archive: " +
+                    'Get-MemrayReport will not run where the image has none.')
             }
             $payloads[$machine] = $made
         }

@@ -66,25 +66,22 @@
     File    = 'memray-1.20.0-{1}-{1}-manylinux2014_{0}.manylinux_2_17_{0}.whl'
     # The C++ runtime for images without one, of a release old enough for every glibc from 2.18 on.
     Runtime = @{
-        x86_64 = @{
-            Packages = @(
-                @{
-                    Path   = 'pool/main/g/gcc-10'
-                    File   = 'libstdc++6_10.2.1-6_amd64.deb'
-                    Sha256 = '5c155c58935870bf3b4bfe769116841c0d286a74f59eccfd5645693ac23f06b1'
-                }
-                @{
-                    Path   = 'pool/main/g/gcc-10'
-                    File   = 'libgcc-s1_10.2.1-6_amd64.deb'
-                    Sha256 = 'e478f2709d8474165bb664de42e16950c391f30eaa55bc9b3573281d83a29daf'
-                }
-                @{
-                    Path   = 'pool/main/g/gcc-10'
-                    File   = 'gcc-10-base_10.2.1-6_amd64.deb'
-                    Sha256 = 'be65535e94f95fbf04b104e8ab36790476f063374430f7dfc6c516cbe2d2cd1e'
-                }
-            )
-            Folder   = '/usr/lib/x86_64-linux-gnu'
-        }
+        x86_64 = @(
+            @{
+                Path   = 'pool/main/g/gcc-10'
+                File   = 'libstdc++6_10.2.1-6_amd64.deb'
+                Sha256 = '5c155c58935870bf3b4bfe769116841c0d286a74f59eccfd5645693ac23f06b1'
+            }
+            @{
+                Path   = 'pool/main/g/gcc-10'
+                File   = 'libgcc-s1_10.2.1-6_amd64.deb'
+                Sha256 = 'e478f2709d8474165bb664de42e16950c391f30eaa55bc9b3573281d83a29daf'
+            }
+            @{
+                Path   = 'pool/main/g/gcc-10'
+                File   = 'gcc-10-base_10.2.1-6_amd64.deb'
+                Sha256 = 'be65535e94f95fbf04b104e8ab36790476f063374430f7dfc6c516cbe2d2cd1e'
+            }
+        )
     }
 }

@@ -67,19 +67,25 @@ function Receive-Wheel([string] $Name, [string] $Version, [string[]] $Options) {
     }
 }
 
+function Get-DebianArchive {
+    # The addresses of Debian's archive in this machine's apt sources. apt itself tells them only once it has its lists.
+    $sources = Get-ChildItem -Path '/etc/apt/sources.list', '/etc/apt/sources.list.d/*' -File -ErrorAction Ignore |
+        Where-Object Extension -in '.list', '.sources'
+    $lines = $sources | ForEach-Object { Get-Content -LiteralPath $_ }
+    @($lines | Select-String '^\s*(?:URIs:|deb\s+(?:\[[^]]*\]\s*)?)\s*(\S+/debian)/?(?:\s|$)' |
+            ForEach-Object { $_.Matches[0].Groups[1].Value } | Select-Object -Unique)
+}
+
 function Receive-DebianFile([string] $Path, [string] $File, [string] $Sha256) {
     # Asks the Debian archive of this machine's apt.
     $helper = '/usr/lib/apt/apt-helper'
     if (-not (Test-Path -LiteralPath $helper)) {
         return
     }
-    $sites = @(& apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>$null | Select-Object -Unique |
-            Where-Object { $_ -match '/debian/?$' })
-    foreach ($site in $sites) {
+    foreach ($site in Get-DebianArchive) {
         $target = Join-Path $script:Cache $File
         $options = '-o', 'Acquire::Retries=1', '-o', 'Acquire::http::Timeout=10'
-        $address = "$($site.TrimEnd('/'))/$Path/$File"
-        $said = & $helper @options download-file $address $target "SHA256:$Sha256" 2>&1
+        $said = & $helper @options download-file "$site/$Path/$File" $target "SHA256:$Sha256" 2>&1
         if ($LASTEXITCODE -eq 0) {
             return
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import hashlib
 import json
 import os
@@ -16,6 +18,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 AGENT = Path(__file__).resolve().parents[2] / "src" / "agent"
+sys.path.insert(0, str(AGENT))
+
+from pydebug_agent.protocol.operations import OPERATIONS  # noqa: E402
+
 FLAGS = ("-I", "-S", "-B")
 _END = ("", b"")
 
@@ -36,9 +42,15 @@ def boot() -> str:
     return (AGENT / "boot.py").read_text().strip()
 
 
+def keeper() -> str:
+    """Return the program of a debug container, as the engine puts it in the pod's spec."""
+    first, _, rest = (AGENT / "keeper.py").read_text().partition("\n\n")
+    return f"{first}\nfor part in r'''{rest}'''.split('\\n\\n\\n'):\n    exec(part)\n"
+
+
 def modules() -> Dict[str, str]:
     """Return the agent's modules under the names that the engine gives them."""
-    sources: Dict[str, str] = {}
+    sources: Dict[str, str] = {"keeper": (AGENT / "keeper.py").read_text()}
     for path in sorted((AGENT / "pydebug_agent").rglob("*.py")):
         parts = list(path.relative_to(AGENT).with_suffix("").parts)
         if parts[-1] == "__init__":
@@ -47,15 +59,88 @@ def modules() -> Dict[str, str]:
     return sources
 
 
-def start_up(sources: Optional[Dict[str, str]] = None) -> bytes:
-    """Return the first bytes the agent reads."""
-    packed = zlib.compress(json.dumps(sources if sources is not None else modules()).encode())
+def needed(sources: Dict[str, str], *first: str) -> List[str]:
+    """Return the modules that some import, wherever in them they do, and those that these import."""
+    found: List[str] = []
+    left = list(first)
+    while left:
+        name = left.pop()
+        if name in sources and name not in found:
+            found.append(name)
+            is_package = any(other.startswith(name + ".") for other in sources)
+            left += [name.rpartition(".")[0], *_imported(name, sources[name], is_package)]
+    return sorted(found)
+
+
+@functools.lru_cache(maxsize=None)
+def _imported(name: str, source: str, is_package: bool) -> List[str]:
+    found: List[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parts = name.split(".")
+            base = parts[: len(parts) + is_package - node.level] if node.level else []
+            whole = ".".join([*base, *(node.module or "").split(".")]).strip(".")
+            found += [whole, *(f"{whole}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("program", "source_of"):
+            # The text of a module that is run elsewhere.
+            if node.args and isinstance(node.args[0], ast.Constant):
+                found.append(f"{name.rpartition('.')[0]}.{node.args[0].value}")
+    return ["pydebug_agent.typing" if other == "typing" else other for other in found]
+
+
+@functools.lru_cache(maxsize=None)
+def block(content: bytes) -> bytes:
+    """Return one block of what the boot program reads."""
+    packed = zlib.compress(content)
     return struct.pack(">I", len(packed)) + packed
+
+
+def packed_modules(sources: Dict[str, str], names: Sequence[str]) -> bytes:
+    """Return modules as the loader takes them."""
+    texts = {name: sources[name].encode() for name in names}
+    return b"".join(b"%s %d\n%s" % (name.encode(), len(text), text) for name, text in texts.items())
+
+
+def start_up(
+    sources: Optional[Dict[str, str]] = None,
+    op: Optional[str] = None,
+    kept: Optional[Dict[str, Any]] = None,
+    **told: object,
+) -> bytes:
+    """Return the first bytes the agent reads: all modules, or those that one operation needs, as the engine sends them.
+
+    ``told`` is what the agent must know before it reads the request, ``kept`` what one before it said that it kept.
+    """
+    sources = sources if sources is not None else modules()
+    first = needed(sources, "pydebug_agent.entry")
+    rest = sorted(sources)
+    if op is not None:
+        where = OPERATIONS[op].where.rpartition(".")[0]
+        rest = needed(sources, "pydebug_agent.main", f"pydebug_agent.{where}")
+    kept = kept or {}
+    first, rest = ([name for name in names if name not in kept.get("modules", ())] for names in (first, rest))
+    header = "".join(f"{name} {value}\n" for name, value in {"op": op or "", **told}.items())
+    if kept:
+        header += "code {size} {sha256} {magic} {path}\n".format(**kept)
+    return b"".join(
+        (
+            block((AGENT / "loader.py").read_bytes()),
+            block(header.encode()),
+            block(packed_modules(sources, first)),
+            block(packed_modules(sources, [name for name in rest if name not in first])),
+        )
+    )
 
 
 def frame(kind: str, payload: bytes = b"") -> bytes:
     """Return one frame as bytes."""
     return struct.pack(">IB", len(payload), ord(kind)) + payload
+
+
+# How often an agent that is waited for hears that somebody is there, as from a client.
+KEEP_ALIVE_SECONDS = 5.0
 
 
 class Agent:
@@ -67,6 +152,9 @@ class Agent:
         prefix: Sequence[str] = (),
         environment: Optional[Dict[str, str]] = None,
         sources: Optional[Dict[str, str]] = None,
+        op: Optional[str] = None,
+        told: Optional[Dict[str, object]] = None,
+        kept: Optional[Dict[str, Any]] = None,
         **options: Any,
     ) -> None:
         self.process = subprocess.Popen(
@@ -84,7 +172,7 @@ class Agent:
         self.trailer_good: Optional[bool] = None
         for work in (self._read_out, self._read_errors):
             threading.Thread(target=work, daemon=True).start()
-        self.write(start_up(sources))
+        self.write(start_up(sources, op, kept, **(told or {})))
 
     def __enter__(self) -> "Agent":
         return self
@@ -99,7 +187,15 @@ class Agent:
             except OSError:
                 pass
 
+    def _keep_alive(self) -> None:
+        try:
+            self.send("K")
+        except (OSError, ValueError):
+            # It is gone, or its input was closed by the test.
+            pass
+
     def write(self, data: bytes) -> None:
+        self._spoke = time.monotonic()
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
@@ -113,7 +209,14 @@ class Agent:
         """Return the next frame that is no heartbeat; kind "" at the end of the stream."""
         until = time.monotonic() + seconds
         while True:
-            kind, payload = self._frames.get(timeout=max(0.01, until - time.monotonic()))
+            try:
+                kind, payload = self._frames.get(timeout=max(0.01, min(KEEP_ALIVE_SECONDS, until - time.monotonic())))
+            except queue.Empty:
+                kind, payload = "B", b""
+                if time.monotonic() >= until:
+                    raise
+            if time.monotonic() - self._spoke > KEEP_ALIVE_SECONDS:
+                self._keep_alive()
             if kind != "B":
                 return Frame(kind, payload)
 
@@ -165,7 +268,8 @@ class Agent:
                 self.trailer_good = (
                     content["length"] == self._length and content["sha256"] == self._raw.hexdigest()
                 )
-            self._raw.update(header + payload)
+            # A file has a hash of its own.
+            self._raw.update(header if chr(code) == "G" else header + payload)
             self._length += 5 + length
             self._frames.put((chr(code), payload))
         self._frames.put(_END)

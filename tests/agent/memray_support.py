@@ -19,11 +19,21 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from . import pyspy
 from .driver import Agent, Frame
-from .reader_support import Python, Running, cache
+from .reader_support import Python, ReaderTest, Running, cache, pythons
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = os.uname().machine
 USER = 10001
+# What a container's root may, and what it may in a debug container of profile General.
+_RIGHTS = (
+    "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,"
+    "+mknod,+audit_write,+setfcap"
+)
+ORDINARY = ["setpriv", f"--bounding-set={_RIGHTS}", "--inh-caps=-all"]
+GENERAL = [
+    "setpriv", "--bounding-set=-all,+chown,+dac_override,+kill,+setgid,+setuid,+sys_chroot,+sys_ptrace",
+    "--inh-caps=-all",
+]  # fmt: skip
 _MADE = Path(tempfile.gettempdir()) / f"pydebug-test-payloads-{os.getuid()}"
 _WHEELS = (*os.environ.get("PIP_FIND_LINKS", "").split(), str(ROOT.parent / "shared/wheelhouse"))
 
@@ -101,7 +111,7 @@ class Answer:
         self.warnings = [frame.json["id"] for frame in frames if frame.kind == "W"]
         self.progress = [frame.json for frame in frames if frame.kind == "P"]
         self.asked = [frame.json["name"] for frame in frames if frame.kind == "N"]
-        self.content = b"".join(frame.payload for frame in frames if frame.kind == "F")
+        self.content = b"".join(frame.payload for frame in frames if frame.kind == "G")
 
     def only(self, kind: str = "memray") -> Dict[str, Any]:
         """Return the one result of a kind; say why there is none."""
@@ -166,7 +176,9 @@ def named(report: Dict[str, Any], function: str, kind: str = "leaked") -> int:
 class Container:
     """A root filesystem of its own over an image's, in which processes are started as a container's would be."""
 
-    def __init__(self, python: Python, user: int = 0, read_only: bool = False) -> None:
+    def __init__(
+        self, python: Python, user: int = 0, read_only: bool = False, rights: Sequence[str] = tuple(GENERAL)
+    ) -> None:
         self.python = python
         self.folder = tempfile.mkdtemp(prefix="pydebug-test-", dir="/var/tmp")
         os.chmod(self.folder, 0o755)
@@ -181,7 +193,7 @@ class Container:
         if read_only:
             mount += f" && mount -o remount,ro,bind {self.root}"
         change = [f"--userspec={user}:{user}", "--groups="] if user else []
-        bound = ["setpriv", "--no-new-privs"] if user else []
+        bound = ["setpriv", "--no-new-privs"] if user else rights
         enter = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
         self.prefix = [*enter, *bound, "chroot", *change, self.root]
 
@@ -198,8 +210,10 @@ class Container:
         return Agent(self.python.command[-1], prefix=self.prefix, **options)
 
     def left(self) -> List[str]:
-        """Return the folders of ours that are still there."""
-        return glob.glob(f"{self.folder}/up/tmp/.pydebug-memray-*")
+        """Return the files and folders of ours that are still there, but for the tools that are kept."""
+        found = glob.glob(f"{self.folder}/up/**/.pydebug*", recursive=True)
+        # Tools are kept in one of these.
+        return [path for path in found if os.path.basename(path) not in (".pydebug-0", f".pydebug-{USER}")]
 
 
 def needs(python: Optional[Python] = None) -> Dict[str, bytes]:
@@ -238,3 +252,51 @@ def frames_of(report: Dict[str, Any], entry: Dict[str, Any]) -> Sequence[Any]:
 def dump(value: Any) -> str:
     """Return a value as text for a failed test."""
     return json.dumps(value)[:4000]
+
+
+class Tracked(ReaderTest):
+    """Starts targets in containers."""
+
+    def container(self, python: Python, user: int = 0, read_only: bool = False) -> Container:
+        made = Container(python, user, read_only)
+        self.addCleanup(made.close)
+        self.addCleanup(self.end_targets)
+        return made
+
+    def target(self, container: Container, *arguments: str, source: str = LEAKING) -> Running:
+        running = self.start_command(container.command("-u", "-c", source, *arguments), container.python)
+        self.assertEqual("ready", running.line())
+        return running
+
+    def newest(self) -> Python:
+        """The Python that the tests use where one is enough."""
+        found = [python for python in pythons() if python.minor == 13 and python.root]
+        if not found:
+            raise unittest.SkipTest("the image py313 is missing")
+        return found[0]
+
+    def assert_loaded_once(self, running: Running) -> None:
+        """However often it was tracked: each copy would stay."""
+        with open(f"/proc/{running.pid}/maps", encoding="utf-8") as file:
+            found = {tuple(line.split()[3:5]) for line in file if "_memray." in line}
+        self.assertEqual(1, len(found), found)
+
+    def check(self, answer: Answer, running: Running) -> Dict[str, Any]:
+        result = answer.only()
+        report = result["report"]
+        self.assertEqual("time", result["ended"], dump(result))
+        # 100,000 bytes at a time; what the hot loop and the tracker itself use is little beside that. One of those that
+        # are freed at once may be alive at the end.
+        remembered = named(report, "remember")
+        self.assertGreater(remembered, 300_000, dump(report))
+        self.assertAlmostEqual(report["totals"]["leaked"], remembered, delta=420_000)
+        self.assertGreaterEqual(report["totals"]["peak"], remembered)
+        self.assertGreater(named(report, "remember", "peak"), 300_000)
+        self.assertEqual(
+            ["remember", "handle", "<module>"], [frame[0] for frame in frames_of(report, report["leaked"][0])]
+        )
+        self.assertNotIn("<pydebug>", [frame[1] for frame in report["frames"]])
+        self.assertGreater(len(report["timeline"]), 5)
+        self.assertGreater(report["timeline"][-1][1], 1 << 20)
+        self.assertTrue(alive(running))
+        return result

@@ -10,7 +10,7 @@ import time
 import unittest
 from typing import Any, Dict, List, Optional, Sequence
 
-from .driver import AGENT, FLAGS, Agent, wait_for
+from .driver import FLAGS, Agent, keeper, wait_for
 
 # An application that never waits for children: an orphan that comes to it stays a zombie.
 IDLE = "import signal\nwhile True: signal.pause()"
@@ -86,7 +86,7 @@ class Pod:
         session: Optional[str] = None,
     ) -> "subprocess.Popen[bytes]":
         """Start a keeper as the kubelet would: same processes, other files. ``wrap`` changes the user."""
-        text = source if source is not None else (AGENT / "keeper.py").read_text()
+        text = source if source is not None else keeper()
         environment = dict(os.environ)
         environment["PYDEBUG_SESSION"] = session or f'{{"v":1,"target":"web","created":{int(time.time())}}}'
         inner = f'mount --make-rprivate /; mount -t proc proc /proc; {setup}; exec "$@"'
@@ -105,21 +105,23 @@ class Pod:
     def settled(self, process: "subprocess.Popen[bytes]") -> int:
         """Wait until a keeper is ready and return its PID on this machine."""
 
-        def child() -> int:
-            for pid in _descendants(process.pid):
-                try:
-                    with open(f"/proc/{pid}/cmdline", "rb") as file:
-                        keeper = b"\0-c\0" + b'"""pydebug-keeper' in file.read()
-                    with open(f"/proc/{pid}/status", "rb") as file:
-                        ignored = [line for line in file.read().splitlines() if line.startswith(b"SigIgn")]
-                except OSError:
-                    continue
-                # SIGCHLD is the last one it ignores.
-                if keeper and ignored and int(ignored[0].split()[1], 16) & 1 << (signal.SIGCHLD - 1):
-                    return pid
-            return 0
+        def ready() -> int:
+            pid = self.keeper_of(process)
+            # SIGCHLD is the last one it ignores.
+            return pid if pid and _signals(pid, b"SigIgn") & 1 << (signal.SIGCHLD - 1) else 0
 
-        return int(wait_for(child))
+        return int(wait_for(ready))
+
+    def keeper_of(self, process: "subprocess.Popen[bytes]") -> int:
+        """Return the PID on this machine of a keeper that was started, ready or not, 0 where there is none yet."""
+        for pid in _descendants(process.pid):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    if b"\0-c\0" + b'"""pydebug-keeper' in file.read():
+                        return pid
+            except OSError:
+                continue
+        return 0
 
     def agent(
         self,
@@ -170,6 +172,16 @@ def as_user(uid: int) -> List[str]:
         "setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all",
         "--no-new-privs",
     ]
+
+
+def _signals(pid: int, name: bytes) -> int:
+    """Return a set of signals of a process's status, none where it is gone."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            found = [line.split()[1] for line in file if line.startswith(name)]
+    except OSError:
+        return 0
+    return int(found[0], 16) if found else 0
 
 
 def _children(pid: int) -> str:

@@ -13,7 +13,8 @@ from typing import Any, List, Optional
 from .driver import Agent, Frame
 
 _MACHINE = os.uname().machine
-_PLACES = (os.environ.get("PIP_FIND_LINKS", ""), "/work/shared/wheelhouse")
+_ROOT = Path(__file__).resolve().parents[2]
+_PLACES = (*os.environ.get("PIP_FIND_LINKS", "").split(), str(_ROOT.parent / "shared/wheelhouse"))
 
 
 def real() -> Optional[bytes]:
@@ -21,10 +22,9 @@ def real() -> Optional[bytes]:
     named = os.environ.get("PYDEBUG_PYSPY")
     if named:
         return _read(Path(named))
-    root = Path(__file__).resolve().parents[2]
-    candidates = sorted(root.glob(f"out/module/PyDebug/bin/payload/**/*py-spy*{_MACHINE}*"))
+    candidates = sorted(_ROOT.glob(f"out/module/PyDebug/bin/payload/**/*py-spy*{_MACHINE}*"))
     for place in _PLACES:
-        if place and Path(place).is_dir():
+        if Path(place).is_dir():
             candidates += sorted(Path(place).glob(f"py_spy-*{_MACHINE}*.whl"))
     for path in candidates:
         binary = _read(path)
@@ -97,4 +97,4 @@ def give(agent: Agent, data: bytes) -> None:
 
 def content(frames: List[Frame]) -> bytes:
     """Return the file chunks of an answer."""
-    return b"".join(got.payload for got in frames if got.kind == "F")
+    return b"".join(got.payload for got in frames if got.kind == "G")

@@ -93,7 +93,7 @@ class Running:
 
     def cpu(self) -> float:
         """Return the CPU seconds used."""
-        from pydebug_agent.proc import Proc
+        from pydebug_agent.system.proc import Proc
 
         return Proc().stat(self.pid).cpu
 
@@ -178,3 +178,31 @@ def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
 def names_of(thread: Dict[str, Any]) -> List[str]:
     """Return the function names of a thread, outermost first."""
     return [frame["name"] for frame in reversed(thread["frames"])]
+
+
+def tasks_of(pid: int, **options: Any) -> Dict[str, Any]:
+    """Return the tasks of a process's only Python as one result, with their frames and with who waits for whom."""
+    from pydebug_agent.reader.tasks import read_tasks
+
+    result: Dict[str, Any] = {"tasks": []}
+    for part in read_tasks(pid, **options):
+        for task in part["tasks"]:
+            places = [part["frames"][number] for number in task["stack"]]
+            task["frames"] = [dict(zip(("name", "file", "line"), place)) for place in places]
+        result = {**part, "tasks": result["tasks"] + part["tasks"]}
+    waiters: Dict[str, List[str]] = {}
+    for task in result["tasks"]:
+        waiters.setdefault(task["future"], []).append(task["id"])
+    known = {task["id"]: task for task in result["tasks"]}
+    pairs = set()
+    for task in result["tasks"]:
+        reached = set(waiters.get(task["id"], ()))
+        for link in task["links"]:
+            reached.update([link] if link in known else [])
+            reached.update(waiters.get(link, ()))
+        pairs.update((task["id"], waiter) for waiter in reached)
+        pairs.update((child, task["id"]) for child in task["children"] if child in known)
+    for task in result["tasks"]:
+        task["waiters"] = sorted(waiter for one, waiter in pairs if one == task["id"] != waiter)
+        task["waitsFor"] = sorted(one for one, waiter in pairs if waiter == task["id"] != one)
+    return result

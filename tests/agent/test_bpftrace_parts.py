@@ -8,15 +8,15 @@ import tempfile
 import types
 import unittest
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set, Tuple
 from unittest import mock
 
 AGENT = Path(__file__).resolve().parents[2] / "src" / "agent"
 sys.path.insert(0, str(AGENT)) if str(AGENT) not in sys.path else None
 
 from pydebug_agent.bpftrace import cost, needs, points, run, scope
-from pydebug_agent.errors import AgentError
-from pydebug_agent.proc import Proc
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.system.proc import Proc
 
 
 class Needs(unittest.TestCase):
@@ -79,6 +79,8 @@ class Needs(unittest.TestCase):
 
 
 class Scope(unittest.TestCase):
+    flags: Tuple[str, ...] = ()
+
     def request(self, pids: Dict[int, str], ours: int = 0, started: Optional[Dict[str, float]] = None) -> Any:
         def link(pid: int, *_: str) -> str:
             if pid not in pids:
@@ -89,7 +91,13 @@ class Scope(unittest.TestCase):
             pids=lambda: sorted(pids), link=link, exists=lambda pid: pid in pids, started=lambda pid: 1000.0
         )
         containers = types.SimpleNamespace(in_target=lambda pid: pid != ours, is_ours=lambda pid: pid == ours)
-        return types.SimpleNamespace(proc=proc, containers=containers, started=lambda: started or {})
+        return types.SimpleNamespace(
+            proc=proc,
+            containers=containers,
+            started=lambda: started or {},
+            flag=lambda name: name in self.flags,
+            tell_apart=lambda: None,
+        )
 
     def test_the_targets_threads_are_those_in_its_mount_namespaces(self) -> None:
         request = self.request({1: "mnt:[11]", 5: "mnt:[22]", 9: "mnt:[99]"}, ours=9)
@@ -105,6 +113,12 @@ class Scope(unittest.TestCase):
             {"target": "1", "pid": "curtask->tgid", "tid": "curtask->pid"}, scope.expressions(request, True, [])
         )
 
+    def test_a_thread_that_ends_fails_no_read(self) -> None:
+        self.flags = ("checks",)
+        with mock.patch.object(scope, "_offset_of_numbers", return_value=80):
+            words = scope.expressions(self.request({1: "mnt:[5]"}), False, [])
+        self.assertTrue(words["target"].startswith("((uint64)curtask->nsproxy != 0 && "), words["target"])
+
     def test_a_process_that_is_not_the_targets_is_refused(self) -> None:
         for pid, started, cause in ((7, {}, "ProcessGone"), (5, {"5": 900.0}, "ProcessGone"), (9, {}, "BadRequest")):
             request = self.request({1: "mnt:[11]", 5: "mnt:[11]", 9: "mnt:[99]"}, ours=9, started=started)
@@ -118,19 +132,49 @@ class Scope(unittest.TestCase):
             scope.expressions(self.request({9: "mnt:[99]"}, ours=9), False, [])
         self.assertEqual("TargetNotVisible", caught.exception.cause)
 
-    def test_files_of_the_target_are_reached_through_its_root(self) -> None:
-        mapping = types.SimpleNamespace
-        maps = [mapping(path="/usr/lib/libc.so.6", permissions="r-xp"), mapping(path="/opt/libpython3.13.so.1.0", permissions="r-xp")]
-        proc = types.SimpleNamespace(maps=lambda _: maps, path=lambda pid, name: f"/proc/{pid}/{name}", link=lambda *_: "/bin/python3")
+    def places(self, root: str, paths: List[str], names: Set[str], exe: str = "/bin/python3") -> Dict[str, str]:
+        maps = [types.SimpleNamespace(path=path, permissions="r-xp") for path in paths]
+        proc = types.SimpleNamespace(maps=lambda _: maps, path=lambda *_: f"{root}/root", link=lambda *_: exe)
         request: Any = types.SimpleNamespace(proc=proc)
-        found = scope.places(request, {"libc", "python", "target"}, [7])
+        return scope.places(request, names, [7])
+
+    def lay(self, *paths: str) -> str:
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        for path in paths:
+            os.makedirs(os.path.dirname(f"{place.name}/root{path}"), exist_ok=True)
+            open(f"{place.name}/root{path}", "wb").close()
+        return place.name
+
+    def test_files_of_the_target_are_reached_through_its_root(self) -> None:
+        root = self.lay("/usr/lib/libc.so.6", "/opt/libpython3.13.so.1.0", "/bin/python3")
+        paths = ["/usr/lib/libc.so.6", "/opt/libpython3.13.so.1.0"]
         self.assertEqual(
-            {"libc": "/proc/7/root/usr/lib/libc.so.6", "python": "/proc/7/root/opt/libpython3.13.so.1.0"}, found
+            {"libc": f"{root}/root/usr/lib/libc.so.6", "python": f"{root}/root/opt/libpython3.13.so.1.0"},
+            self.places(root, paths, {"libc", "python", "target"}),
         )
-        maps.clear()
-        self.assertEqual({"python": "/proc/7/root/bin/python3"}, scope.places(request, {"python"}, [7]))
+        self.assertEqual({"python": f"{root}/root/bin/python3"}, self.places(root, [], {"python"}))
         with self.assertRaises(AgentError):
-            scope.places(request, {"libc"}, [7])
+            self.places(root, [], {"libc"})
+
+    def test_a_files_name_never_becomes_a_program(self) -> None:
+        program = "/tmp/x:f {} kprobe:vfs_read { @[kstack]=count(); } uprobe:/lib/x86_64-linux-gnu/libc.so.6"
+        root = self.lay(program, "/lib/libc.so.6")
+        self.assertEqual({"libc": f"{root}/root/lib/libc.so.6"}, self.places(root, [program, "/lib/libc.so.6"], {"libc"}))
+        for name in (program, "/tmp/a\n/libc.so.6", "/tmp/a b/libc.so.6", '/tmp/"/libc.so.6', "/tmp/*/libc.so.6", "/é/libc.so.6"):
+            with self.subTest(name=name), self.assertRaises(AgentError) as raised:
+                self.places(root, [name], {"libc"})
+            self.assertEqual(("ToolFailed", "path"), (raised.exception.cause, raised.exception.detail["reason"]))
+        with self.assertRaises(AgentError):
+            self.places(root, [], {"python"}, exe="/tmp/python3 {}")
+
+    def test_a_file_that_became_a_link_is_not_followed(self) -> None:
+        root = self.lay("/lib/libc.so.6", "/other/libc.so.6")
+        os.rename(f"{root}/root/lib", f"{root}/root/lib-old")
+        os.symlink(f"{root}/root/other", f"{root}/root/lib")
+        with self.assertRaises(AgentError) as raised:
+            self.places(root, ["/lib/libc.so.6"], {"libc"})
+        self.assertEqual("path", raised.exception.detail["reason"])
 
 
 class Parts(unittest.TestCase):

@@ -66,6 +66,29 @@ class Runs(PodTest):
         _, end = self.run_of("echo 'stdin:1:1-5: ERROR: no' >&2; exit 3\n", seconds=60)
         self.assertEqual((3, False, "stdin:1:1-5: ERROR: no\n"), (end["exit"], end["attached"], end["messages"]))
 
+    def test_a_message_that_comes_again_and_again_comes_once_with_its_number(self) -> None:
+        says = 'i=0; while [ $i -lt 3000 ]; do echo "stdin:1:2-3: WARNING: careful" >&2; i=$((i+1)); done\n'
+        _, end = self.run_of(WORKS + says + "echo 'other: WARNING: once' >&2\n", seconds=60)
+        self.assertEqual("stdin:1:2-3: WARNING: careful\nother: WARNING: once\n", end["messages"])
+        self.assertEqual({"stdin:1:2-3: WARNING: careful": 3000}, end["messagesRepeated"])
+        self.assertEqual(0, end["messagesDropped"])
+
+    def test_messages_that_do_not_fit_are_counted(self) -> None:
+        _, end = self.run_of(WORKS + "head -c 200000 /dev/zero | tr '\\0' x >&2\necho >&2\n", seconds=60)
+        self.assertEqual(200001, len(end["messages"]) + end["messagesDropped"])
+        self.assertLessEqual(len(end["messages"]), 1 << 16)
+
+    def test_reads_are_checked_where_that_is_asked_for_and_keys_that_are_missing_are_no_news(self) -> None:
+        missed = '{"type": "helper_error", "msg": "none", "helper": "map_lookup_elem", "retcode": 0, "line": 1, "col": 2}'
+        body = f"echo \"$*\" >&2\n{WORKS}echo '{missed}'\necho '{PRINTED.strip()}'\n"
+        frames, end = self.run_of(body, seconds=60, checks=True)
+        self.assertRegex(end["messages"], "-B line -k -- ")
+        self.assertEqual(2, self.printed(frames).count(PRINTED))
+        self.assertNotIn("map_lookup_elem", self.printed(frames))
+        frames, end = self.run_of(body, seconds=60)
+        self.assertRegex(end["messages"], "-B line -- ")
+        self.assertIn("map_lookup_elem", self.printed(frames))
+
     def test_more_than_was_allowed_ends_it_at_the_end_of_a_line(self) -> None:
         body = ATTACHED + f"echo '{(PRINTED * 9).strip()}'\n" + STAYS
         frames, end = self.run_of(body, seconds=60, maximumBytes=200)
@@ -112,7 +135,8 @@ class Runs(PodTest):
     def is_agent(self, pod: Pod, pid: int) -> bool:
         enter = ["nsenter", "--target", str(pod.host_pid), "--pid", "--mount"]
         seen = subprocess.run([*enter, "cat", f"/proc/{pid}/cmdline"], stdout=subprocess.PIPE).stdout
-        return b"pydebug_agent.main" in seen
+        # The keeper, which knows agents by that name, has it in its own program.
+        return b"pydebug_agent.main" in seen and b"pydebug-keeper" not in seen
 
     def test_cancel_is_answered(self) -> None:
         _, agent = self.begun(ENDS_WITH_MAPS + WORKS + STAYS, seconds=600)

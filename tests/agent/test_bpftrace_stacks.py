@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unittest
 from typing import Any, Dict, Iterator, List, Tuple
 
@@ -10,12 +11,12 @@ from .reader_support import Python, ReaderTest, on_each_python, wait_until
 
 from pydebug_agent.bpftrace import pystack
 from pydebug_agent.bpftrace.lines import Lines
-from pydebug_agent.proc import Proc
+from pydebug_agent.system.proc import Proc
 from pydebug_agent.reader.layouts import old_layout
 from pydebug_agent.reader.target import Target
 from pydebug_agent.reader.waits import system_calls
-from pydebug_agent.timing.names import telling_words
-from pydebug_agent.timing.records import mixed
+from pydebug_agent.bpf.names import telling_words
+from pydebug_agent.bpf.records import mixed
 
 PROGRAM = """
 import os
@@ -33,12 +34,12 @@ class Hidden(unittest.TestCase):
     def test_lines_of_ours_are_left_out_however_they_are_cut(self) -> None:
         text = b'{"a": 1}\n' + pystack.PRINTED + b': {"1": [1, 2]}}}\n\n{"b": 2}\nrest'
         for size in range(1, len(text) + 1):
-            lines = Lines(pystack.PRINTED)
+            lines = Lines([re.escape(pystack.PRINTED)])
             out = b"".join(lines.take(text[place : place + size]) for place in range(0, len(text), size))
             self.assertEqual((b'{"a": 1}\n\n{"b": 2}\n', b"rest"), (out, lines.rest()))
 
     def test_what_is_hidden_is_not_kept_and_what_is_long_not_held_back(self) -> None:
-        lines = Lines(b"hidden")
+        lines = Lines([b"hidden"])
         self.assertEqual(b"", lines.take(b"hidden" + b"x" * 100))
         self.assertEqual(b"", lines.take(b"y" * 100))
         self.assertEqual(b"", lines.rest())

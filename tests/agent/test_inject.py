@@ -17,15 +17,18 @@ from typing import Any, Callable, List
 
 from .reader_support import Python, ReaderTest, Running, on_each_python, wait_until
 
-from pydebug_agent.errors import AgentError  # noqa: E402
+from pydebug_agent.system.errors import AgentError  # noqa: E402
 from pydebug_agent.inject import chain, points  # noqa: E402
 from pydebug_agent.inject.registers import Unusable  # noqa: E402
+from pydebug_agent.inject.remote import Remote  # noqa: E402
 from pydebug_agent.inject.start import Script, Starter  # noqa: E402
 from pydebug_agent.inject.symbols import Symbols  # noqa: E402
 from pydebug_agent.inject.worker import Worker  # noqa: E402
-from pydebug_agent.proc import Proc  # noqa: E402
+from pydebug_agent.inject.writer import Writer  # noqa: E402
+from pydebug_agent.system.proc import Proc  # noqa: E402
 from pydebug_agent.reader.memory import Fault, Source  # noqa: E402
 from pydebug_agent.reader.target import Target  # noqa: E402
+from pydebug_agent.reader.waits import system_calls  # noqa: E402
 
 _SAY = "import os\nos.write(1, b'\"started\"\\n')"
 
@@ -34,7 +37,9 @@ def worker_of(pid: int) -> "tuple[Worker, List[int]]":
     """Return what makes threads in a process, and the threads to make them through."""
     target = Target(pid, Proc())
     symbols = Symbols(pid, target.memory, target.locator.maps)
-    return Worker(pid, target.proc, target.memory, symbols, lambda: None), [thread.tid for thread in target.threads()]
+    writer = Writer(pid, target.proc)
+    worker = Worker(pid, target.proc, target.memory, writer, symbols, lambda: None)
+    return worker, [thread.tid for thread in target.threads()]
 
 
 def has_eval_loop(python: Python) -> bool:
@@ -46,7 +51,7 @@ class Injection(ReaderTest):
     def inject(self, running: Running, source: str = _SAY) -> Any:
         worker, tids = worker_of(running.pid)
         made = worker.make(tids)
-        worker.run(made.tid, [], source)
+        worker.run(made.tid, source)
         worker.close()
         return made
 
@@ -124,7 +129,7 @@ class Injection(ReaderTest):
         worker, (tid,) = worker_of(running.pid)
         restarted = lambda: Path(f"/proc/{tid}/syscall").read_text().startswith("219 ")  # noqa: E731
         wait_until(lambda: Path(f"/proc/{tid}/syscall").read_text().startswith("7 "))
-        worker.touch(tid)
+        worker.hold(tid, lambda: None)
         wait_until(restarted)
         self.assertEqual("poll", self.inject(running).place)
         self.assertEqual("started", running.line())
@@ -181,6 +186,8 @@ class Injection(ReaderTest):
     def test_a_script_starts_the_way_the_version_has(self, python: Python) -> None:
         for mode in ("idle", "busy"):
             running = self.start(python, "arithmetic.py", mode)
+            if mode == "idle":
+                wait_until(lambda: _waits(running.pid))
             path = f"{python.root}/tmp/pydebug-test-{os.getpid()}.py"
             marker = f"/tmp/pydebug-test-{os.getpid()}.started"
             self.addCleanup(_remove, path)
@@ -189,9 +196,8 @@ class Injection(ReaderTest):
             with open(path, "w", encoding="ascii") as file:
                 file.write(text)
             starter = Starter(Target(running.pid, Proc()), lambda: None)
-            script = Script(
-                path[len(python.root) :], text, [], lambda: os.path.exists(python.root + marker)
-            )
+            shown = path[len(python.root) :]
+            script = Script(text, lambda: shown, lambda: os.path.exists(python.root + marker), lambda: False)
             started = starter.start(script, 10.0)
             starter.close()
             _remove(python.root + marker)
@@ -206,6 +212,7 @@ class Injection(ReaderTest):
             "import asyncio\nasync def main():\n    print('\"ready\"', flush=True)\n    await asyncio.sleep(1000)\n"
             "asyncio.run(main())",
         )
+        wait_until(lambda: _waits(running.pid))
         path = f"{python.root}/tmp/pydebug-test-{os.getpid()}.py"
         self.addCleanup(_remove, path)
         with open(path, "w", encoding="ascii") as file:
@@ -218,8 +225,43 @@ class Injection(ReaderTest):
             return bool(answers)
 
         starter = Starter(Target(running.pid, Proc()), lambda: None)
-        started = starter.start(Script(path[len(python.root) :], _SAY, [], answered), 10.0)
+        started = starter.start(
+            Script(_SAY, lambda: path[len(python.root) :], answered, lambda: False), 10.0
+        )
         self.assertEqual(("remote-debugging", "epoll_wait"), (started.how, started.place))
+
+    @on_each_python(lambda python: python.minor >= 14)
+    def test_its_flags_are_written_while_it_stands_and_only_where_it_does_not_look_by_itself(
+        self, python: Python
+    ) -> None:
+        # Whatever sets another flag between reading and writing, such as a signal that arrives, would be lost.
+        original, states = Remote.raise_flag, []
+
+        def raise_flag(remote: Remote, thread: Any) -> None:
+            states.append(Proc().stat(thread.tid).state)
+            original(remote, thread)
+
+        path = f"{python.root}/tmp/pydebug-test-{os.getpid()}.py"
+        self.addCleanup(_remove, path)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(_SAY)
+        Remote.raise_flag = raise_flag  # type: ignore[method-assign]
+        try:
+            for threads, expected in ((1, {"t"}), (3, set())):
+                running = self.start_source(
+                    python,
+                    "import sys, threading\ndef burn():\n    while True: pass\n"
+                    f"for _ in range({threads - 1}): threading.Thread(target=burn, daemon=True).start()\n"
+                    "print('\"ready\"', flush=True)\nburn()",
+                )
+                starter = Starter(Target(running.pid, Proc()), lambda: None)
+                script = Script(_SAY, lambda: path[len(python.root) :], lambda: _readable(running), lambda: False)
+                self.assertEqual("remote-debugging", starter.start(script, 10.0).how)
+                starter.close()
+                self.assertEqual(expected, set(states))
+                states.clear()
+        finally:
+            Remote.raise_flag = original  # type: ignore[method-assign]
 
     @on_each_python(lambda python: python.minor >= 14)
     def test_a_process_that_forbids_it_is_left_alone(self, python: Python) -> None:
@@ -261,6 +303,12 @@ class Said:
             assert said == "started", said
 
 
+def _waits(pid: int) -> bool:
+    """Say whether a process's first thread has come to the call in which it waits for what nobody sends."""
+    word = Path(f"/proc/{pid}/syscall").read_text().split()[0]
+    return word.isdigit() and system_calls().get(int(word), "").startswith(("read", "epoll"))
+
+
 def _readable(running: Running) -> bool:
     return bool(select.select([running.process.stdout], [], [], 0)[0])
 
@@ -275,7 +323,7 @@ def _remove(path: str) -> None:
 def _inject_again_and_again(pid: int) -> None:
     while True:
         worker, tids = worker_of(pid)
-        worker.run(worker.make(tids).tid, [], _SAY)
+        worker.run(worker.make(tids).tid, _SAY)
 
 
 class Bytes(Source):

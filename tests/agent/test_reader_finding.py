@@ -15,9 +15,10 @@ from unittest import mock
 
 from .reader_support import AGENT, Python, ReaderTest, Running, names_of, on_each_python, wait_until
 
-from pydebug_agent.errors import AgentError
-from pydebug_agent.proc import Proc
-from pydebug_agent.reader import locate, read_stacks
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.reader import locate
+from pydebug_agent.reader.stacks import read_stacks
 from pydebug_agent.reader.elf import Image
 
 SLEEPER = "import json, time\ndef waits():\n    print(json.dumps('ready'), flush=True)\n    time.sleep(3600)\nwaits()\n"
@@ -121,8 +122,8 @@ class Finding(ReaderTest):
             self.skipTest("needs root and /usr/bin/python3")
         target = self.start_source(Python("this", 0, [sys.executable], ""), SLEEPER)
         program = (
-            "import sys; sys.path.insert(0, sys.argv[1])\nfrom pydebug_agent.reader import read_stacks\n"
-            "from pydebug_agent.errors import AgentError\n"
+            "import sys; sys.path.insert(0, sys.argv[1])\nfrom pydebug_agent.reader.stacks import read_stacks\n"
+            "from pydebug_agent.system.errors import AgentError\n"
             "try: read_stacks(int(sys.argv[2]))\n"
             "except AgentError as error: print(error.cause, error.detail['found'])\n"
         )
@@ -146,7 +147,7 @@ class OnEveryPython(ReaderTest):
         target = self.start(python, "shapes.py")
         wait_until(lambda: Proc().stat(target.pid).state == "S")
         program = (
-            "import json, sys; sys.path.insert(0, '/dev/shm')\nfrom pydebug_agent.reader import read_stacks\n"
+            "import json, sys; sys.path.insert(0, '/dev/shm')\nfrom pydebug_agent.reader.stacks import read_stacks\n"
             "print(json.dumps(read_stacks(int(sys.argv[1]))))"
         )
         run = subprocess.run(
@@ -160,8 +161,8 @@ class OnEveryPython(ReaderTest):
     def test_tasks_too(self, python: Python) -> None:
         target = self.start(python, "tasks.py", "20")
         program = (
-            "import json, sys; sys.path.insert(0, '/dev/shm')\nfrom pydebug_agent.reader import read_tasks\n"
-            "print(json.dumps(read_tasks(int(sys.argv[1]))))"
+            "import json, sys; sys.path.insert(0, '/dev/shm')\nfrom pydebug_agent.reader.tasks import read_tasks\n"
+            "print(json.dumps(list(read_tasks(int(sys.argv[1])))[0]))"
         )
         run = subprocess.run(
             [*inside(python.root), python.command[-1], "-I", "-S", "-B", "-c", program, str(target.pid)],

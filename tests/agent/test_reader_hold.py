@@ -13,8 +13,8 @@ from typing import List
 
 from .reader_support import AGENT, Python, ReaderTest, Running, on_each_python, wait_until
 
-from pydebug_agent.proc import Proc
-from pydebug_agent.reader import read_stacks
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.reader.stacks import read_stacks
 from pydebug_agent.reader.hold import Holder, Refused
 from pydebug_agent.reader.memory import Gone
 

@@ -11,7 +11,7 @@ from typing import Any, Callable, List
 from .reader_support import AGENT  # noqa: F401
 
 from pydebug_agent.reader.elf import Image
-from pydebug_agent.reader.frames import Frame, FrameReader, Thread
+from pydebug_agent.reader.frames import Frame, FrameReader, Gils, Thread
 from pydebug_agent.reader.codeobj import CodeReader
 from pydebug_agent.reader.layouts import Layout, old_layout, published_layout, schema
 from pydebug_agent.reader.lines import line_of
@@ -54,6 +54,29 @@ class Circle(Source):
         if size > 1 << 24:
             raise Fault("too much")
         return (struct.pack("<Q", BASE) * (size // 8 + 1))[:size]
+
+
+class Endless(Source):
+    """An image whose dynamic section is well formed, and whose tables never end."""
+
+    def __init__(self, tag: int) -> None:
+        header = bytearray(b"\x7fELF\x02\x01" + bytes(58))
+        struct.pack_into("<Q", header, 32, 64)
+        struct.pack_into("<HH", header, 54, 56, 2)
+        load = struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, SIZE, SIZE, 4096)
+        dynamic = struct.pack("<IIQQQQQQ", 2, 6, 4096, 4096, 4096, 64, 64, 8)
+        entries = struct.pack("<8Q", tag, 8192, 5, 8192, 6, 8192, 0, 0)
+        self._head = bytes(header) + load + dynamic
+        self._dynamic = entries
+
+    def read(self, address: int, size: int) -> bytes:
+        place = address - BASE
+        if place == 4096:
+            return self._dynamic[:size]
+        if place < len(self._head):
+            return self._head[place : place + size]
+        # An even word: the chain goes on.
+        return (struct.pack("<I", 2) * (size // 4 + 1))[:size]
 
 
 def layouts() -> List[Layout]:
@@ -111,8 +134,10 @@ class HostileMemory(unittest.TestCase):
             objects = Objects(Circle(), layout)
             for name in ("text", "integer", "list_items", "set_items", "dict_items", "attributes"):
                 self._ends(lambda: getattr(objects, name)(BASE))
-            reader = FrameReader(None, layout)  # type: ignore[arg-type]
+            reader = FrameReader(Circle(), layout, Gils())  # type: ignore[arg-type]
             self._ends(lambda: reader.chain(Circle(), Thread(BASE, BASE, BASE, 1)))
+            several = Thread(BASE, BASE, BASE, 1, (Thread(BASE, BASE, BASE, 1),))
+            self._ends(lambda: reader.chain(Circle(), several, most=100))
             self._ends(lambda: SelfCheck(Circle(), layout, BASE, BASE, {1}).run())  # type: ignore[arg-type]
 
     def test_images(self) -> None:
@@ -130,6 +155,17 @@ class HostileMemory(unittest.TestCase):
                     return bytes(data[place : place + size])
 
             self._ends(lambda: Image(Picture(), BASE).symbol("_PyRuntime"))
+
+    def test_tables_without_end_are_left_soon(self) -> None:
+        for tag in (5, 0x6FFFFEF5, 4):
+            source = Endless(tag)
+            began = time.monotonic()
+            for _ in range(50):
+                try:
+                    self.assertIsNone(Image(source, BASE).symbol("_PyRuntime"))
+                except KNOWN:
+                    pass
+            self.assertLess(time.monotonic() - began, 30)
 
     def test_self_check(self) -> None:
         for seed in range(200):

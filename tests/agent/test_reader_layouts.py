@@ -12,9 +12,10 @@ from unittest import mock
 
 from .reader_support import Python, ReaderTest, on_each_python
 
-from pydebug_agent.errors import AgentError
-from pydebug_agent.proc import Proc
-from pydebug_agent.reader import layouts, read_stacks, target
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.reader import layouts, target
+from pydebug_agent.reader.stacks import read_stacks
 from pydebug_agent.reader.layouts import Layout, old_layout, published_layout, schema
 from pydebug_agent.reader.lines import line_of
 from pydebug_agent.reader.memory import Fault, Pages
@@ -81,7 +82,7 @@ class WrongTables(ReaderTest):
         real = target.Locator.find
 
         def as_next(self: Any) -> Any:
-            return real(self)._replace(version=(3, 16, 0))
+            return [found._replace(version=(3, 16, 0)) for found in real(self)]
 
         with mock.patch.object(target.Locator, "find", as_next):
             result = read_stacks(running.pid)

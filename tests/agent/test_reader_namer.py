@@ -7,7 +7,7 @@ from typing import Tuple
 
 from .reader_support import Python, ReaderTest, Running, on_each_python
 
-from pydebug_agent.proc import Proc
+from pydebug_agent.system.proc import Proc
 from pydebug_agent.reader.frames import Frame
 from pydebug_agent.reader.namer import Namer
 from pydebug_agent.reader.target import Target

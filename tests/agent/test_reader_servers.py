@@ -15,9 +15,9 @@ from typing import Any, List
 from .reader_support import TARGETS, ReaderTest, cache, wait_until
 from .test_reader_finding import inside
 
-from pydebug_agent.errors import AgentError
-from pydebug_agent.proc import Proc
-from pydebug_agent.reader import read_stacks
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.reader.stacks import read_stacks
 
 
 def free_port() -> int:

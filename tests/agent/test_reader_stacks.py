@@ -9,8 +9,8 @@ from typing import Any, Dict
 
 from .reader_support import EXPECTED_MINORS, Python, ReaderTest, Running, names_of, on_each_python, pythons, wait_until
 
-from pydebug_agent.proc import Proc
-from pydebug_agent.reader import read_stacks
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.reader.stacks import read_stacks
 
 
 class StacksEqualTheTargetsOwn(ReaderTest):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import collections
 import os
+import resource
 import sys
 import time
 import unittest
 from typing import Any, Dict, List
 
-from .reader_support import Python, ReaderTest, Running, on_each_python, wait_until
+from .reader_support import Python, ReaderTest, Running, on_each_python, tasks_of, wait_until
 
-from pydebug_agent.errors import AgentError
-from pydebug_agent.proc import Proc
-from pydebug_agent.reader import read_tasks
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.reader.tasks import read_tasks
 
 WORKERS = 290
 
@@ -32,7 +33,7 @@ class Tasks(ReaderTest):
     @on_each_python(modern)
     def test_chains_equal_what_asyncio_says(self, python: Python) -> None:
         target = self._tasks(python)
-        result = read_tasks(target.pid)
+        result = tasks_of(target.pid)
         self.assertIsNone(result["held"], "a loop that sleeps was held")
         by_name = {task["name"]: task for task in result["tasks"] if task["loop"] == _main_loop(result)}
         self.assertEqual(sorted(set(target.ready) - set(by_name)), [])
@@ -49,7 +50,7 @@ class Tasks(ReaderTest):
     @on_each_python(modern)
     def test_who_waits_for_whom(self, python: Python) -> None:
         target = self._tasks(python)
-        result = read_tasks(target.pid)
+        result = tasks_of(target.pid)
         names = {task["id"]: task["name"] for task in result["tasks"]}
         tasks = {task["name"]: task for task in result["tasks"]}
 
@@ -76,7 +77,7 @@ class Tasks(ReaderTest):
     @on_each_python(modern)
     def test_each_loop_has_its_number_and_thread(self, python: Python) -> None:
         target = self._tasks(python)
-        result = read_tasks(target.pid)
+        result = tasks_of(target.pid)
         loops = {(task["loop"], task["tid"]) for task in result["tasks"]}
         self.assertEqual(len(loops), 2)
         self.assertEqual({tid for _, tid in loops} - set(Proc().threads(target.pid)), set())
@@ -93,27 +94,137 @@ class Tasks(ReaderTest):
     @staticmethod
     def _seconds(pid: int) -> float:
         began = time.process_time()
-        read_tasks(pid)
+        tasks_of(pid)
         return time.process_time() - began
 
     @on_each_python()
     def test_a_python_without_asyncio_says_so(self, python: Python) -> None:
         target = self.start_source(python, "import json, time\nprint(json.dumps(1), flush=True)\ntime.sleep(3600)\n")
         with self.assertRaises(AgentError) as caught:
-            read_tasks(target.pid)
+            tasks_of(target.pid)
         self.assertEqual(caught.exception.cause, "AsyncioNotLoaded" if modern(python) else "UnsupportedPython")
 
     @on_each_python(modern)
     def test_a_blocking_call_in_a_task_is_the_running_tasks_chain(self, python: Python) -> None:
         target = self.start_source(python, BLOCKED)
         wait_until(lambda: _state(target.pid, target.pid) == "S")
-        (task,) = read_tasks(target.pid)["tasks"]
+        (task,) = tasks_of(target.pid)["tasks"]
         self.assertEqual(task["state"], "running")
         self.assertEqual([frame["name"] for frame in task["frames"]], ["main", "inner", "plain"])
 
 
-BLOCKED = """
+    @on_each_python(modern)
+    def test_tasks_of_the_class_that_is_written_in_python_are_read_like_those_in_c(self, python: Python) -> None:
+        for how in ("beside", "instead", "alone"):
+            with self.subTest(how=how):
+                target = self.start(python, "python_tasks.py", how)
+                wait_until(lambda: _state(target.pid, target.pid) == "S")
+                result = tasks_of(target.pid)
+                tasks = {task["name"]: task for task in result["tasks"]}
+                ids = {task["id"]: name for name, task in tasks.items()}
+                first = next(name for name in tasks if name.startswith("Task-"))
+                self.assertEqual(sorted(set(tasks) - {first}), target.ready)
+                self.assertEqual(result["warnings"], [])
+                pay = tasks["pay-2"]
+                self.assertEqual([frame["name"] for frame in pay["frames"]], ["pay", "ask", "Event.wait"])
+                self.assertEqual((pay["state"], pay["awaits"]), ("waiting", "Event"))
+                self.assertEqual(tasks["nap-1"]["awaits"], "sleep")
+                self.assertEqual([ids[task] for task in tasks["parent"]["waitsFor"]], ["child"])
+                self.assertIn("parent", [ids[task] for task in tasks["child"]["waiters"]])
+                self.assertEqual({ids[task] for task in tasks[first]["waitsFor"]} - {"child"}, {
+                    "pay-1", "pay-2", "nap-1", "nap-2", "parent"})  # fmt: skip
+                self.end_targets()
+
+    @on_each_python(modern)
+    def test_a_task_in_python_that_runs_has_its_threads_stack(self, python: Python) -> None:
+        target = self.start_source(python, BLOCKED, "python")
+        wait_until(lambda: _state(target.pid, target.pid) == "S")
+        (task,) = tasks_of(target.pid)["tasks"]
+        self.assertEqual(task["state"], "running")
+        self.assertEqual([frame["name"] for frame in task["frames"]], ["main", "inner", "plain"])
+
+    @on_each_python(modern)
+    def test_tasks_of_a_foreign_class_are_counted(self, python: Python) -> None:
+        target = self.start_source(python, FOREIGN)
+        wait_until(lambda: _state(target.pid, target.pid) == "S")
+        result = tasks_of(target.pid)
+        self.assertEqual(len(result["tasks"]), 1)
+        self.assertEqual(result["warnings"], ["3 tasks are of a class that is not read: Chore."])
+
+    @on_each_python(modern)
+    def test_that_there_is_no_task_is_said(self, python: Python) -> None:
+        target = self.start_source(python, WITHOUT)
+        wait_until(lambda: _state(target.pid, target.pid) == "S")
+        result = tasks_of(target.pid)
+        self.assertEqual(result["tasks"], [])
+        (warning,) = result["warnings"]
+        self.assertIn("there is no task", warning)
+
+    @on_each_python(modern)
+    def test_sixty_thousand_tasks_come_in_parts_and_need_little_memory(self, python: Python) -> None:
+        target = self.start_source(python, MANY, "60000")
+        told: List[int] = []
+        names = set()
+        parts = 0
+        began = _peak()
+        for part in read_tasks(target.pid, tell=lambda done, total: told.append(total)):
+            names.update(task["name"] for task in part["tasks"] if not task["name"].startswith("Task-"))
+            parts += 1
+            self.assertLessEqual(len(part["tasks"]), 1000)
+            total = part.get("total")
+        self.assertEqual((total, names, part["warnings"]), (60002, {"needle"}, []))
+        self.assertGreaterEqual(parts, 60)
+        self.assertEqual(told[-1], 60002)
+        self.assertLess(_peak() - began, 24 << 20)
+
+    @on_each_python(lambda python: python.minor in (11, 14))
+    def test_a_list_that_time_cuts_says_so_with_both_numbers(self, python: Python) -> None:
+        target = self.start_source(python, MANY, "3000")
+        left = iter([100.0] * 8 + [1.0] * 1000)
+        result = tasks_of(target.pid, seconds_left=lambda: next(left))
+        read = len(result["tasks"])
+        self.assertLess(read, 1500)
+        self.assertEqual(result["warnings"], [
+            "The time was over after %d of 3002 tasks; -TimeoutSeconds waits longer." % read])  # fmt: skip
+
+
+FOREIGN = """
+import asyncio, json
+class Chore:
+    def get_loop(self): return asyncio.get_running_loop()
+chores = [Chore() for _ in range(3)]
+async def main():
+    for chore in chores: asyncio._register_task(chore)
+    print(json.dumps(1), flush=True)
+    await asyncio.sleep(3600)
+asyncio.run(main())
+"""
+
+WITHOUT = """
 import asyncio, json, time
+async def main(): pass
+asyncio.run(main())
+print(json.dumps(1), flush=True)
+time.sleep(3600)
+"""
+
+MANY = """
+import asyncio, json, sys
+async def wait(gate): await gate.wait()
+async def main():
+    gate = asyncio.Event()
+    held = [asyncio.create_task(wait(gate)) for _ in range(int(sys.argv[1]))]
+    held.append(asyncio.create_task(asyncio.sleep(3600), name="needle"))
+    await asyncio.sleep(0)
+    print(json.dumps(1), flush=True)
+    await asyncio.sleep(3600)
+asyncio.run(main())
+"""
+
+BLOCKED = """
+import asyncio, json, sys, time
+if len(sys.argv) > 1:
+    asyncio.Task = asyncio.tasks._CTask = asyncio.tasks.Task = asyncio.tasks._PyTask
 def plain():
     print(json.dumps(1), flush=True)
     time.sleep(3600)
@@ -148,7 +259,7 @@ class BusyLoop(ReaderTest):
         held: List[float] = []
         used, began = target.cpu(), time.monotonic()
         for _ in range(40):
-            result = read_tasks(target.pid)
+            result = tasks_of(target.pid)
             held.append(result["held"] or 0.0)
             self.assertGreaterEqual(len(result["tasks"]), 61)
             for task in result["tasks"]:
@@ -164,6 +275,11 @@ class BusyLoop(ReaderTest):
         self.assertGreater(target.cpu(), used)
         # A loop that had no processor from the first read to the last need not be held.
         self.assertGreater(sorted(held)[len(held) // 2], 0.0)
+
+
+def _peak() -> int:
+    """The most memory that this process has ever had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def _state(pid: int, tid: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .reader_support import TARGETS, Python, ReaderTest, Running, on_each_python
 
-from pydebug_agent.proc import Proc
+from pydebug_agent.system.proc import Proc
 from pydebug_agent.reader.codeobj import CodeReader, is_shim
 from pydebug_agent.reader.stacks import read_stacks
 from pydebug_agent.reader.take import Taker

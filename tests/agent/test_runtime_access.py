@@ -8,13 +8,13 @@ import tempfile
 import unittest
 from typing import Optional
 
-from .driver import AGENT, failures
+from .driver import AGENT, failures, wait_for
 from .pod import IDLE, PodTest, as_user
 
 sys.path.insert(0, str(AGENT))
 
-from pydebug_agent.access import ptrace_denied  # noqa: E402
-from pydebug_agent.proc import Proc  # noqa: E402
+from pydebug_agent.system.ptrace_access import ptrace_denied  # noqa: E402
+from pydebug_agent.system.proc import Proc  # noqa: E402
 
 PTRACE = 1 << 19
 
@@ -44,7 +44,9 @@ class MadeUp(unittest.TestCase):
         self.write("7/status", f"Name:\tapp\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nCapPrm:\t{caps:016x}\n")
         self.write("7/uid_map", "         0          0 4294967295\n")
         if os.geteuid() == 0:
-            os.chown(os.path.join(self.root, "7"), uid if owner is None else owner, -1)
+            # As the kernel does: the directory stays its user's.
+            os.chown(os.path.join(self.root, "7"), uid, -1)
+            os.chown(os.path.join(self.root, "7", "status"), uid if owner is None else owner, -1)
 
     def yama(self, scope: int) -> None:
         self.write("sys/kernel/yama/ptrace_scope", f"{scope}\n")
@@ -87,7 +89,7 @@ class MadeUp(unittest.TestCase):
         self.target(uid=10001, caps=1 << 10)
         self.assertEqual("capability", self.found())
 
-    @unittest.skipIf(os.geteuid() != 0, "to give a directory away needs root")
+    @unittest.skipIf(os.geteuid() != 0, "to give a file away needs root")
     def test_a_target_that_must_not_be_dumped(self) -> None:
         self.target(uid=10001, owner=0)
         self.assertEqual("capability", self.found())
@@ -137,6 +139,17 @@ class Real(PodTest):
                     (failure,) = failures(asked.ask("stack", pids=[1]))
                 self.assertEqual(("PtraceDenied", found), (failure["cause"], failure["detail"].get("found")))
                 self.assertEqual(1, failure["pid"])
+
+    def test_a_server_that_gave_up_its_user_is_explained(self) -> None:
+        code = f"import os\nos.setgroups([]); os.setgid(10002); os.setuid(10002)\n{IDLE}"
+        user = as_user(10002)
+        pod = self.pod("/usr/bin/python3", "-c", code)
+        keeper = pod.kept(wrap=user)
+        wait_for(lambda: Proc().status(pod.host_pid)["Uid"].split()[0] == "10002")
+        with pod.agent(beside=keeper, wrap=user) as asked:
+            (failure,) = failures(asked.ask("stack", pids=[1]))
+        self.assertEqual(("PtraceDenied", "capability"), (failure["cause"], failure["detail"]["found"]))
+        self.assertIn("changed its user after it began", failure["message"])
 
 
 if __name__ == "__main__":

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import glob
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from .driver import failures, python_versions, results, wait_for
 from .pod import IDLE, Pod, PodTest
+from .reader_support import cache
+
+from pydebug_agent.system import elf_file
+from pydebug_agent.target import roles
 
 DEBIAN = "/usr/bin/python3"
 
@@ -62,6 +69,38 @@ class Found(PodTest):
             entry = listed(pod)[1]
             self.assertEqual(("3.11", renamed), (entry["version"][:4], entry["executable"]))
 
+    def test_a_program_that_the_dynamic_loader_runs(self) -> None:
+        loader = next(iter(glob.glob("/lib64/ld-linux-*") + glob.glob("/lib/ld-linux-*")), None)
+        if loader is None:
+            self.skipTest("no dynamic loader of the GNU C library here")
+        code = "def loop():\n    import time\n    while True: time.sleep(1)\nloop()"
+        for options in ([], ["--argv0", "service"]):
+            pod = self.pod(loader, *options, DEBIAN, "-I", "-S", "-c", code)
+            entry = listed(pod)[1]
+            self.assertEqual(("CPython", "3.11"), (entry["implementation"], entry["version"][:4]))
+            self.assertEqual(os.path.realpath(DEBIAN), entry["executable"])
+            with pod.agent() as agent:
+                (result,) = results(agent.ask("stack"), "stack")
+            self.assertEqual("loop", result["threads"][0]["frames"][0]["name"])
+
+    def test_the_state_of_a_process(self) -> None:
+        pod = self.pod(DEBIAN, "-c", IDLE)
+        self.assertEqual("sleeping", wait_for(lambda: listed(pod)[1]["state"]))
+        os.kill(pod.host_pid, signal.SIGSTOP)
+        wait_for(lambda: listed(pod)[1]["state"] == "stopped")
+        os.kill(pod.host_pid, signal.SIGCONT)
+
+    def test_the_tag_of_its_bytecode_tells_the_version_of_a_stripped_program(self) -> None:
+        texts = b"\0 3.40.1\0cpython-%s\x003.11.2\x003.9.1\0"
+        for tag, version in ((b"311", "3.11.2"), (b"39", "3.9.1"), (b"312", None)):
+            data = texts % tag
+            section = elf_file._Section(b".rodata", 1, 0, 0, len(data), 0, 0)
+            with tempfile.TemporaryFile() as file:
+                file.write(data)
+                file.flush()
+                read = elf_file._File(file.fileno(), elf_file.Budget())
+                self.assertEqual(version, elf_file._search_version(read, [section], None))
+
     def test_a_venv_and_a_shell_above_it(self) -> None:
         with tempfile.TemporaryDirectory() as place:
             subprocess.run([DEBIAN, "-m", "venv", "--without-pip", place], check=True)
@@ -89,34 +128,28 @@ class Found(PodTest):
         self.assertEqual(["NoPython"], [entry["cause"] for entry in failures(frames)])
         self.assertEqual(1, frames[-1].json["exit"])
 
+    def _served(self, image: str) -> "Dict[int, Dict[str, Any]]":
+        """Return what is listed of an image's server with two workers."""
+        root = os.path.join(cache(), "images", image, "rootfs")
+        if not os.path.isdir(root):
+            self.skipTest(f"no image {image}: make the test images")
+        with open(os.path.join(root, "..", "config.json"), encoding="utf-8") as file:
+            words: List[str] = json.load(file)["Cmd"]
+        words = [word.replace(":8080", ":0") for word in words]
+        shared = "".join(f"mount --bind /{name} {root}/{name}; " for name in ("proc", "dev"))
+        pod = self.pod("chroot", root, *words, setup=shared + f"mount -t tmpfs tmpfs {root}/tmp")
+        return wait_for(lambda: three(listed(pod)))
+
     def test_a_program_that_embeds_libpython(self) -> None:
-        if shutil.which("uwsgi") is None:
-            self.skipTest("uwsgi is missing (packages uwsgi, uwsgi-plugin-python3)")
-        with tempfile.TemporaryDirectory() as place:
-            with open(os.path.join(place, "app.py"), "w", encoding="utf-8") as file:
-                file.write("def application(environment, start):\n    start('200 OK', [])\n    return [b'x']\n")
-            pod = self.pod(
-                "uwsgi", "--plugin", "python3", "--http-socket", "127.0.0.1:0", "--master", "--processes", "2",
-                "--chdir", place, "--module", "app", "--need-app",
-            )
-            found = wait_for(lambda: three(listed(pod)))
-            self.assertEqual(["Master", "Worker", "Worker"], sorted(entry["role"] for entry in found.values()))
-            self.assertEqual("Master", found[1]["role"])
-            self.assertEqual({"3.11"}, {entry["version"][:4] for entry in found.values()})
+        found = self._served("uwsgi")
+        self.assertEqual(["Master", "Worker", "Worker"], sorted(entry["role"] for entry in found.values()))
+        self.assertEqual("Master", found[1]["role"])
+        self.assertEqual({"3.13"}, {entry["version"][:4] for entry in found.values()})
 
     def test_gunicorn_and_its_workers(self) -> None:
-        if shutil.which("gunicorn") is None:
-            self.skipTest("gunicorn is missing (package gunicorn)")
-        with tempfile.TemporaryDirectory() as place:
-            with open(os.path.join(place, "app.py"), "w", encoding="utf-8") as file:
-                file.write("def application(environment, start):\n    start('200 OK', [])\n    return [b'x']\n")
-            pod = self.pod(
-                DEBIAN, shutil.which("gunicorn") or "", "--chdir", place, "--bind", "127.0.0.1:0", "--workers", "2",
-                "--log-level", "critical", "app",
-            )
-            found = wait_for(lambda: three(listed(pod)))
-            self.assertEqual("Master", found[1]["role"])
-            self.assertEqual(2, sum(entry["role"] == "Worker" for entry in found.values()))
+        found = self._served("gunicorn")
+        self.assertEqual("Master", found[1]["role"])
+        self.assertEqual(2, sum(entry["role"] == "Worker" for entry in found.values()))
 
     def test_only_the_targets_container_counts_not_ours(self) -> None:
         pod = self.pod(DEBIAN, "-c", IDLE)
@@ -195,11 +228,39 @@ class Found(PodTest):
             self.skipTest("strace is missing")
         pod = self.pod(DEBIAN, "-c", IDLE)
         with tempfile.NamedTemporaryFile() as log:
-            with pod.agent(wrap=["strace", "-f", "-e", "trace=file", "-o", log.name]) as agent:
-                agent.ask("processes")
+            for operation in ("processes", "stack", "tasks", "time", "heap"):
+                more = {"seconds": 0.5} if operation == "time" else {}
+                with pod.agent(wrap=["strace", "-f", "-A", "-e", "trace=file", "-o", log.name]) as agent:
+                    self.assertEqual("T", agent.ask(operation, **more)[-1].kind, operation)
             trace = log.read().decode()
         self.assertIn("/proc/1/cmdline", trace)
         self.assertNotIn("environ", re.sub(r"execve\(.*", "", trace))
+
+
+class RolesByWords(unittest.TestCase):
+    """Processes of libraries that are not there, by the command lines that they have."""
+
+    def roles(self, *members: Tuple[int, int, str]) -> Dict[int, str]:
+        made = [
+            roles.Member(pid, parent, "/usr/bin/python3.13", tuple(command.split("|")), None)
+            for pid, parent, command in members
+        ]
+        return roles.assign(made, {pid: parent for pid, parent, _ in members})
+
+    def test_workers_of_joblib_and_celery(self) -> None:
+        loky = "python3|-m|joblib.externals.loky.backend.popen_loky_posix|--process-name|LokyProcess-%d|--pipe|15"
+        tracker = "python3|-c|from joblib.externals.loky.backend.resource_tracker import main; main(14)"
+        found = self.roles((1, 0, "python3|/srv/app.py"), (8, 1, tracker), (9, 1, loky % 1), (10, 1, loky % 2))
+        self.assertEqual({1: "Master", 8: "Helper", 9: "Worker", 10: "Worker"}, found)
+        spawned = "python3|-c|from billiard.spawn import spawn_main; spawn_main(pipe_handle=9)|--billiard-fork"
+        found = self.roles((1, 0, "python3|-m|celery"), (7, 1, spawned))
+        self.assertEqual({1: "Master", 7: "Worker"}, found)
+
+    def test_a_fork_server_without_workers_leaves_its_starter_alone(self) -> None:
+        server = "python3|-c|from multiprocessing.forkserver import main; main(5, 6, ['__main__'])"
+        self.assertEqual({1: "Single", 9: "Helper"}, self.roles((1, 0, "python3|/srv/app.py"), (9, 1, server)))
+        found = self.roles((1, 0, "python3|/srv/app.py"), (9, 1, server), (12, 9, server))
+        self.assertEqual({1: "Master", 9: "Helper", 12: "Worker"}, found)
 
 
 class Roles(PodTest):
@@ -220,7 +281,14 @@ class Roles(PodTest):
         code = "import multiprocessing, signal\ndef work(event): signal.pause()\nif __name__ == '__main__':\n"
         code += "    context = multiprocessing.get_context('spawn')\n    event = context.Event()\n"
         code += "    context.Process(target=work, args=(event,)).start()\n    signal.pause()\n"
-        self.assertEqual(["Master", "Single", "Worker"], self.roles(code, 3))
+        self.assertEqual(["Master", "Helper", "Worker"], self.roles(code, 3))
+
+    def test_what_a_fork_server_made_works_for_who_started_that(self) -> None:
+        code = "import multiprocessing, signal\ndef work(): signal.pause()\nif __name__ == '__main__':\n"
+        code += "    context = multiprocessing.get_context('forkserver')\n"
+        code += "    for _ in range(2): context.Process(target=work).start()\n    signal.pause()\n"
+        # The tracker and the server come before the workers.
+        self.assertEqual(["Master", "Helper", "Helper", "Worker", "Worker"], self.roles(code, 5))
 
     def test_a_program_that_another_python_starts_is_no_worker(self) -> None:
         code = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {IDLE!r}])\n" + IDLE
@@ -233,9 +301,9 @@ class Roles(PodTest):
 
 
 def keeper_source() -> str:
-    from .driver import AGENT
+    from .driver import keeper
 
-    return (AGENT / "keeper.py").read_text()
+    return keeper()
 
 
 def three(found: Dict[int, Dict[str, Any]]) -> Dict[int, Dict[str, Any]]:

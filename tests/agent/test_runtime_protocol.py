@@ -35,20 +35,20 @@ class Protocol(unittest.TestCase):
             with self.assertRaises(subprocess.TimeoutExpired):
                 agent.process.wait(1.0)
             agent.send("A")
-            self.assertEqual(0, agent.process.wait(5))
+            self.assertEqual(0, agent.process.wait(30))
 
     def test_end_of_stdin_after_the_trailer_is_an_end_too(self) -> None:
         with Agent() as agent:
             agent.request("ping")
             agent.until("T")
             agent.process.stdin.close()
-            self.assertEqual(0, agent.process.wait(5))
+            self.assertEqual(0, agent.process.wait(30))
 
     def test_end_of_stdin_before_a_request_ends_it(self) -> None:
         with Agent() as agent:
             self.assertEqual("H", agent.next().kind)
             agent.process.stdin.close()
-            self.assertNotEqual(0, agent.process.wait(5))
+            self.assertNotEqual(0, agent.process.wait(30))
 
     def test_bad_requests_get_a_cause_and_a_trailer(self) -> None:
         cases = {
@@ -74,7 +74,7 @@ class Protocol(unittest.TestCase):
         with Agent() as agent:
             agent.next()
             agent.write(struct.pack(">IB", 0xFFFFFFFF, ord("Q")))
-            self.assertNotEqual(0, agent.process.wait(5))
+            self.assertNotEqual(0, agent.process.wait(30))
 
     def test_sigterm_cancels(self) -> None:
         with Agent() as agent:
@@ -105,7 +105,7 @@ class Protocol(unittest.TestCase):
 
     def test_a_print_does_not_break_the_frames(self) -> None:
         sources = modules()
-        sources["pydebug_agent.looking"] += "\nprint('noise', flush=True)\n"
+        sources["pydebug_agent.target.run"] += "\nprint('noise', flush=True)\n"
         with Agent(sources=sources) as agent:
             self.assertEqual(["H", "T"], [got.kind for got in agent.ask("ping")])
             self.assertTrue(agent.trailer_good)
@@ -121,8 +121,8 @@ class Protocol(unittest.TestCase):
 
     def test_a_name_with_half_a_surrogate_pair_is_still_json(self) -> None:
         sources = modules()
-        sources["pydebug_agent.looking"] += (
-            "\nOPERATIONS['ping'] = lambda r: r.result({'kind': 'x', 'name': 'a\\ud800b'})\n"
+        sources["pydebug_agent.target.run"] += (
+            "\ndef ping(request):\n    request.result({'kind': 'x', 'name': 'a\\ud800b'})\n"
         )
         with Agent(sources=sources) as agent:
             frames = agent.ask("ping")
@@ -132,9 +132,9 @@ class Protocol(unittest.TestCase):
 
     def test_heartbeats_come_and_silence_of_the_client_ends_it(self) -> None:
         sources = modules()
-        channel = sources["pydebug_agent.channel"]
-        channel = channel.replace("HEARTBEAT_SECONDS = 10.0", "HEARTBEAT_SECONDS = 0.2")
-        sources["pydebug_agent.channel"] = channel.replace("SILENCE_SECONDS = 45.0", "SILENCE_SECONDS = 2.0")
+        channel = sources["pydebug_agent.protocol.channel"]
+        channel = channel.replace("HEARTBEAT_SECONDS = 3.0", "HEARTBEAT_SECONDS = 0.2")
+        sources["pydebug_agent.protocol.channel"] = channel.replace("SILENCE_SECONDS = 25.0", "SILENCE_SECONDS = 2.0")
         with Agent(sources=sources) as agent:
             agent.request("ping")
             agent.until("T")

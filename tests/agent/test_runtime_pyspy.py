@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 import time
 import unittest
 from typing import Any, Dict, List
@@ -11,6 +13,9 @@ from typing import Any, Dict, List
 from . import pyspy
 from .driver import Frame, failures, python_versions, results, wait_for
 from .pod import IDLE, PodTest, as_user
+from .reader_support import AGENT  # noqa: F401
+
+from pydebug_agent.system.proc import Proc
 
 DEBIAN = "/usr/bin/python3"
 BUSY = """
@@ -69,6 +74,46 @@ class PySpy(PodTest):
         self.assertIn("hot_loop", [frame["name"] for frame in profile["shared"]["frames"]])
         self.assertEqual("S", pod.processes()[1][0])
 
+    def test_a_recording_ends_where_the_process_becomes_another_program(self) -> None:
+        python = f"{DEBIAN!r}, {DEBIAN!r}, '-c', 'while True: pass'"
+        for name, becomes in (("python", python), ("sleep", "'sleep', 'sleep', '3600'")):
+            with self.subTest(becomes=name):
+                code = (
+                    "import os, time\n"
+                    "def before():\n"
+                    "    while not os.path.exists('/tmp/go'): sum(range(1000))\n"
+                    f"before()\nos.execlp({becomes})"
+                )
+                pod = self.pod(DEBIAN, "-c", code, setup="mount -t tmpfs tmpfs /tmp")
+                keeper = pod.kept()
+                become = threading.Timer(4.0, lambda: open(f"/proc/{pod.host_pid}/root/tmp/go", "w").close())
+                began = time.monotonic()
+                with pod.agent(beside=keeper) as agent:
+                    become.start()
+                    answer = pyspy.ask(agent, self.binary, mode="record", seconds=60)
+                self.assertLess(time.monotonic() - began, 30)
+                self.assertEqual([], failures(answer))
+                (result,) = results(answer, "tool")
+                self.assertEqual("replaced", result["ended"])
+                self.assertIn("before", result["command"][2])
+                self.assertLess(result["doubtful"], 100)
+                profile = json.loads(pyspy.content(answer))
+                names = [frame["name"] for frame in profile["shared"]["frames"]]
+                kept = [stack for thread in profile["profiles"] for stack in thread["samples"][: -result["doubtful"]]]
+                self.assertGreater(len(kept), 20)
+                self.assertEqual({True}, {any(names[frame] == "before" for frame in stack) for stack in kept})
+                said = [json.loads(got.payload)["message"] for got in answer if got.kind == "W"]
+                self.assertTrue(any("became another program" in text for text in said), said)
+
+    def test_threads_come_with_their_states(self) -> None:
+        pod = self.pod(DEBIAN, "-c", BUSY + IDLE)
+        keeper = pod.kept(setup=FROZEN)
+        wait_for(lambda: len(os.listdir(f"/proc/{pod.host_pid}/task")) == 3)
+        with pod.agent(beside=keeper) as agent:
+            (result,) = results(pyspy.ask(agent, self.binary), "tool")
+        self.assertEqual("S", result["states"]["1"])
+        self.assertEqual(set(map(str, result["threads"])), set(result["states"]))
+
     def test_options_reach_it(self) -> None:
         pod = self.pod(DEBIAN, "-c", "def f():\n    secret = 42\n    signal.pause()\nimport signal\nwhile 1: f()")
         keeper = pod.kept(setup=FROZEN)
@@ -125,10 +170,38 @@ class PySpy(PodTest):
         with pod.agent(beside=keeper) as agent:
             answer = pyspy.ask(agent, self.binary, mode="record", seconds=3)
         self.assertEqual([], failures(answer))
-        self.assertNotIn(1, [result["pid"] for result in results(answer, "tool")], "the master was recorded")
-        self.assertEqual(3, len(results(answer, "tool")))
-        self.assertEqual(3, len(results(answer, "fileEnd")))
+        # The parent works like its three children, and is recorded like them.
+        tools = results(answer, "tool")
+        self.assertIn(1, [result["pid"] for result in tools])
+        self.assertEqual(4, len(tools))
+        self.assertEqual(4, len(results(answer, "fileEnd")))
         self.assertLess(time.monotonic() - begun, 60)
+        for result in tools:
+            self.assertGreater(result["cpu"], 0.0)
+            self.assertIn(str(result["pid"]), result["cpuByThread"])
+
+    def test_a_parent_that_waits_is_left_out_and_named(self) -> None:
+        code = f"import os\nif os.fork():\n    {IDLE.replace(chr(10), chr(10) + '    ')}\n{BUSY}{IDLE}"
+        pod = self.pod(DEBIAN, "-c", code)
+        keeper = pod.kept(setup=FROZEN)
+        wait_for(lambda: len(pod.processes()) == 3)
+        with pod.agent(beside=keeper) as agent:
+            answer = pyspy.ask(agent, self.binary, mode="record", seconds=1)
+        self.assertEqual([], failures(answer))
+        self.assertNotIn(1, [result["pid"] for result in results(answer, "tool")])
+        (warning,) = [entry.json for entry in answer if entry.kind == "W" and entry.json["id"] == "ParentLeftOut"]
+        self.assertRegex(warning["message"], r"^It is a parent of others, used 0\.0\d s")
+
+    def test_a_stopped_process_is_told_as_such_at_once(self) -> None:
+        pod = self.pod(DEBIAN, "-c", BUSY + IDLE)
+        keeper = pod.kept(setup=FROZEN)
+        os.kill(pod.host_pid, signal.SIGSTOP)
+        wait_for(lambda: Proc().stat(pod.host_pid).state == "T")
+        for mode in ("dump", "record"):
+            with pod.agent(beside=keeper) as agent:
+                (failure,) = failures(pyspy.ask(agent, self.binary, mode=mode, seconds=1, pids=[1]))
+            self.assertEqual(("ToolFailed", "stopped"), (failure["cause"], failure["detail"]["reason"]))
+            self.assertIn("is stopped", failure["message"])
 
     def cpu(self, pid: int) -> int:
         with open(f"/proc/{pid}/stat", "rb") as file:

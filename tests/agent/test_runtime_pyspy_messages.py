@@ -12,9 +12,9 @@ from .driver import AGENT
 
 sys.path.insert(0, str(AGENT))
 
-from pydebug_agent import pyspy_messages as messages  # noqa: E402
-from pydebug_agent.errors import AgentError  # noqa: E402
-from pydebug_agent.proc import Proc  # noqa: E402
+from pydebug_agent.pyspy import messages as messages  # noqa: E402
+from pydebug_agent.system.errors import AgentError  # noqa: E402
+from pydebug_agent.system.proc import Proc  # noqa: E402
 
 SAID = AGENT.parents[1] / "tests/PyDebug.Tests/Fixtures/py-spy-0.4.3"
 OLD = 3600.0
@@ -67,6 +67,11 @@ class Failures(unittest.TestCase):
     def test_native_frames_that_cannot_be_followed_name_the_way_out(self) -> None:
         error = self.failure(said("cpython3.15.2/dump-json-native"))
         self.assertIn("without them it can", error.message)
+
+    def test_a_python_that_is_there_for_certain_is_not_called_none(self) -> None:
+        error = messages.failure(os.getpid(), 1, said("errors/not-python"), Proc(), OLD, "3.13.5")
+        self.assertEqual(("ToolFailed", "unread"), (error.cause, error.detail["reason"]))
+        self.assertRegex(error.message, r"^py-spy cannot read the Python 3\.13\.5 of process \d+ \(.+\)\.$")
 
     def test_what_it_said_stays_with_the_failure(self) -> None:
         error = self.failure(said("errors/bad-output-path"))

@@ -92,9 +92,9 @@ class Ending(ToolTest):
     def test_silence_ends_it_too(self) -> None:
         pod, keeper = self.both(setup=TMPFS)
         sources = modules()
-        channel = sources["pydebug_agent.channel"].replace("SILENCE_SECONDS = 45.0", "SILENCE_SECONDS = 15.0")
-        self.assertNotEqual(channel, sources["pydebug_agent.channel"])
-        sources["pydebug_agent.channel"] = channel
+        channel = sources["pydebug_agent.protocol.channel"].replace("SILENCE_SECONDS = 25.0", "SILENCE_SECONDS = 15.0")
+        self.assertNotEqual(channel, sources["pydebug_agent.protocol.channel"])
+        sources["pydebug_agent.protocol.channel"] = channel
         binary = pyspy.stand_in(HANG)
         with pod.agent(beside=keeper, sources=sources) as agent:
             pyspy.begin(agent, binary)
@@ -125,7 +125,7 @@ class Ending(ToolTest):
             self.assertEqual(1, len(inside))
             self.signal(pod, signal.SIGKILL, worker=True)
             wait_for(lambda: pod.processes().get(inside[0], "Z")[0] == "Z")
-            self.assertEqual(137, agent.process.wait(10))
+            self.assertEqual(137, agent.process.wait(30))
 
     def test_cancel_ends_it_and_is_answered(self) -> None:
         pod, keeper = self.both(setup=TMPFS)
@@ -252,18 +252,16 @@ class Payload(ToolTest):
             os.unlink("/tmp/.pydebug-0")
             os.rmdir("/tmp/evil-pydebug")
 
-    def test_a_read_only_container_runs_it_from_memory_as_any_user(self) -> None:
-        frozen = "mount -o remount,ro,bind /"
-        for user in (None, 10001):
-            with self.subTest(user=user):
-                wrap = as_user(user) if user else []
-                pod = self.pod(*as_user(10001), DEBIAN, "-c", IDLE)
-                wait_for(lambda: pod.processes()[1].endswith("python3"))
-                keeper = pod.kept(setup=frozen, wrap=wrap)
-                binary = pyspy.stand_in("echo x > /tmp/ro && exit 9; echo '[]'")
-                with pod.agent(beside=keeper, wrap=wrap) as agent:
-                    frames = pyspy.ask(agent, binary)
-                self.assertEqual(b"[]\n", pyspy.content(frames), failures(frames))
+    def test_a_read_only_container_runs_it_from_memory(self) -> None:
+        # A user without rights may not read what it runs, so that a script will not do: the real py-spy has that test.
+        pod = self.pod(*as_user(10001), DEBIAN, "-c", IDLE)
+        wait_for(lambda: pod.processes()[1].endswith("python3"))
+        # Where /tmp is a mount of its own, that one as well.
+        keeper = pod.kept(setup="mount -o remount,ro,bind / && { mount -o remount,ro,bind /tmp 2>/dev/null || true; }")
+        binary = pyspy.stand_in("echo x > /tmp/ro && exit 9; echo '[]'")
+        with pod.agent(beside=keeper) as agent:
+            frames = pyspy.ask(agent, binary)
+        self.assertEqual(b"[]\n", pyspy.content(frames), failures(frames))
 
 
 class Recording(ToolTest):

@@ -16,9 +16,9 @@ from .reader_support import TARGETS, Python, ReaderTest, on_each_python, wait_un
 from .test_reader_torn import CHAINS, impossible, made_at
 from .time_support import Times, counted, sampled
 
-from pydebug_agent.proc import Proc
+from pydebug_agent.system.proc import Proc
 from pydebug_agent.reader.target import Target
-from pydebug_agent.timing.memory import MemorySampler
+from pydebug_agent.timing.memory_sampler import MemorySampler
 
 HERE = Python("this", sys.version_info[1], [sys.executable], "")
 # Shares come from samples: this many standard errors, and what the two clocks may differ by.

@@ -15,7 +15,7 @@ sys.path.insert(0, str(AGENT)) if str(AGENT) not in sys.path else None
 from pydebug_agent.reader.codeobj import Place
 from pydebug_agent.reader.waits import system_calls
 from pydebug_agent.timing import report
-from pydebug_agent.timing.calls import Calls
+from pydebug_agent.timing.reasons import Calls
 from pydebug_agent.timing.recording import KERNEL, MEMORY, Count, Key, Recording, ThreadTimes
 
 BURN = (Place("burn", "/app/a.py", 3), Place("main", "/app/a.py", 9))
@@ -263,20 +263,20 @@ class Reasons(unittest.TestCase):
             ("wait4", [0xFFFFFFFF], "io"),
         ):
             words = [str(numbers[name]), *map(hex, arguments), "0x7ffc00001000", "0x7f0000000000"]
-            why = Calls().by_line(" ".join(words).encode(), gil)
+            why = Calls().by_line(" ".join(words).encode(), (0x555500900000, gil))
             self.assertEqual(why, (reason, name))
 
     def test_calls_that_are_not_known_have_their_number(self) -> None:
-        self.assertEqual(Calls().by_line(b"999 0x0 0x0 0x0 0x0 0x0 0x0 0x7ffc 0x7f00", 0), ("io", "system call 999"))
+        self.assertEqual(Calls().by_line(b"999 0x0 0x0 0x0 0x0 0x0 0x0 0x7ffc 0x7f00", ()), ("io", "system call 999"))
 
     def test_outside_of_a_call_it_is_a_fault(self) -> None:
-        self.assertEqual(Calls().by_line(b"-1 0x7ffc00001000 0x7f0000000000", 0), ("fault", None))
+        self.assertEqual(Calls().by_line(b"-1 0x7ffc00001000 0x7f0000000000", ()), ("fault", None))
         # An interrupt leaves its own number there.
-        self.assertEqual(Calls().by_line(b"-252 0x7ffc00001000 0x7f0000000000", 0), ("fault", None))
+        self.assertEqual(Calls().by_line(b"-252 0x7ffc00001000 0x7f0000000000", ()), ("fault", None))
 
     def test_an_interrupted_call_is_told_by_the_kernels_function(self) -> None:
         number = next(number for number, name in system_calls().items() if name == "restart_syscall")
-        self.assertIsNone(Calls().by_line(b"%d 0x0 0x0 0x0 0x0 0x0 0x0 0x7ffc 0x7f00" % number, 0))
+        self.assertIsNone(Calls().by_line(b"%d 0x0 0x0 0x0 0x0 0x0 0x0 0x7ffc 0x7f00" % number, ()))
         self.assertEqual(Calls.by_function("hrtimer_nanosleep", None), ("sleep", "clock_nanosleep"))
         self.assertEqual(Calls.by_function("do_poll.constprop.0", None), ("poll", "poll"))
         self.assertEqual(Calls.by_function("some_driver_wait", None), ("other", None))

@@ -10,8 +10,8 @@ from typing import Any, Dict, List, Tuple
 from .reader_support import Python, ReaderTest, on_each_python, pythons
 from .timing_support import record, record_all, sampled
 
-from pydebug_agent.errors import AgentError
-from pydebug_agent.timing.kernel import KernelSampler
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.timing.kernel_sampler import KernelSampler
 from pydebug_agent.timing.recording import Count, Key, Recording
 
 # Switches as fast as it can, from a second after it is told to.

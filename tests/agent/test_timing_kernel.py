@@ -10,8 +10,8 @@ from unittest import mock
 from .reader_support import Python, ReaderTest, on_each_python
 from .timing_support import lines, record, record_all, sampled, shares, stacks, thread
 
-from pydebug_agent.timing import kernel
-from pydebug_agent.timing.kernel import KernelSampler
+from pydebug_agent.timing import kernel_sampler
+from pydebug_agent.timing.kernel_sampler import KernelSampler
 from pydebug_agent.timing.recording import Recording
 
 SPLIT = """
@@ -68,7 +68,7 @@ class Waits(ReaderTest):
 
         # Some 1,000 looks, whatever they take of a processor: the error of a share of 90 % is one point.
         sampler = KernelSampler(rate=199.0, wait_rate=199.0)
-        with mock.patch.multiple(kernel, _LARGEST_SHARE=0.12, _SMALLEST_SHARE=0.12):
+        with mock.patch.multiple(kernel_sampler, _LARGEST_SHARE=0.12, _SMALLEST_SHARE=0.12):
             recording = record_all([target.pid], 5.0, mark, sampler)[target.pid]
         self.assertGreater(max(times.reads for times in recording.threads.values()), 500)
         mark()

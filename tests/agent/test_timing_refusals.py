@@ -11,11 +11,12 @@ from unittest import mock
 
 from . import reader_support  # noqa: F401 - finds the agent
 
-from pydebug_agent.errors import AgentError
-from pydebug_agent.proc import Proc
-from pydebug_agent.timing import bpf, btf, kernel, refusals
-from pydebug_agent.timing.asm import R0, R1, Assembler, Reg
-from pydebug_agent.timing.bpf import Kernel, KernelRefusal
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.bpf import syscalls, btf, refusals
+from pydebug_agent.timing import kernel_sampler
+from pydebug_agent.bpf.asm import R0, R1, Assembler, Reg
+from pydebug_agent.bpf.syscalls import Kernel, KernelRefusal
 
 _BPF, _PERFMON, _PTRACE, _ADMIN = 1 << 39, 1 << 38, 1 << 19, 1 << 21
 
@@ -51,6 +52,13 @@ class Causes(unittest.TestCase):
             self.assertIn(missing, error.message)
             self.assertIn(stage + ": Operation not permitted", error.message)
 
+    def test_in_a_user_namespace_no_capability_is_missed(self) -> None:
+        for capabilities in (_PTRACE, _BPF | _PERFMON | _PTRACE):
+            error = explain(FakeProc(capabilities, uid_map="0 100000 65536"), errno.EPERM, "BPF_MAP_CREATE x")
+            self.assertEqual(("NoCapability", "userns"), (error.cause, error.detail["found"]))
+            self.assertIn("do not count for BPF", error.message)
+        self.assertNotIn("found", explain(FakeProc(_PTRACE), errno.EPERM, "x").detail)
+
     def test_seccomp_is_told_where_the_capabilities_are_there(self) -> None:
         for capabilities in (_BPF | _PERFMON, _ADMIN):
             for number in (errno.EPERM, errno.ENOSYS):
@@ -75,7 +83,7 @@ class Causes(unittest.TestCase):
 
     def test_a_kernel_without_types_is_told(self) -> None:
         with mock.patch.object(btf.Btf.__init__, "__defaults__", ("/nowhere/vmlinux",)):
-            sampler = kernel.KernelSampler()
+            sampler = kernel_sampler.KernelSampler()
             with self.assertRaises(AgentError) as raised:
                 sampler.start()
         self.assertEqual(raised.exception.cause, "NoBtf")
@@ -90,7 +98,7 @@ class Causes(unittest.TestCase):
                 file.flush()
                 with mock.patch.object(btf.Btf.__init__, "__defaults__", (file.name,)):
                     with self.assertRaises(AgentError) as raised:
-                        kernel.KernelSampler().start()
+                        kernel_sampler.KernelSampler().start()
                 self.assertIn(raised.exception.cause, ("NoBtf", "Kernel"))
 
 
@@ -104,7 +112,7 @@ class Loading(unittest.TestCase):
         code.load(R0, R1, 4096)
         code.end()
         try:
-            self.kernel.program(code.code(), bpf.PROGRAM_PERF_EVENT, "pydebug_wrong")
+            self.kernel.program(code.code(), syscalls.PROGRAM_PERF_EVENT, "pydebug_wrong")
         except KernelRefusal as refusal:
             if refusal.errno == errno.EPERM:
                 self.skipTest("no BPF here")

@@ -7,10 +7,10 @@ from typing import Any, Callable, Dict, List, Optional
 
 from .reader_support import Running
 
-from pydebug_agent.proc import Proc
+from pydebug_agent.system.proc import Proc
 from pydebug_agent.reader.target import Target
 from pydebug_agent.timing import report
-from pydebug_agent.timing.memory import MemorySampler
+from pydebug_agent.timing.memory_sampler import MemorySampler
 
 
 def sampled(

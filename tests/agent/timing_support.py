@@ -8,11 +8,11 @@ from typing import Callable, Dict, Iterable, List, Optional
 
 from .reader_support import Python
 
-from pydebug_agent.errors import AgentError
-from pydebug_agent.proc import Proc
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.system.proc import Proc
 from pydebug_agent.reader.codeobj import Stack
 from pydebug_agent.reader.target import Target
-from pydebug_agent.timing.kernel import KernelSampler
+from pydebug_agent.timing.kernel_sampler import KernelSampler
 from pydebug_agent.timing.recording import Recording, ThreadTimes
 
 

@@ -1,6 +1,10 @@
 # How long it takes from a pod's name to its Python stacks, against kubectl debug and py-spy in the same run; and what
 # Measure-PyTime costs its target, against py-spy (time.ps1); and what Get-MemrayReport costs its own, against memray's
-# attach (memray.ps1).
+# attach (memray.ps1); and what Get-PyHeap finds and costs, against what the target says of itself (heap.ps1); and what
+# comes through an exec stream, against kubectl cp (stream.ps1); and what looking does to an application near its memory
+# limit (room.ps1); and what Watch-PyProcess takes and costs, against nothing (watch.ps1); and how questions end whose
+# client goes (ends.ps1); and the readers against changed inputs. What a first answer takes of the client's CPU is held
+# against an earlier build's (first.ps1).
 # Started by build.ps1 -Task Bench, with the cluster in PYDEBUG_TEST_KUBECONFIG and its kind in PYDEBUG_TEST_KIND.
 # The peers are kubectl on PATH, and py-spy from PYDEBUG_PYSPY or PATH; what lacks its peer is skipped and says so.
 param(
@@ -8,21 +12,44 @@ param(
     [Parameter(Mandatory)] [string] $Report,
     [int] $Runs = 7,
     [int] $ColdRuns = 5,
+    [int] $FirstRuns = 20,
+    [int] $EndRuns = 500,
     [int] $TimeRuns = 8,
     [int[]] $Switches = @(500, 5000, 50000, 150000),
     [int] $MemrayRuns = 5,
-    [ValidateSet('Stacks', 'Time', 'Memray')] [string[]] $Only = @('Stacks', 'Time', 'Memray')
+    [int] $HeapRuns = 3,
+    [int] $StreamMegabytes = 1024,
+    [int] $StreamRuns = 3,
+    [int] $Transfers = 10000,
+    [int] $Recoveries = 1000,
+    [string] $Rooms = '2,4,6,8,12,16,20,26,32,40',
+    [int] $Nulls = 2,
+    [int] $FigureRuns = 3,
+    [int] $WatchPairs = 5,
+    [int] $WatchSeconds = 60,
+    [int] $WatchRuns = 3,
+    [int] $FuzzTimes = 50,
+    [ValidateSet('Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Ends', 'Fuzz')]
+    [string[]] $Only = @('Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Ends', 'Fuzz')
 )
 
 $env:PYDEBUG_MODULE = $Module
 . (Join-Path (Split-Path $PSScriptRoot) 'common.ps1')
+. (Join-Path (Split-Path $PSScriptRoot) 'manifests.ps1')
 . (Join-Path $PSScriptRoot 'measure.ps1')
 . (Join-Path $PSScriptRoot 'time.ps1')
 . (Join-Path $PSScriptRoot 'memray.ps1')
+. (Join-Path $PSScriptRoot 'ends.ps1')
+. (Join-Path $PSScriptRoot 'heap.ps1')
+. (Join-Path $PSScriptRoot 'stream.ps1')
+. (Join-Path $PSScriptRoot 'room.ps1')
+. (Join-Path $PSScriptRoot 'room_tries.ps1')
+. (Join-Path $PSScriptRoot 'watch.ps1')
+. (Join-Path $PSScriptRoot 'first.ps1')
 
 $script:PeerImage = 'bench-pyspy'
-$script:ColdGoal = 1.5
-$script:WarmGoal = 0.7
+$script:ColdGoal = 1.0
+$script:WarmGoal = 0.8
 
 # A service with the given number of threads that wait, in each of the given number of processes.
 $script:Service = @'
@@ -199,6 +226,29 @@ if ($Only -contains 'Time') {
 }
 if ($Only -contains 'Memray') {
     $results += Measure-MemrayCost $MemrayRuns
+}
+if ($Only -contains 'Ends') {
+    # How questions end whose client is killed, stopped or has enough.
+    $results += Measure-Ends $EndRuns
+}
+if ($Only -contains 'Heap') {
+    $results += Measure-HeapCost $HeapRuns
+}
+if ($Only -contains 'Stream') {
+    $results += Measure-Stream $StreamMegabytes $StreamRuns $Transfers $Recoveries
+}
+if ($Only -contains 'Fuzz') {
+    $results += Measure-Fuzz $FuzzTimes
+}
+if ($Only -contains 'Room') {
+    $results += Measure-RoomFigures $Module $env:PYDEBUG_BENCH_BEFORE $FigureRuns
+    $results += Measure-Room ($Rooms -split ',') $Nulls ([System.IO.Path]::ChangeExtension($Report, 'room.json'))
+}
+if ($Only -contains 'Stacks') {
+    $results += Measure-First $Module $env:PYDEBUG_BENCH_BEFORE $FirstRuns
+}
+if ($Only -contains 'Watch') {
+    $results += Measure-Watch $WatchPairs $WatchSeconds $WatchRuns
 }
 ConvertTo-Json -InputObject @($results) -Depth 3 | Set-Content -LiteralPath $Report
 $results | Format-Table -AutoSize | Out-String -Width 120 | Write-Host

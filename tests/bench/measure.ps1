@@ -37,7 +37,14 @@ function New-Result {
 function Compare-Way {
     # Runs both ways in turn, each first in every other run, so that what the machine does besides hits both alike.
     # Gives our seconds, their seconds and the ratio of the two.
-    param([string] $Name, [scriptblock] $Ours, [scriptblock] $Theirs, [int] $Runs, [Nullable[double]] $Goal)
+    param(
+        [string] $Name,
+        [scriptblock] $Ours,
+        [scriptblock] $Theirs,
+        [int] $Runs,
+        [Nullable[double]] $Goal,
+        [string] $Peer = 'kubectl and py-spy'
+    )
     $mine, $other = @(), @()
     for ($run = 0; $run -lt $Runs; $run++) {
         if ($run % 2) {
@@ -50,7 +57,7 @@ function Compare-Way {
         }
     }
     $ratios = @(for ($run = 0; $run -lt $Runs; $run++) { $mine[$run] / $other[$run] })
-    New-Result "$Name, against kubectl and py-spy" $ratios 'ratio' $Goal
+    New-Result "$Name, against $Peer" $ratios 'ratio' $Goal
     New-Result "$Name, PyDebug" $mine 's'
-    New-Result "$Name, kubectl and py-spy" $other 's'
+    New-Result "$Name, $Peer" $other 's'
 }

@@ -15,9 +15,9 @@ function New-RequestLoop {
 
 function Get-Service {
     # What the loop in a pod did between two moments: requests and switches a second, and the 99th percentile in us.
-    param([string] $Namespace, [string] $Pod, [double] $From, [double] $To)
+    param([string] $Namespace, [string] $Pod, [double] $From, [double] $To, [int] $Lines = 80)
     $inside = @(Wait-Until -What "the requests of $Pod" -Seconds 20 {
-        $log = [string](Invoke-TestApi GET "/api/v1/namespaces/$Namespace/pods/$Pod/log?tailLines=80" -AsText)
+        $log = [string](Invoke-TestApi GET "/api/v1/namespaces/$Namespace/pods/$Pod/log?tailLines=$Lines" -AsText)
         $blocks = @($log.Trim() -split "`n" | Where-Object { $_ -match '^\{.*\}$' } | ConvertFrom-Json)
         $blocks[-1].to -ge $To ? @($blocks | Where-Object { $_.from -ge $From -and $_.to -le $To }) : $null
     })

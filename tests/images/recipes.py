@@ -99,8 +99,6 @@ IMAGES: Dict[str, Image] = {
                workdir="/srv"),
         _plain("names", "trixie", "3.13", ["python3", "/srv/odd_names.py"],
                files={"/srv/odd_names.py": "tests/images/odd_names.py"}),
-        # A whole memray, as a tools image may have it.
-        _plain("memray", "sid", "3.14", trees=["/usr/lib/python3/dist-packages"]),
         # Python without _ctypes: the agent has to say so.
         _plain("noctypes", "trixie", "3.13", leave_out=["_ctypes."]),
         # The user is a name, which runAsNonRoot cannot check.

@@ -1,27 +1,40 @@
 using System;
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.IO;
 using System.IO.Compression;
 using System.Linq;
 using System.Text;
-using System.Text.Json.Nodes;
 
 namespace PyDebug.Engine;
 
-/// <summary>The agent's source, as it is sent into a debug container.</summary>
+/// <summary>The agent's source, as it is sent into a debug container: what an operation needs of it.</summary>
 internal sealed class AgentBundle
 {
-    private const string Package = "pydebug_agent";
+    private const string Entry = "pydebug_agent.entry";
+    private const string Main = "pydebug_agent.main";
 
-    private readonly Lazy<byte[]> _startUp;
+    private static readonly Lazy<AgentBundle> s_installed = new(() => new(new AgentSources()));
 
-    public AgentBundle(string directory)
+    private readonly Lazy<AgentModules> _modules;
+    private readonly Lazy<byte[]> _loader;
+    private readonly Lazy<SortedSet<string>> _first;
+    private readonly ConcurrentDictionary<string, SortedSet<string>> _rest = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, byte[]> _packed = new(StringComparer.Ordinal);
+
+    public AgentBundle(AgentSources sources)
     {
-        Boot = Read(Path.Join(directory, "boot.py")).Trim();
-        Keeper = Read(Path.Join(directory, "keeper.py"));
-        _startUp = new(() => Pack(directory));
+        Boot = sources.Read("boot.py").Trim();
+        Keeper = Parted(sources.Read("keeper.py"));
+        _modules = new(() => new AgentModules(sources));
+        _loader = new(() => Block(Encoding.UTF8.GetBytes(sources.Read("loader.py"))));
+        _first = new(() => _modules.Value.NeededBy([Entry]));
+        Kept = new(name => _modules.Value.Has(name));
     }
+
+    /// <summary>The agent that is in this assembly: the same for all of a process, and read once.</summary>
+    public static AgentBundle Installed => s_installed.Value;
 
     /// <summary>The program that takes the agent from its standard input.</summary>
     public string Boot { get; }
@@ -29,48 +42,80 @@ internal sealed class AgentBundle
     /// <summary>The program the debug container runs.</summary>
     public string Keeper { get; }
 
-    /// <summary>What the boot program expects: length and zlib data of a JSON object of all modules.</summary>
-    public byte[] StartUp => _startUp.Value;
+    /// <summary>What agents compiled and keep in their containers.</summary>
+    public KeptCode Kept { get; }
 
-    /// <summary>The agent that came with the module.</summary>
-    public static AgentBundle Installed()
-        => new(Path.GetFullPath(
-            Path.Join(Path.GetDirectoryName(typeof(AgentBundle).Assembly.Location), "..", "agent")));
+    /// <summary>What an operation takes of memory, in bytes; null where the agent does not say.</summary>
+    public long? NeedsOf(string operation) => _modules.Value.NeedsOf(operation);
 
-    private static string Read(string path)
+    /// <summary>
+    /// What the boot program expects, in blocks of a length and zlib data: the loader; what must be known before anything
+    /// is loaded; the modules that look at the memory that is left; and the others that the operation needs. What is kept
+    /// in the container is not sent again.
+    /// </summary>
+    public byte[] StartUp(AgentRequest request, IReadOnlyList<KeptFile> kept)
     {
-        try
+        StringBuilder header = new();
+        header.Append("op ").Append(request.Op).Append('\n');
+        header.Append("low ").Append(request.AllowLowMemory ? '1' : '0').Append('\n');
+        header.Append("new ").Append(request.NewContainer ? '1' : '0').Append('\n');
+        SortedSet<string> rest = _rest.GetOrAdd(request.Op, RestFor);
+        List<KeptFile> useful = [.. kept.Where(file => _first.Value.Overlaps(file.Modules) || rest.Overlaps(file.Modules))];
+        foreach (KeptFile file in useful)
         {
-            return File.ReadAllText(path);
+            header.Append("code ").Append(file.Line).Append('\n');
         }
-        catch (IOException e)
-        {
-            throw new EngineException(
-                Causes.AgentStartFailed, $"The module is incomplete: '{path}' cannot be read.", e);
-        }
+
+        return
+        [
+            .. _loader.Value,
+            .. Block(Encoding.UTF8.GetBytes(header.ToString())),
+            .. useful.Count == 0
+                ? _packed.GetOrAdd(request.Op, _ => [.. Pack(_first.Value, []), .. Pack(rest, [])])
+                : [.. Pack(_first.Value, useful), .. Pack(rest, useful)],
+        ];
     }
 
-    private static byte[] Pack(string directory)
+    /// <summary>What an operation needs of the pod's memory, in words.</summary>
+    public string NeedOf(string operation) => _modules.Value.NeedOf(operation);
+
+    private SortedSet<string> RestFor(string operation)
     {
-        JsonObject modules = [];
-        string root = Path.Join(directory, Package);
-        string[] files = Directory.GetFiles(root, "*.py", SearchOption.AllDirectories);
-        foreach (string file in files.Order(StringComparer.Ordinal))
+        SortedSet<string> rest = _modules.Value.NeededBy([Main, _modules.Value.ModuleOf(operation)]);
+        rest.ExceptWith(_first.Value);
+        return rest;
+    }
+
+    private byte[] Pack(SortedSet<string> names, List<KeptFile> kept)
+        => Block(_modules.Value.Pack(names.Where(name => !kept.Exists(file => file.Modules.Contains(name)))));
+
+    private static byte[] Block(byte[] content)
+    {
+        if (content.Length == 0)
         {
-            IEnumerable<string> parts = Path.GetRelativePath(directory, file)[..^3]
-                .Split(Path.DirectorySeparatorChar).Where(p => p != "__init__");
-            modules.Add(string.Join('.', parts), Read(file));
+            // The stream would write nothing at all, which is no zlib data.
+            return [0, 0, 0, 8, 0x78, 0x9c, 3, 0, 0, 0, 0, 1];
         }
 
         using MemoryStream packed = new();
         packed.Write(new byte[4]);
         using (ZLibStream zlib = new(packed, CompressionLevel.Optimal, leaveOpen: true))
         {
-            zlib.Write(Encoding.UTF8.GetBytes(modules.ToJsonString()));
+            zlib.Write(content);
         }
 
         byte[] bytes = packed.ToArray();
         BinaryPrimitives.WriteInt32BigEndian(bytes, bytes.Length - 4);
         return bytes;
+    }
+
+    /// <summary>
+    /// The program in parts that are compiled one after the other: what a compiler takes stays with the process, and this
+    /// one stays for hours under the application's memory limit.
+    /// </summary>
+    private static string Parted(string program)
+    {
+        string[] parts = program.Split("\n\n", 2);
+        return $"{parts[0]}\nfor part in r'''{parts[1]}'''.split('\\n\\n\\n'):\n    exec(part)\n";
     }
 }

@@ -13,36 +13,58 @@ namespace PyDebug.Engine;
 /// <summary>One request and its answer over one exec.</summary>
 internal sealed class AgentExchange
 {
+    /// <summary>The fact of a cut after the server was reached: seconds for which nothing had come by then.</summary>
+    public const string Cut = "cut";
+
+    /// <summary>The most files that one request takes from this side, such as a tool and what belongs to it.</summary>
+    private const int MostNeeds = 32;
+
+    private const int Killed = 137;
+
     private readonly ExecSession _session;
+
+    /// <summary>How an agent ends whose request took too long, whatever it was at.</summary>
+    private const int Overdue = 4;
+
     private readonly AgentRequest _request;
     private readonly AgentTiming _timing;
     private readonly Func<AgentFrame, CancellationToken, ValueTask> _onFrame;
+    private readonly Action<byte[]> _onKept;
     private readonly FrameReader _reader;
     private EngineException? _failure;
     private Task<AgentFrame?>? _pending;
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private int _needs;
+    private int _acknowledged;
+    private bool _asked;
+    private bool _transfers;
 
     public AgentExchange(
         ExecSession session,
         AgentRequest request,
         AgentTiming timing,
-        Func<AgentFrame, CancellationToken, ValueTask> onFrame)
+        Func<AgentFrame, CancellationToken, ValueTask> onFrame,
+        Action<byte[]> onKept)
     {
         _session = session;
         _request = request;
         _timing = timing;
         _onFrame = onFrame;
-        _reader = new FrameReader(session.Demuxer.Output.ReadAsync);
+        _onKept = onKept;
+        _reader = new FrameReader(session.Demuxer.Output.ReadManyAsync);
     }
 
-    public async Task<AgentOutcome> RunAsync(byte[] startUp, CancellationToken ct)
+    /// <summary>Asks; null where the agent lacks modules that it was to have kept, and has done nothing.</summary>
+    public async Task<AgentOutcome?> RunAsync(byte[] startUp, bool mayLack, CancellationToken ct)
     {
         using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(ct);
         Task watching = WatchAsync(end);
         try
         {
+            _asked = true;
             await SendAsync(startUp, end.Token).ConfigureAwait(false);
             await SendAsync(Frames.Encode(FrameKinds.Request, Question()), end.Token).ConfigureAwait(false);
-            return await ReadAsync(end.Token).ConfigureAwait(false);
+            return await ReadAsync(mayLack, end.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not EngineException || ct.IsCancellationRequested)
         {
@@ -60,20 +82,30 @@ internal sealed class AgentExchange
         {
             await end.CancelAsync().ConfigureAwait(false);
             await watching.ConfigureAwait(false);
+            _request.Phase = _transfers ? Phases.Transfer : Phases.Run;
+            _request.RemoteState = State;
             _reader.Dispose();
         }
     }
+
+    /// <summary>What is at work in the pod, as far as is known when the exchange is over.</summary>
+    private string State
+        => !_asked ? RemoteStates.NotStarted
+            : _session.Demuxer.Trailer.IsComplete || _session.Demuxer.Status is not null ? RemoteStates.Stopped
+            : _session.Demuxer.Failure is EngineException ? RemoteStates.Unknown
+            : RemoteStates.MayBeRunning;
 
     private byte[] Question()
     {
         JsonObject body = (JsonObject)_request.Body.DeepClone();
         body["v"] = 1;
+        body["keep"] = true;
         body["op"] = _request.Op;
         body["deadline"] = _request.Deadline.TotalSeconds;
         return Encoding.UTF8.GetBytes(body.ToJsonString());
     }
 
-    private async Task<AgentOutcome> ReadAsync(CancellationToken ct)
+    private async Task<AgentOutcome?> ReadAsync(bool mayLack, CancellationToken ct)
     {
         while (true)
         {
@@ -91,16 +123,29 @@ internal sealed class AgentExchange
 
                     return new() { ExitCode = exit, StandardError = _session.Demuxer.StandardError.ToString() };
                 case FrameKinds.Need:
+                    _transfers = true;
                     await ProvideAsync(frame.Payload, ct).ConfigureAwait(false);
                     break;
                 case FrameKinds.Heartbeat:
                     break;
+                case FrameKinds.Modules when _reader.Count > 1:
+                    _onKept(frame.Payload);
+                    break;
+                case FrameKinds.Modules when mayLack:
+                    _asked = false;
+                    return null;
+                case FrameKinds.Modules:
+                    throw new EngineException(
+                        Causes.ProtocolError, "The agent says that it lacks modules, and was sent them all.");
                 default:
+                    _transfers = frame.Kind is FrameKinds.File or FrameKinds.HashedFile;
                     await _onFrame(frame, ct).ConfigureAwait(false);
                     break;
             }
         }
     }
+
+    private string Received() => _reader.Count == 1 ? "1 frame" : $"{_reader.Count} frames";
 
     /// <summary>Waits for the next frame. A wait that is cancelled loses nothing of it.</summary>
     private async Task<AgentFrame?> NextAsync(CancellationToken ct)
@@ -131,6 +176,12 @@ internal sealed class AgentExchange
 
     private async Task ProvideAsync(byte[] payload, CancellationToken ct)
     {
+        if (++_needs > MostNeeds)
+        {
+            throw new EngineException(
+                Causes.LimitExceeded, $"The agent asked for more than {MostNeeds} files of this side.");
+        }
+
         JsonObject need = KubeJson.ParseObject(payload)
             ?? throw new EngineException(Causes.ProtocolError, "The agent asked for something that cannot be read.");
         Stream? content = _request.Provide is null ? null : await _request.Provide(need, ct).ConfigureAwait(false);
@@ -177,7 +228,7 @@ internal sealed class AgentExchange
             }
 
             _pending = null;
-            if (frame.Kind != FrameKinds.Heartbeat)
+            if (frame.Kind is not (FrameKinds.Heartbeat or FrameKinds.Modules))
             {
                 await _onFrame(frame, ct).ConfigureAwait(false);
             }
@@ -190,12 +241,24 @@ internal sealed class AgentExchange
         Stopwatch clock = Stopwatch.StartNew();
         TimeSpan nextKeepAlive = _timing.KeepAlive;
         TimeSpan limit = _request.Deadline + _timing.Grace;
+        TimeSpan quiet = -_timing.Silence;
+        long looked = Stopwatch.GetTimestamp();
         using PeriodicTimer timer = new(_timing.Tick);
         try
         {
             while (await timer.WaitForNextTickAsync(end.Token).ConfigureAwait(false))
             {
-                if (_session.Demuxer.Silence > _timing.Silence && !_session.Receiving.IsCompleted)
+                TimeSpan asleep = Asleep(ref looked);
+                limit += asleep;
+                quiet = asleep > TimeSpan.Zero ? clock.Elapsed : quiet;
+                if (_session.Demuxer.Trailer.IsComplete || _session.Receiving.IsCompleted)
+                {
+                    // All there is has come: nobody takes it away from a consumer that needs its time.
+                    await AcknowledgeAsync(end.Token).ConfigureAwait(false);
+                    return;
+                }
+
+                if (_session.Demuxer.Silence > _timing.Silence && clock.Elapsed - quiet > _timing.Silence)
                 {
                     _failure = new(
                         Causes.PeerSilent,
@@ -226,6 +289,28 @@ internal sealed class AgentExchange
         }
     }
 
+    /// <summary>How long this process did not run, as on a machine that was asleep: no fault of the other side.</summary>
+    private TimeSpan Asleep(ref long looked)
+    {
+        TimeSpan gone = Stopwatch.GetElapsedTime(looked) - _timing.Tick;
+        looked = Stopwatch.GetTimestamp();
+        return gone > _timing.Silence / 3 ? gone : TimeSpan.Zero;
+    }
+
+    private async Task AcknowledgeAsync(CancellationToken ct)
+    {
+        if (_session.Demuxer.Trailer.IsComplete && Interlocked.Exchange(ref _acknowledged, 1) == 0)
+        {
+            try
+            {
+                await _session.SendAsync(Frames.Encode(FrameKinds.Acknowledge), ct).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is EngineException or OperationCanceledException or ObjectDisposedException)
+            {
+            }
+        }
+    }
+
     private async Task KeepAliveAsync()
     {
         try
@@ -242,7 +327,7 @@ internal sealed class AgentExchange
     {
         try
         {
-            await _session.SendAsync(Frames.Encode(FrameKinds.Acknowledge), limit).ConfigureAwait(false);
+            await AcknowledgeAsync(limit).ConfigureAwait(false);
             await _session.Receiving.WaitAsync(limit).ConfigureAwait(false);
         }
         catch (Exception e) when (e is EngineException or OperationCanceledException)
@@ -285,40 +370,72 @@ internal sealed class AgentExchange
 
         if (demuxer.Status is { Success: false } status)
         {
-            detail["status"] = status.Message ?? string.Empty;
+            detail["status"] = ExecWords.WithoutProgram(status.Message ?? string.Empty);
         }
 
         string how = "it ended";
         if (demuxer.Failure is not null)
         {
             how = "the connection was cut";
+            detail[Cut] = demuxer.QuietBeforeFailure.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
         }
         else if (demuxer.Status?.ExitCode is int code)
         {
-            how = $"it ended with code {code}";
+            how = code == Killed ? $"it was killed (code {code})" : $"it ended with code {code}";
             detail[GoneDiagnosis.ExitCode] = code.ToString(CultureInfo.InvariantCulture);
+        }
+
+        if (demuxer.Failure is null && demuxer.Status?.ExitCode == Overdue)
+        {
+            return new(
+                Causes.Timeout,
+                $"The agent was not done within {_request.Deadline.TotalSeconds:0} s; {Received()} had come by then.")
+            {
+                Detail = detail,
+            };
         }
 
         if (_reader.Count > 0)
         {
             return new(
                 Causes.OutcomeUnknown,
-                $"The agent's answer is incomplete ({how} after {_reader.Count} frames){Suffix(said)}",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The agent's answer is incomplete ({how} after {_clock.Elapsed.TotalSeconds:0.0} s and ")
+                    + $"{Received()}){Suffix(said)}",
                 demuxer.Failure)
             {
                 Detail = detail,
             };
         }
 
-        string reason = said.Length > 0 ? said : demuxer.Status?.Message ?? string.Empty;
-        string cause = demuxer.Failure is not null && reason.Length == 0
-            ? Causes.ConnectionFailed
-            : Causes.AgentStartFailed;
-        return new(cause, $"The agent did not start: {how}{Suffix(reason)}", demuxer.Failure)
+        // The server's words for an exit code are the command line again.
+        string reason = said;
+        if (said.Length == 0 && demuxer.Status is { ExitCode: null, Message: string words })
+        {
+            reason = ExecWords.WithoutProgram(words);
+        }
+
+        if (demuxer.Failure is not null && reason.Length == 0)
+        {
+            return new(
+                Causes.ConnectionFailed,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The connection to the debug container was cut after {_clock.Elapsed.TotalSeconds:0.0} s, before the "
+                    + $"agent answered."),
+                demuxer.Failure)
+            {
+                Detail = detail,
+                ServerMessage = demuxer.Status?.Message,
+                Retryable = true,
+            };
+        }
+
+        return new(Causes.AgentStartFailed, $"The agent did not start: {how}{Suffix(reason)}", demuxer.Failure)
         {
             Detail = detail,
-            ServerMessage = demuxer.Status?.Message,
-            Retryable = cause == Causes.ConnectionFailed,
+            ServerMessage = demuxer.Status?.Message is string message ? ExecWords.WithoutProgram(message) : null,
         };
     }
 

@@ -5,10 +5,10 @@ namespace PyDebug.Engine;
 /// <summary>The times of an exchange with the agent.</summary>
 internal sealed class AgentTiming
 {
-    /// <summary>How often the agent is told that we are there; it goes after 45 s without.</summary>
-    public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(10);
+    /// <summary>How often the agent is told that we are there; it goes after 25 s without.</summary>
+    public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(3);
 
-    /// <summary>Longest silence of the server; the agent speaks every 10 s.</summary>
+    /// <summary>Longest silence of the server; the agent speaks every 3 s.</summary>
     public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(45);
 
     /// <summary>What is added to the request's deadline: the agent ends itself 10 s after it.</summary>

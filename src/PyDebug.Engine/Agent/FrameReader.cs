@@ -10,8 +10,12 @@ namespace PyDebug.Engine;
 /// <summary>Reads the agent's frames and proves by the trailer that none is missing or changed.</summary>
 internal sealed class FrameReader : IDisposable
 {
+    private const int LargestKept = 1 << 20;
+
     private readonly Func<Memory<byte>, CancellationToken, ValueTask<int>> _read;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly byte[] _header = new byte[Frames.HeaderLength];
+    private byte[] _file = [];
     private long _length;
 
     public FrameReader(Func<Memory<byte>, CancellationToken, ValueTask<int>> read) => _read = read;
@@ -23,7 +27,7 @@ internal sealed class FrameReader : IDisposable
     /// <exception cref="EngineException">What came is no frame.</exception>
     public async ValueTask<AgentFrame?> ReadAsync(CancellationToken ct)
     {
-        byte[] header = new byte[Frames.HeaderLength];
+        byte[] header = _header;
         if (!await FillAsync(header, ct).ConfigureAwait(false))
         {
             return null;
@@ -36,12 +40,14 @@ internal sealed class FrameReader : IDisposable
             throw new EngineException(Causes.ProtocolError, "The agent's output is not in its protocol.");
         }
 
-        if (Count == 0 && kind != FrameKinds.Hello)
+        if (Count == 0 && kind is not (FrameKinds.Hello or FrameKinds.Modules))
         {
             throw new EngineException(Causes.ProtocolError, "The agent's output does not begin as its protocol does.");
         }
 
-        byte[]? payload = await PayloadAsync(length, ct).ConfigureAwait(false);
+        byte[]? payload = kind == FrameKinds.HashedFile && length == _file.Length
+            ? await FillAsync(_file, ct).ConfigureAwait(false) ? _file : null
+            : await PayloadAsync(length, ct).ConfigureAwait(false);
         if (payload is null)
         {
             return null;
@@ -50,7 +56,16 @@ internal sealed class FrameReader : IDisposable
         if (kind != FrameKinds.Trailer)
         {
             _hash.AppendData(header);
-            _hash.AppendData(payload);
+            if (kind != FrameKinds.HashedFile)
+            {
+                _hash.AppendData(payload);
+            }
+            else if (length <= LargestKept)
+            {
+                // The parts of a file are of one size but for the last.
+                _file = payload;
+            }
+
             _length += header.Length + payload.Length;
         }
 

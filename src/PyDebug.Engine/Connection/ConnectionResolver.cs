@@ -10,7 +10,8 @@ namespace PyDebug.Engine;
 /// <summary>Finds out which server is meant, as kubectl would.</summary>
 internal static class ConnectionResolver
 {
-    private const string ServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
+    /// <summary>Where a pod has its service account.</summary>
+    public const string ServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
 
     public static ServerSettings Resolve(ConnectionOptions options)
     {
@@ -48,6 +49,8 @@ internal static class ConnectionResolver
             Authorities = Authorities(options.CertificateAuthorityData),
             Credentials = Token(options) ?? new FixedCredentialSource(Credential.None),
             RequestTimeout = options.RequestTimeout,
+            Patience = options.Patience,
+            Health = Health(options),
         };
 
     private static ServerSettings FromKubeconfig(Kubeconfig kubeconfig, ConnectionOptions options)
@@ -62,18 +65,11 @@ internal static class ConnectionResolver
             throw cluster.Invalid("it has an authority and insecure-skip-tls-verify, which exclude each other");
         }
 
-        Uri? proxy = null;
-        if (cluster.Text("proxy-url") is string url
-            && !(Uri.TryCreate(url, UriKind.Absolute, out proxy) && proxy.Scheme is "http" or "https" or "socks5"))
-        {
-            throw cluster.Invalid("proxy-url is no http, https or socks5 address");
-        }
-
-        if (proxy is not null && cluster.Text("tls-server-name") is not null)
-        {
-            throw cluster.Unsupported("tls-server-name together with proxy-url");
-        }
-
+        ServerProxy? proxy = cluster.Text("proxy-url") is string url
+            ? new(
+                ServerProxy.Parse(url) ?? throw cluster.Invalid("proxy-url is no http, https or socks5 address"),
+                "proxy-url of the kubeconfig")
+            : null;
         try
         {
             return new()
@@ -85,9 +81,11 @@ internal static class ConnectionResolver
                 TlsServerName = cluster.Text("tls-server-name"),
                 Proxy = proxy,
                 Namespace = context.Text("namespace") ?? "default",
-                Credentials = Token(options) ?? KubeconfigUser.Credentials(user, cluster),
+                Credentials = Token(options) ?? KubeconfigUser.Credentials(user, cluster, options),
                 Headers = KubeconfigUser.Impersonation(user),
                 RequestTimeout = options.RequestTimeout,
+                Patience = options.Patience,
+                Health = Health(options),
             };
         }
         catch (CryptographicException)
@@ -111,6 +109,8 @@ internal static class ConnectionResolver
                 Credentials = Token(options)
                     ?? new TokenFileCredentialSource(ServiceAccount + "/token", Credential.None),
                 RequestTimeout = options.RequestTimeout,
+                Patience = options.Patience,
+                Health = Health(options),
             };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
@@ -118,6 +118,8 @@ internal static class ConnectionResolver
             throw new EngineException(Causes.KubeconfigInvalid, "This pod's service account cannot be read.", e);
         }
     }
+
+    private static ServerHealth Health(ConnectionOptions options) => new(options.Clock, options.Tell, options.Warn) { Trace = options.Trace };
 
     private static CredentialSource? Token(ConnectionOptions options)
         => Reveal(options.AccessToken) is string token
@@ -161,6 +163,13 @@ internal static class ConnectionResolver
                 Causes.TlsFailed, $"Server {server} is not encrypted; only a loopback address may be.");
         }
 
+        if (settings.Server.Scheme == "http" && settings.Proxy is not null)
+        {
+            warn?.Invoke(
+                $"Server {settings.Server.Authority} is not encrypted, so it is reached directly and not through the "
+                + "kubeconfig's proxy-url, which would see the token.");
+        }
+
         if (settings.SkipVerification)
         {
             warn?.Invoke(
@@ -168,6 +177,18 @@ internal static class ConnectionResolver
                 + "anyone on the way can read and change what is sent.");
         }
 
-        return settings;
+        // As with kubectl, no other variable matters where the file names a proxy; and none may see a request that is not
+        // encrypted.
+        ServerProxy? proxy = settings.Server.Scheme != "https"
+            ? null
+            : settings.Proxy ?? ProxyEnvironment.For(settings.Server, Environment.GetEnvironmentVariable);
+        if (proxy is { Address.Scheme: "socks5" or "socks5h" } && settings.TlsServerName is not null)
+        {
+            throw new EngineException(
+                Causes.KubeconfigUnsupported,
+                $"The kubeconfig's tls-server-name goes together with an HTTP proxy, and not with {proxy}.");
+        }
+
+        return settings with { Proxy = proxy };
     }
 }

@@ -9,15 +9,34 @@ using System.Threading.Tasks;
 namespace PyDebug.Engine;
 
 /// <summary>Credentials from a login helper, kept until shortly before they expire.</summary>
-internal sealed class ExecCredentialSource : CredentialSource
+internal sealed class ExecCredentialSource : CredentialSource, IDisposable
 {
     private static readonly TimeSpan s_margin = TimeSpan.FromSeconds(15);
 
     private readonly ExecPlugin _plugin;
-    private readonly SemaphoreSlim _gate = new(1, 1);
-    private Credential? _current;
+    private readonly Action<string>? _tell;
+    private readonly Action<string>? _warn;
+    private readonly SharedLogin _login;
+    private int _left;
 
-    public ExecCredentialSource(ExecPlugin plugin) => _plugin = plugin;
+    /// <param name="plugin">The login helper.</param>
+    /// <param name="tell">Hears of each run.</param>
+    /// <param name="warn">Hears what a helper says that takes its time.</param>
+    public ExecCredentialSource(ExecPlugin plugin, Action<string>? tell = null, Action<string>? warn = null)
+    {
+        _plugin = plugin;
+        _tell = tell;
+        _warn = warn;
+        _login = SharedLogin.Join(plugin);
+    }
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _left, 1) == 0)
+        {
+            _login.Leave();
+        }
+    }
 
     public override ValueTask<Credential> GetAsync(CancellationToken ct) => CurrentAsync(null, ct);
 
@@ -26,22 +45,23 @@ internal sealed class ExecCredentialSource : CredentialSource
 
     private async ValueTask<Credential> CurrentAsync(Credential? rejected, CancellationToken ct)
     {
-        await _gate.WaitAsync(ct).ConfigureAwait(false);
+        await _login.Gate.WaitAsync(ct).ConfigureAwait(false);
         try
         {
-            bool usable = _current is not null && !ReferenceEquals(_current, rejected)
-                && (_current.Expires is null || _current.Expires - s_margin > DateTimeOffset.UtcNow);
-            return _current = usable ? _current! : await RunAsync(ct).ConfigureAwait(false);
+            Credential? current = _login.Current;
+            bool usable = current is not null && !ReferenceEquals(current, rejected)
+                && (current.Expires is null || current.Expires - s_margin > DateTimeOffset.UtcNow);
+            return _login.Current = usable ? current! : await RunAsync(ct).ConfigureAwait(false);
         }
         finally
         {
-            _gate.Release();
+            _login.Gate.Release();
         }
     }
 
     private async Task<Credential> RunAsync(CancellationToken ct)
     {
-        byte[] output = await ExecPluginRunner.RunAsync(_plugin, ct).ConfigureAwait(false);
+        byte[] output = await ExecPluginRunner.RunAsync(_plugin, _tell, _warn, ct).ConfigureAwait(false);
         JsonObject? answer = KubeJson.ParseObject(output);
         JsonObject? status = KubeJson.Object(answer, "status");
         if (KubeJson.Text(answer, "kind") != "ExecCredential" || status is null)

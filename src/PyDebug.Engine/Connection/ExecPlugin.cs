@@ -20,6 +20,6 @@ internal sealed class ExecPlugin
     /// <summary>The cluster as the helper wants to see it; null when it does not.</summary>
     public JsonObject? Cluster { get; init; }
 
-    /// <summary>Longest time for one run.</summary>
-    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(60);
+    /// <summary>Longest time for one run, in which somebody may have to log in elsewhere.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(5);
 }

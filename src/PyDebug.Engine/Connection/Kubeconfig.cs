@@ -9,7 +9,7 @@ namespace PyDebug.Engine;
 /// <summary>One or several kubeconfig files, merged as kubectl merges them: the first to say something wins.</summary>
 internal sealed class Kubeconfig
 {
-    private const long MaxFile = 16 << 20;
+    private const int MaxFile = 16 << 20;
 
     private readonly Dictionary<string, KubeconfigEntry> _clusters = new(StringComparer.Ordinal);
     private readonly Dictionary<string, KubeconfigEntry> _users = new(StringComparer.Ordinal);
@@ -21,6 +21,9 @@ internal sealed class Kubeconfig
     }
 
     public string? CurrentContext { get; private set; }
+
+    /// <summary>The names of the contexts.</summary>
+    public IReadOnlyList<string> Contexts => [.. _contexts.Keys.Order(StringComparer.Ordinal)];
 
     /// <summary>Whether no file was there, or those that were said nothing.</summary>
     public bool IsEmpty => _clusters.Count == 0 && _contexts.Count == 0;
@@ -39,11 +42,18 @@ internal sealed class Kubeconfig
 
         string? list = Environment.GetEnvironmentVariable("KUBECONFIG");
         IEnumerable<string> paths = string.IsNullOrEmpty(list)
-            ? [Path.Join(Home(), ".kube", "config")]
+            ? Home() is string home ? [Path.Join(home, ".kube", "config")] : []
             : list.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries).Distinct();
         foreach (string one in paths)
         {
-            merged.Add(one, mustExist: false);
+            merged.Add(
+                Path.IsPathFullyQualified(one)
+                    ? one
+                    : throw new EngineException(
+                        Causes.KubeconfigInvalid,
+                        $"$env:KUBECONFIG names '{one}', which would be taken from whatever the current directory is; "
+                        + "name the file in full, or with -Kubeconfig."),
+                mustExist: false);
         }
 
         return merged;
@@ -80,10 +90,13 @@ internal sealed class Kubeconfig
             : throw context.Invalid($"the context's {kind} '{name}' is not there");
     }
 
-    private static string Home()
-        => Environment.GetEnvironmentVariable("HOME") is { Length: > 0 } home
-            ? home
+    private static string? Home()
+    {
+        string home = Environment.GetEnvironmentVariable("HOME") is { Length: > 0 } named
+            ? named
             : Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+        return Path.IsPathFullyQualified(home) ? home : null;
+    }
 
     private Dictionary<string, string> Known()
         => new() { ["contexts"] = string.Join(", ", _contexts.Keys.Order(StringComparer.Ordinal)) };
@@ -141,22 +154,12 @@ internal sealed class Kubeconfig
     {
         try
         {
-            FileInfo file = new(path);
-            if (!file.Exists && !mustExist)
-            {
-                return null;
-            }
-
-            if (file.Exists && file.Length > MaxFile)
-            {
-                throw new EngineException(Causes.KubeconfigInvalid, $"Kubeconfig '{path}' is larger than 16 MiB.");
-            }
-
-            return File.ReadAllText(path);
+            return mustExist || File.Exists(path) ? SmallFile.ReadText(path, MaxFile) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new EngineException(Causes.KubeconfigInvalid, $"Kubeconfig '{path}' cannot be read.", e);
+            throw new EngineException(
+                Causes.KubeconfigInvalid, $"Kubeconfig '{path}' cannot be read{SmallFile.Why(e)}.", e);
         }
     }
 }

@@ -7,6 +7,8 @@ namespace PyDebug.Engine;
 /// <summary>A named cluster, user or context, and the file it stands in.</summary>
 internal sealed class KubeconfigEntry
 {
+    private const int MaxFile = 1 << 20;
+
     public required string Name { get; init; }
 
     public required JsonObject Value { get; init; }
@@ -30,8 +32,17 @@ internal sealed class KubeconfigEntry
     public string? FilePath(string field)
         => Text(field) is string path ? Resolve(path) : null;
 
-    public string Resolve(string path)
-        => Path.GetFullPath(path, Path.GetDirectoryName(Path.GetFullPath(File)) ?? Environment.CurrentDirectory);
+    public string Resolve(string path) => Path.GetFullPath(path, Folder);
+
+    /// <summary>The folder of the file.</summary>
+    public string Folder
+    {
+        get
+        {
+            string file = Path.GetFullPath(File);
+            return Path.GetDirectoryName(file) ?? Path.GetPathRoot(file)!;
+        }
+    }
 
     /// <summary>The bytes of <c>field-data</c> (base64) or of the file that <c>field</c> names.</summary>
     public byte[]? Data(string field)
@@ -42,7 +53,7 @@ internal sealed class KubeconfigEntry
         {
             return inline is not null
                 ? Certificates.Decode(inline)
-                : path is null ? null : System.IO.File.ReadAllBytes(path);
+                : path is null ? null : SmallFile.Read(path, MaxFile);
         }
         catch (FormatException)
         {
@@ -50,7 +61,7 @@ internal sealed class KubeconfigEntry
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw Invalid($"field '{field}' names '{path}', which cannot be read");
+            throw Invalid($"field '{field}' names '{path}', which cannot be read{SmallFile.Why(e)}");
         }
     }
 

@@ -11,7 +11,8 @@ namespace PyDebug.Engine;
 /// <summary>Turns a kubeconfig's user into a source of credentials and impersonation headers.</summary>
 internal static class KubeconfigUser
 {
-    public static CredentialSource Credentials(KubeconfigEntry? user, KubeconfigEntry cluster)
+    public static CredentialSource Credentials(
+        KubeconfigEntry? user, KubeconfigEntry cluster, ConnectionOptions options)
     {
         if (user is null)
         {
@@ -28,7 +29,13 @@ internal static class KubeconfigUser
         Credential plain = new() { Certificate = certificate, Intermediates = chain };
         if (user.FilePath("tokenFile") is string path)
         {
-            return new TokenFileCredentialSource(path, plain);
+            // One that was named for this once may be anybody's; those that kubectl takes are the user's own.
+            TokenFileCredentialSource source = new(
+                path,
+                plain,
+                options.Kubeconfig is null ? null : [user.Folder, ConnectionResolver.ServiceAccount]);
+            source.Locate();
+            return source;
         }
 
         string? authorization = user.Text("token") is string token
@@ -38,7 +45,20 @@ internal static class KubeconfigUser
                 : null;
         if (authorization is null && certificate is null && user.Value["exec"] is JsonNode exec)
         {
-            return new ExecCredentialSource(Plugin(user, exec as JsonObject, cluster));
+            return new ExecCredentialSource(
+                Plugin(user, exec as JsonObject, cluster, options), options.Tell, options.Warn);
+        }
+
+        if (certificate is not null && CertificateFiles(user) is { Length: > 0 } files)
+        {
+            return new CertificateFileCredentialSource(
+                files,
+                () =>
+                {
+                    X509Certificate2Collection others = [];
+                    X509Certificate2? own = ClientCertificate(user, others);
+                    return new() { Authorization = authorization, Certificate = own, Intermediates = others };
+                });
         }
 
         return new FixedCredentialSource(
@@ -84,6 +104,10 @@ internal static class KubeconfigUser
         return headers;
     }
 
+    private static string[] CertificateFiles(KubeconfigEntry user)
+        => [.. new[] { "client-certificate", "client-key" }.Where(f => user.Text(f + "-data") is null)
+            .Select(user.FilePath).OfType<string>()];
+
     private static X509Certificate2? ClientCertificate(KubeconfigEntry user, X509Certificate2Collection chain)
     {
         byte[]? certificate = user.Data("client-certificate");
@@ -108,7 +132,8 @@ internal static class KubeconfigUser
         }
     }
 
-    private static ExecPlugin Plugin(KubeconfigEntry user, JsonObject? exec, KubeconfigEntry cluster)
+    private static ExecPlugin Plugin(
+        KubeconfigEntry user, JsonObject? exec, KubeconfigEntry cluster, ConnectionOptions options)
     {
         string command = KubeJson.Text(exec, "command") ?? throw user.Invalid("'exec' names no command");
         string version = KubeJson.Text(exec, "apiVersion") ?? throw user.Invalid("'exec' names no apiVersion");
@@ -122,9 +147,12 @@ internal static class KubeconfigUser
             throw user.Unsupported("exec with interactiveMode Always");
         }
 
+        bool isPath = command.AsSpan().ContainsAny('/', '\\');
+        string? program = isPath ? user.Resolve(command) : ProgramPath.Find(command);
+        (options.Policy ?? TeamPolicy.Installed()).CheckLoginHelper(command, program);
         return new ExecPlugin
         {
-            Command = command.AsSpan().ContainsAny('/', '\\') ? user.Resolve(command) : command,
+            Command = isPath ? program! : command,
             ApiVersion = version,
             Arguments = [.. ((exec?["args"] as JsonArray) ?? []).Select(a => a?.ToString() ?? string.Empty)],
             Environment = [.. KubeJson.Objects(exec, "env").Where(e => !string.IsNullOrEmpty(e["name"]?.ToString()))

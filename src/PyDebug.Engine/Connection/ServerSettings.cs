@@ -5,7 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 namespace PyDebug.Engine;
 
 /// <summary>Where the server is, whom to trust for it, and who we are.</summary>
-internal sealed class ServerSettings
+internal sealed record ServerSettings
 {
     public required Uri Server { get; init; }
 
@@ -19,7 +19,8 @@ internal sealed class ServerSettings
     /// <summary>Name the certificate must be for, where it is not the server's host name.</summary>
     public string? TlsServerName { get; init; }
 
-    public Uri? Proxy { get; init; }
+    /// <summary>The proxy on the way; null for the direct one.</summary>
+    public ServerProxy? Proxy { get; init; }
 
     public string Namespace { get; init; } = "default";
 
@@ -27,4 +28,10 @@ internal sealed class ServerSettings
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
 
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long one request is made again while the server is away or busy.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Whether the server answers.</summary>
+    public ServerHealth Health { get; init; } = new(TimeProvider.System);
 }

@@ -4,15 +4,24 @@ using System.Globalization;
 using System.IO;
 using System.Text.Json.Nodes;
 using YamlDotNet.Core;
-using YamlDotNet.RepresentationModel;
+using YamlDotNet.Core.Events;
 
 namespace PyDebug.Engine;
 
-/// <summary>Turns a YAML document into JSON nodes.</summary>
-internal static class Yaml
+/// <summary>
+/// Turns a YAML document into JSON nodes. Made from the parser's events, with the depth counted before anything is
+/// built: the library's own tree is built by recursion without a limit, and its stack's end would be the process's.
+/// </summary>
+internal sealed class Yaml
 {
     private const int MaxDepth = 32;
     private const int MaxNodes = 1_000_000;
+
+    private readonly IParser _parser;
+    private readonly Dictionary<AnchorName, (JsonNode? Node, int Size)> _anchors = [];
+    private int _budget = MaxNodes;
+
+    private Yaml(string text) => _parser = new Parser(new StringReader(text));
 
     /// <summary>Reads the first document; null when there is none or it is no mapping.</summary>
     /// <exception cref="FormatException">The text is not YAML, or its aliases unfold without end.</exception>
@@ -20,12 +29,10 @@ internal static class Yaml
     {
         try
         {
-            YamlStream stream = [];
-            stream.Load(new StringReader(text));
-            int budget = MaxNodes;
-            return stream.Documents.Count == 0
-                ? null
-                : Convert(stream.Documents[0].RootNode, 0, ref budget) as JsonObject;
+            Yaml yaml = new(text);
+            return yaml.Next() is StreamStart && yaml.Next() is DocumentStart
+                ? yaml.Node(yaml.Next(), 0) as JsonObject
+                : null;
         }
         catch (YamlException e)
         {
@@ -38,42 +45,36 @@ internal static class Yaml
         }
     }
 
-    private static JsonNode? Convert(YamlNode node, int depth, ref int budget)
-    {
-        if (depth > MaxDepth || --budget < 0)
-        {
-            throw new FormatException("it is nested too deeply or its aliases unfold to too much");
-        }
+    private static FormatException TooMuch()
+        => new("it is nested too deeply or its aliases unfold to too much");
 
+    private static int Height(JsonNode? node)
+    {
+        int most = 0;
         switch (node)
         {
-            case YamlMappingNode mapping:
-                JsonObject value = [];
-                foreach (KeyValuePair<YamlNode, YamlNode> entry in mapping.Children)
+            case JsonObject value:
+                foreach (KeyValuePair<string, JsonNode?> entry in value)
                 {
-                    if (entry.Key is YamlScalarNode { Value: string name })
-                    {
-                        value.Add(name, Convert(entry.Value, depth + 1, ref budget));
-                    }
+                    most = Math.Max(most, 1 + Height(entry.Value));
                 }
 
-                return value;
-            case YamlSequenceNode sequence:
-                JsonArray array = [];
-                foreach (YamlNode item in sequence.Children)
+                break;
+            case JsonArray array:
+                foreach (JsonNode? item in array)
                 {
-                    array.Add(Convert(item, depth + 1, ref budget));
+                    most = Math.Max(most, 1 + Height(item));
                 }
 
-                return array;
-            default:
-                return node is YamlScalarNode scalar ? Scalar(scalar) : null;
+                break;
         }
+
+        return most;
     }
 
-    private static JsonValue? Scalar(YamlScalarNode scalar)
+    private static JsonValue? Value(Scalar scalar)
     {
-        string text = scalar.Value ?? string.Empty;
+        string text = scalar.Value;
         if (scalar.Style is not ScalarStyle.Plain)
         {
             return JsonValue.Create(text);
@@ -88,5 +89,82 @@ internal static class Yaml
                 ? JsonValue.Create(number)
                 : JsonValue.Create(text),
         };
+    }
+
+    private ParsingEvent? Next()
+    {
+        try
+        {
+            return _parser.MoveNext() ? _parser.Current : null;
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException)
+        {
+            // The scanner fails so on some texts that are no YAML.
+            throw new FormatException("it is not valid YAML", e);
+        }
+    }
+
+    private JsonNode? Node(ParsingEvent? first, int depth)
+    {
+        if (depth > MaxDepth || --_budget < 0)
+        {
+            throw TooMuch();
+        }
+
+        int before = _budget;
+        JsonNode? node = first switch
+        {
+            MappingStart => Mapping(depth),
+            SequenceStart => Sequence(depth),
+            AnchorAlias alias => Copy(alias, depth),
+            Scalar scalar => Value(scalar),
+            _ => throw new FormatException("it ends too early"),
+        };
+        if (first is NodeEvent { Anchor.IsEmpty: false } named)
+        {
+            _anchors[named.Anchor] = (node, before - _budget);
+        }
+
+        return node;
+    }
+
+    private JsonObject Mapping(int depth)
+    {
+        JsonObject value = [];
+        for (ParsingEvent? e = Next(); e is not MappingEnd; e = Next())
+        {
+            // A name that is no text names nothing that is looked for; it is read past.
+            string? name = e is Scalar scalar ? scalar.Value : null;
+            Node(e, depth + 1);
+            JsonNode? content = Node(Next(), depth + 1);
+            if (name is not null)
+            {
+                value.Add(name, content);
+            }
+        }
+
+        return value;
+    }
+
+    private JsonArray Sequence(int depth)
+    {
+        JsonArray array = [];
+        for (ParsingEvent? e = Next(); e is not SequenceEnd; e = Next())
+        {
+            array.Add(Node(e, depth + 1));
+        }
+
+        return array;
+    }
+
+    private JsonNode? Copy(AnchorAlias alias, int depth)
+    {
+        if (!_anchors.TryGetValue(alias.Value, out (JsonNode? Node, int Size) known))
+        {
+            throw new FormatException("an alias stands before what it is for");
+        }
+
+        _budget -= known.Size;
+        return _budget < 0 || depth + Height(known.Node) > MaxDepth ? throw TooMuch() : known.Node?.DeepClone();
     }
 }

@@ -12,6 +12,12 @@ internal sealed class Demuxer : IDisposable
     private const int MaxStatus = 64 << 10;
     private const int MaxStandardError = 64 << 10;
 
+    /// <summary>
+    /// How long a reader of a file that takes nothing is waited for before the disk is used. The agent is there until it is
+    /// told that all of it came, so that the server loses nothing meanwhile.
+    /// </summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
+
     private readonly WebSocket _socket;
     private readonly MemoryStream _status = new();
     private long _heardAt = Environment.TickCount64;
@@ -21,6 +27,9 @@ internal sealed class Demuxer : IDisposable
     /// <summary>Standard output. It ends with the connection, however that ends.</summary>
     public SpillQueue Output { get; } = new();
 
+    /// <summary>How far standard output is.</summary>
+    public TrailerWatch Trailer { get; } = new();
+
     public TailBuffer StandardError { get; } = new(MaxStandardError);
 
     /// <summary>What the status channel said; null until it did.</summary>
@@ -28,6 +37,9 @@ internal sealed class Demuxer : IDisposable
 
     /// <summary>Why the connection ended, when it was not closed by the server in due form.</summary>
     public Exception? Failure { get; private set; }
+
+    /// <summary>How long nothing had come when the connection broke.</summary>
+    public TimeSpan QuietBeforeFailure { get; private set; }
 
     /// <summary>Time since the last byte from the server.</summary>
     public TimeSpan Silence => TimeSpan.FromMilliseconds(Environment.TickCount64 - Interlocked.Read(ref _heardAt));
@@ -57,16 +69,22 @@ internal sealed class Demuxer : IDisposable
 
                 channel = Take(buffer.AsSpan(0, part.Count), channel);
                 channel = part.EndOfMessage ? -1 : channel;
+                if (Trailer.IsInFile)
+                {
+                    await Output.WaitForRoomAsync(buffer.Length, s_patience, ct).ConfigureAwait(false);
+                }
             }
         }
         catch (Exception e)
         {
+            QuietBeforeFailure = Silence;
             Failure = e;
         }
         finally
         {
-            Status ??= ExecStatus.Read(_status.ToArray());
+            // Whatever becomes of the rest, nobody waits for more.
             Output.Complete();
+            Status ??= ExecStatus.Read(_status.ToArray());
         }
     }
 
@@ -90,6 +108,7 @@ internal sealed class Demuxer : IDisposable
         {
             case ExecChannels.Output:
                 Output.Write(part);
+                Trailer.Take(part);
                 break;
             case ExecChannels.Error:
                 StandardError.Write(part);

@@ -1,4 +1,6 @@
 using System;
+using System.Diagnostics;
+using System.Globalization;
 using System.IO;
 using System.Net;
 using System.Net.Http;
@@ -24,24 +26,44 @@ internal sealed class ExecConnector
     public ExecConnector(Transport transport) => _transport = transport;
 
     /// <summary>
-    /// Connects with protocol v4, whose losses show, and with v5, whose losses do not, only where v4 is refused.
+    /// Connects with protocol v4, whose losses show, and with v5, whose losses do not, only where v4 is refused. As
+    /// nothing was sent by then, it is tried again while the server is away or busy.
     /// </summary>
-    public async Task<ExecSession> ConnectAsync(ExecRequest request, CancellationToken ct)
+    /// <param name="request">What to run.</param>
+    /// <param name="within">How long it is tried.</param>
+    /// <param name="ct">Stops it.</param>
+    public async Task<ExecSession> ConnectAsync(ExecRequest request, TimeSpan within, CancellationToken ct)
+    {
+        Patience patience = new(_transport.Settings.Health, within);
+        while (true)
+        {
+            try
+            {
+                return await OnceAsync(request, ExecChannels.V4, ct).ConfigureAwait(false)
+                    ?? await OnceAsync(request, ExecChannels.V5, ct).ConfigureAwait(false)
+                    ?? throw new EngineException(
+                        Causes.ProtocolError, "The server speaks neither version 4 nor version 5 of the exec protocol.");
+            }
+            catch (EngineException e) when (Patience.MayPass(e))
+            {
+                await patience.PauseAsync(e, ct).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task<ExecSession?> OnceAsync(ExecRequest request, string protocol, CancellationToken ct)
     {
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(s_connectTimeout);
         try
         {
-            return await UpgradeAsync(request, ExecChannels.V4, limit.Token).ConfigureAwait(false)
-                ?? await UpgradeAsync(request, ExecChannels.V5, limit.Token).ConfigureAwait(false)
-                ?? throw new EngineException(
-                    Causes.ProtocolError, "The server speaks neither version 4 nor version 5 of the exec protocol.");
+            return await UpgradeAsync(request, protocol, limit, ct).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
             throw new EngineException(
                 Causes.Timeout, $"The exec connection was not made within {s_connectTimeout.TotalSeconds:0} s.")
             {
+                Detail = ApiErrors.FixedLimit,
                 Retryable = true,
             };
         }
@@ -54,16 +76,22 @@ internal sealed class ExecConnector
         }
     }
 
-    private async Task<ExecSession?> UpgradeAsync(ExecRequest request, string protocol, CancellationToken ct)
+    private async Task<ExecSession?> UpgradeAsync(
+        ExecRequest request, string protocol, CancellationTokenSource limit, CancellationToken ct)
     {
         string key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(16));
-        HttpResponseMessage response = await _transport.SendAsync(() => Message(request, protocol, key), ct)
-            .ConfigureAwait(false);
+        long begun = Stopwatch.GetTimestamp();
+        HttpResponseMessage response = await _transport
+            .SendAsync(() => Message(request, protocol, key), limit, s_connectTimeout, ct).ConfigureAwait(false);
+        _transport.Settings.Health.Trace?.Invoke(string.Create(
+            CultureInfo.InvariantCulture,
+            $"Exec in pod '{request.Namespace}/{request.PodName}' by {protocol}: HTTP {(int)response.StatusCode} in "
+            + $"{Stopwatch.GetElapsedTime(begun).TotalMilliseconds:0} ms."));
         try
         {
             if (response.StatusCode != HttpStatusCode.SwitchingProtocols)
             {
-                ApiStatus status = await RestClient.ReadStatusAsync(response, ct).ConfigureAwait(false);
+                ApiStatus status = await RestClient.ReadStatusAsync(response, limit.Token).ConfigureAwait(false);
                 return ProtocolRefused(status) && protocol == ExecChannels.V4 ? null : throw Refused(status, request);
             }
 
@@ -78,7 +106,7 @@ internal sealed class ExecConnector
                     Causes.ProtocolError, "The server's answer to the upgrade does not fit the request.");
             }
 
-            Stream stream = await response.Content.ReadAsStreamAsync(ct).ConfigureAwait(false);
+            Stream stream = await response.Content.ReadAsStreamAsync(limit.Token).ConfigureAwait(false);
             // Keep-alives of the socket would reach a server that has closed, and cost what is still on the way.
             WebSocketCreationOptions options = new() { SubProtocol = protocol, KeepAliveInterval = TimeSpan.Zero };
             WebSocket socket = WebSocket.CreateFromStream(stream, options);
@@ -119,15 +147,31 @@ internal sealed class ExecConnector
     private static EngineException Refused(ApiStatus status, ExecRequest request)
     {
         string doing = $"exec in container '{request.Container}' of pod '{request.Namespace}/{request.PodName}'";
+        string said = status.Message.Trim().TrimEnd('.');
         return status.Code switch
         {
+            >= 400 and < 500 when AdmissionRefusal.IsPolicy(status.Message) => ApiErrors.Make(
+                Causes.AdmissionDenied,
+                status,
+                $"Admission in namespace '{request.Namespace}' refuses to {doing}: {said}.",
+                new() { ["exec"] = "true" }),
+            500 or 502 or 503 or 504 when IsKubeletAway(status.Message) => ApiErrors.Make(
+                Causes.NodeUnreachable,
+                status,
+                $"The API server does not reach the kubelet of the pod's node (to {doing}): {said}."),
             403 => ApiErrors.Make(
                 Causes.Forbidden,
                 status,
                 $"The server does not allow to {doing}; it takes the verbs get and create on pods/exec."),
-            401 or 404 or 429 or 503 or 504 => ApiErrors.From(status, doing),
+            401 or 404 or 429 or 502 or 503 or 504 => ApiErrors.From(status, doing),
             _ => ApiErrors.Make(
-                Causes.ExecFailed, status, $"The server refused to {doing} (HTTP {status.Code}): {status.Message}"),
+                Causes.ExecFailed, status, $"The server refused to {doing} (HTTP {status.Code}): {said}."),
         };
     }
+
+    /// <summary>What API servers and their tunnels say where they cannot dial a node.</summary>
+    private static bool IsKubeletAway(string message)
+        => message.Contains("error dialing backend", StringComparison.Ordinal)
+            || message.Contains("dial tcp", StringComparison.Ordinal)
+            || message.Contains("No agent available", StringComparison.Ordinal);
 }

@@ -19,6 +19,12 @@ internal sealed partial class AdmissionRefusal
     /// <summary>What was wrong: the violated rules, or the refuser's own words.</summary>
     public string Violations { get; }
 
+    /// <summary>Whether a refused request's message is of a webhook or a ValidatingAdmissionPolicy.</summary>
+    public static bool IsPolicy(string message)
+        => message.Contains("admission webhook", StringComparison.Ordinal)
+            || (message.Contains("AdmissionPolicy '", StringComparison.Ordinal)
+                && message.Contains("denied request", StringComparison.Ordinal));
+
     public static AdmissionRefusal Read(string message)
     {
         Match match = PodSecurity().Match(message);

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Text.Json.Nodes;
 
 namespace PyDebug.Engine;
 
@@ -9,6 +10,12 @@ internal sealed class ContainerInfo
     public required string Name { get; init; }
 
     public required string Image { get; init; }
+
+    /// <summary>Whether it is one of the pod's init containers; a native sidecar is one of them.</summary>
+    public bool IsInit { get; init; }
+
+    /// <summary>Whether it is a native sidecar: an init container that stays beside the others.</summary>
+    public bool IsSidecar { get; init; }
 
     public bool Running { get; init; }
 
@@ -29,8 +36,26 @@ internal sealed class ContainerInfo
     /// <summary>Whether the spec forbids it to run as root.</summary>
     public bool RunAsNonRoot { get; init; }
 
+    /// <summary>The digest of the image it runs, <c>sha256:...</c>; null where the kubelet does not tell it.</summary>
+    public string? Digest { get; init; }
+
+    /// <summary>Its seccomp profile: its own, else the pod's; null where neither names one.</summary>
+    public JsonObject? Seccomp { get; init; }
+
+    /// <summary>Its AppArmor profile, named the same way.</summary>
+    public JsonObject? AppArmor { get; init; }
+
+    /// <summary>When it started, UTC; null where it does not run.</summary>
+    public DateTime? Started { get; init; }
+
     /// <summary><c>command</c> of the spec; empty when the image's entry point is used.</summary>
     public required IReadOnlyList<string> Command { get; init; }
+
+    /// <summary><c>args</c> of the spec.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+
+    /// <summary>The search path (PATH) that the spec gives it; null where the image's own is used.</summary>
+    public string? SearchPath { get; init; }
 
     /// <summary>How often it was started again.</summary>
     public int RestartCount { get; init; }

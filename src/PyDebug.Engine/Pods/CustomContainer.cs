@@ -88,6 +88,12 @@ internal static class CustomContainer
         {
             throw Invalid($"field '{e.Path?.TrimStart('$', '.')}' has a value of the wrong kind");
         }
+        catch (Exception e) when (e is FormatException or ArgumentException or InvalidOperationException
+            or OverflowException or NotSupportedException)
+        {
+            // The library's readers of quantities and times say no more.
+            throw Invalid("one of its quantities, times or texts cannot be read");
+        }
     }
 
     private static void MergeList(JsonArray into, JsonArray items, string key)

@@ -3,7 +3,7 @@ using System;
 namespace PyDebug.Engine;
 
 /// <summary>A debug container of ours in a pod.</summary>
-internal sealed class DebugContainerInfo
+internal sealed record DebugContainerInfo
 {
     public required PodReference Pod { get; init; }
 
@@ -11,7 +11,31 @@ internal sealed class DebugContainerInfo
 
     public required string TargetContainer { get; init; }
 
+    /// <summary>What it may do, by the name of the profile that comes to that.</summary>
     public required string Profile { get; init; }
+
+    /// <summary>The profile it was asked for with.</summary>
+    public required string AskedProfile { get; init; }
+
+    /// <summary>
+    /// Whether it is what PyDebug starts, and not something else under its mark, which anybody can write.
+    /// </summary>
+    public bool IsOurs { get; init; }
+
+    /// <summary>How long it goes on without use.</summary>
+    public TimeSpan AfterLastUse { get; init; }
+
+    /// <summary>How long it goes on in any case.</summary>
+    public TimeSpan Life { get; init; }
+
+    /// <summary>The name by which the server knew who asked for it, as its mark says; null where it does not.</summary>
+    public string? StartedBy { get; init; }
+
+    /// <summary>What it is wanted for, as its mark says; null where it does not.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>Whether other containers' processes are in sight as well.</summary>
+    public bool SharesProcesses { get; init; }
 
     public required string Image { get; init; }
 

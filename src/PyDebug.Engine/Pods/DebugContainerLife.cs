@@ -8,4 +8,7 @@ internal static class DebugContainerLife
     public static readonly TimeSpan Longest = TimeSpan.FromHours(12);
 
     public static readonly TimeSpan AfterLastUse = TimeSpan.FromMinutes(60);
+
+    /// <summary>The same for one that could take over its node.</summary>
+    public static readonly TimeSpan AfterLastUsePrivileged = TimeSpan.FromMinutes(10);
 }

@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.IO;
 using System.Linq;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
@@ -26,7 +25,7 @@ internal sealed class DebugContainerPlan
         Target = target;
         Image = request.Image ?? target.Image;
         Spec = SessionMark.SpecOf(request.CustomJson, request.Environment);
-        Python = OwnImage ? PythonOf(target.Command) ?? "python3" : "python3";
+        Interpreters = OwnImage ? Interpreter.Of(target) : Interpreter.OfAnyImage;
         if (request.Environment.ContainsKey(SessionMark.Variable))
         {
             throw new EngineException(Causes.CustomInvalid, $"The environment may not set {SessionMark.Variable}.");
@@ -37,36 +36,64 @@ internal sealed class DebugContainerPlan
 
     public string Image { get; }
 
+    /// <summary>The time by the server's clock.</summary>
+    public DateTime Now { get; init; } = DateTime.UtcNow;
+
     /// <summary>Hash over what the user added.</summary>
     public string Spec { get; }
 
-    /// <summary>The interpreter to start.</summary>
-    public string Python { get; }
+    /// <summary>The interpreters to try, in their order.</summary>
+    public IReadOnlyList<string> Interpreters { get; }
+
+    /// <summary>The first of them.</summary>
+    public string Python => Interpreters[0];
 
     private bool OwnImage => Image == Target.Image;
 
+    private TimeSpan Life => _request.Life ?? DebugContainerLife.Longest;
+
+    /// <summary>What follows the interpreter in a debug container's command.</summary>
+    public static IReadOnlyList<string> Options(string keeper) => ["-I", "-S", "-B", "-c", keeper];
+
+    /// <summary>Whether there is a container that may fit, by what it says of itself.</summary>
+    public bool HasCandidates(PodInfo pod) => Candidates(pod).Any();
+
     /// <summary>A container that fits the request, whatever its state; the newest, those that run first.</summary>
-    public DebugContainerInfo? Existing(PodInfo pod)
-        => DebugContainerReader.Find(pod)
-            .Where(c => c.TargetContainer == Target.Name && c.Image == Image && c.SpecHash == Spec && Fits(pod, c))
-            .OrderBy(c => c.Profile == _request.Profile ? 0 : 1)
-            .ThenBy(c => c.State == DebugContainerReader.Running ? 0 : 1)
+    public DebugContainerInfo? Existing(PodInfo pod, ProfileChoice choice)
+        => Candidates(pod)
+            .Where(c => c.AskedProfile == choice.Profile
+                && c.AfterLastUse <= AfterLastUse(choice.Made)
+                && ContainerMatch.IsSame(DebugContainerReader.Spec(pod, c.Name)!, choice, Interpreters))
+            .OrderBy(c => c.State == DebugContainerReader.Running ? 0 : 1)
             .ThenByDescending(c => c.Created)
             .ThenBy(c => c.Name, StringComparer.Ordinal)
             .FirstOrDefault();
 
-    /// <summary>The container as the API takes it.</summary>
-    public JsonObject Container(string profile, string python, DateTime now)
+    /// <summary>Whether the request wants a container that could take over its node.</summary>
+    public bool IsPrivileged
+        => _request.Profile == SecurityProfiles.SysAdmin
+            || (_custom is not null && SecurityProfiles.IsPrivileged(_custom));
+
+    /// <summary>
+    /// Makes sure that the request is allowed here, and that one which could take over its node is of an image that
+    /// somebody has named.
+    /// </summary>
+    public void Check(TeamPolicy policy)
     {
-        SessionMark mark = new()
+        policy.CheckStart(_request, _custom, Target, Image);
+        if (IsPrivileged && _request.Image is null)
         {
-            Target = Target.Name,
-            Profile = profile,
-            Created = now,
-            Spec = Spec,
-            Fallback = profile != _request.Profile,
-        };
-        JsonArray environment = [Entry(SessionMark.Variable, mark.ToString())];
+            throw new EngineException(
+                Causes.ImageNotNamed,
+                $"A privileged debug container could take over node '{_pod.NodeName}', and no image was named for it: "
+                + $"pod '{_pod.Reference}' would have its own run so.");
+        }
+    }
+
+    /// <summary>The container as the API takes it.</summary>
+    public JsonObject Container(string profile, string python, DateTime now, string? user = null)
+    {
+        JsonArray environment = [];
         foreach (KeyValuePair<string, string> entry in _request.Environment.OrderBy(e => e.Key, StringComparer.Ordinal))
         {
             environment.Add(Entry(entry.Key, entry.Value));
@@ -78,7 +105,7 @@ internal sealed class DebugContainerPlan
             ["image"] = Image,
             // A tag 'latest' would be pulled each time, and the application's own image is on the node.
             ["imagePullPolicy"] = _request.ImagePullPolicy ?? "IfNotPresent",
-            ["command"] = new JsonArray(python, "-I", "-S", "-B", "-c", _keeper),
+            ["command"] = new JsonArray([python, .. Options(_keeper)]),
             ["targetContainerName"] = Target.Name,
             ["env"] = environment,
             ["terminationMessagePolicy"] = "FallbackToLogsOnError",
@@ -95,34 +122,53 @@ internal sealed class DebugContainerPlan
             CustomContainer.Merge(container, _custom);
         }
 
+        TimeSpan idle = AfterLastUse(container);
+        SessionMark mark = new()
+        {
+            Target = Target.Name,
+            Profile = profile,
+            Created = now,
+            Spec = Spec,
+            Idle = idle < DebugContainerLife.AfterLastUse ? (long)idle.TotalSeconds : null,
+            Life = Life < DebugContainerLife.Longest ? (long)Life.TotalSeconds : null,
+            Limit = PodMemory.LimitOf(_pod) ?? 0,
+            Low = _request.AllowLowMemory ? 1 : null,
+            Beside = PodMemory.LargestBeside(_pod, Target.Name),
+            User = user,
+            Reason = _request.Reason,
+        };
+        if (container["env"] is not JsonArray variables)
+        {
+            container["env"] = variables = [];
+        }
+
+        variables.Insert(0, Entry(SessionMark.Variable, mark.ToString()));
         return container;
     }
 
+    private static TimeSpan AfterLastUse(JsonObject container)
+        => SecurityProfiles.IsPrivileged(container)
+            ? DebugContainerLife.AfterLastUsePrivileged
+            : DebugContainerLife.AfterLastUse;
+
     private static JsonObject Entry(string name, string value) => new() { ["name"] = name, ["value"] = value };
 
-    private static string? PythonOf(IReadOnlyList<string> command)
-    {
-        string? program = command.Count == 0 ? null : command[0];
-        string name = Path.GetFileName(program) ?? string.Empty;
-        return name.StartsWith("python", StringComparison.Ordinal)
-            && !name.StartsWith("python2", StringComparison.Ordinal)
-            && name.AsSpan(6).TrimStart("0123456789.t").IsEmpty
-            ? program
-            : null;
-    }
+    private IEnumerable<DebugContainerInfo> Candidates(PodInfo pod)
+        => DebugContainerReader.Find(pod, _keeper)
+            .Where(c => c.TargetContainer == Target.Name && c.SpecHash == Spec && Fits(pod, c));
 
     private bool Fits(PodInfo pod, DebugContainerInfo container)
     {
         JsonObject spec = DebugContainerReader.Spec(pod, container.Name)!;
-        bool profile = container.Profile == _request.Profile
-            || (!_request.ProfileNamed && SessionMark.Read(spec)!.Fallback);
         // One that waits for its image goes on by its own policy, which may be why another is named now.
         bool policy = container.State == DebugContainerReader.Running
             || _request.ImagePullPolicy is null
             || _request.ImagePullPolicy == KubeJson.Text(spec, "imagePullPolicy");
-        return profile
-            && policy
+        return policy
             && container.State != DebugContainerReader.Terminated
-            && container.Created + DebugContainerLife.Longest > DateTime.UtcNow + _request.Needs;
+            // Some runtimes let one wait that did not find its interpreter: it never will.
+            && StartFailure.Judge(DebugContainerReader.State(pod, container.Name))?.Cause != Causes.PythonNotInImage
+            && container.Life <= Life
+            && container.Created + container.Life > Now + _request.Needs;
     }
 }

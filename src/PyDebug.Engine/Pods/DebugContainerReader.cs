@@ -12,10 +12,10 @@ internal static class DebugContainerReader
     public const string Waiting = "Waiting";
     public const string Terminated = "Terminated";
 
-    /// <summary>All of them, oldest first.</summary>
-    public static List<DebugContainerInfo> Find(PodInfo pod)
+    /// <summary>Those that carry our mark, oldest first.</summary>
+    public static List<DebugContainerInfo> Find(PodInfo pod, string keeper)
         => [.. KubeJson.Objects(pod.Raw, "spec", "ephemeralContainers")
-            .Select(c => Read(pod, c, reused: true)).OfType<DebugContainerInfo>()
+            .Select(c => Read(pod, c, keeper, reused: true)).OfType<DebugContainerInfo>()
             .OrderBy(c => c.Created).ThenBy(c => c.Name, StringComparer.Ordinal)];
 
     public static JsonObject? Spec(PodInfo pod, string name)
@@ -29,8 +29,8 @@ internal static class DebugContainerReader
                 .FirstOrDefault(s => KubeJson.Text(s, "name") == name),
             "state");
 
-    /// <summary>Describes an ephemeral container; null when it is not ours.</summary>
-    public static DebugContainerInfo? Read(PodInfo pod, JsonObject container, bool reused)
+    /// <summary>Describes an ephemeral container; null when it does not carry our mark.</summary>
+    public static DebugContainerInfo? Read(PodInfo pod, JsonObject container, string keeper, bool reused)
     {
         SessionMark? mark = SessionMark.Read(container);
         string? name = KubeJson.Text(container, "name");
@@ -48,7 +48,14 @@ internal static class DebugContainerReader
             Pod = pod.Reference,
             Name = name,
             TargetContainer = mark.Target,
-            Profile = mark.Profile,
+            Profile = SecurityProfiles.Of(mark.Profile, container),
+            AskedProfile = mark.Profile,
+            IsOurs = IsOurs(pod, container, mark, keeper),
+            AfterLastUse = Least(mark.Idle, DebugContainerLife.AfterLastUse),
+            Life = Least(mark.Life, DebugContainerLife.Longest),
+            StartedBy = mark.User,
+            Reason = mark.Reason,
+            SharesProcesses = pod.SharesProcesses,
             Image = KubeJson.Text(container, "image") ?? string.Empty,
             State = running is not null ? Running : terminated is not null ? Terminated : Waiting,
             Python = KubeJson.Texts(container, "command").FirstOrDefault() ?? "python3",
@@ -60,7 +67,20 @@ internal static class DebugContainerReader
             Started = KubeJson.Time(running ?? terminated, "startedAt"),
             Reused = reused,
             SpecHash = mark.Spec,
-            TargetContainerId = pod.Containers.FirstOrDefault(c => c.Name == mark.Target)?.ContainerId,
+            TargetContainerId = pod.Find(mark.Target)?.ContainerId,
         };
     }
+
+    private static bool IsOurs(PodInfo pod, JsonObject container, SessionMark mark, string keeper)
+        => KubeJson.Texts(container, "command") is [string python, .. { } options]
+            && options.SequenceEqual(DebugContainerPlan.Options(keeper))
+            && pod.Find(mark.Target) is ContainerInfo target
+            && Interpreter.MayStart(python, target)
+            && KubeJson.Texts(container, "args").Count == 0
+            && KubeJson.Text(container, "targetContainerName") == mark.Target;
+
+    private static TimeSpan Least(long? seconds, TimeSpan most)
+        => seconds is long number && number >= 0 && number < most.TotalSeconds
+            ? TimeSpan.FromSeconds(number)
+            : most;
 }

@@ -4,7 +4,7 @@ using System.Collections.Generic;
 namespace PyDebug.Engine;
 
 /// <summary>A debug container that is wanted.</summary>
-internal sealed class DebugContainerRequest
+internal sealed record DebugContainerRequest
 {
     private static readonly Dictionary<string, string> s_noEnvironment = [];
 
@@ -27,6 +27,12 @@ internal sealed class DebugContainerRequest
     /// <summary>Partial container as JSON, merged over the profile's.</summary>
     public string? CustomJson { get; init; }
 
+    /// <summary>What it is wanted for, which goes into its mark; null for nothing.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>How long it may go on in any case; null for the usual time.</summary>
+    public TimeSpan? Life { get; init; }
+
     public IReadOnlyDictionary<string, string> Environment { get; init; } = s_noEnvironment;
 
     /// <summary>Adds a new container even where one of ours could be used.</summary>
@@ -34,6 +40,9 @@ internal sealed class DebugContainerRequest
 
     /// <summary>Asks the server whether it would accept the container and changes nothing.</summary>
     public bool DryRunOnly { get; init; }
+
+    /// <summary>Starts it, and asks in it, however little memory is left to the pod.</summary>
+    public bool AllowLowMemory { get; init; }
 
     /// <summary>Longest time until the container runs and was checked.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(120);
@@ -44,4 +53,7 @@ internal sealed class DebugContainerRequest
     public Action<string>? Progress { get; init; }
 
     public Action<string>? Warn { get; init; }
+
+    /// <summary>Takes what a user who asked for more words may want to know.</summary>
+    public Action<string>? Tell { get; init; }
 }

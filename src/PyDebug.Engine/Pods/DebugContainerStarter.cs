@@ -13,21 +13,27 @@ internal sealed class DebugContainerStarter
 {
     private const int MaxConflicts = 8;
     private const int BoundConflicts = 5;
-    private static readonly string[] s_interpreters = ["python3", "python"];
 
     private readonly PodApi _api;
     private readonly AgentRunner _agents;
+    private readonly TeamPolicy _policy;
     private readonly DebugContainerRequest _request;
     private readonly StartWatcher _watcher;
     private readonly long _begun = Stopwatch.GetTimestamp();
+    private bool _added;
 
-    public DebugContainerStarter(PodApi api, AgentRunner agents, DebugContainerRequest request)
+    public DebugContainerStarter(PodApi api, AgentRunner agents, TeamPolicy policy, DebugContainerRequest request)
     {
         _api = api;
         _agents = agents;
-        _request = request;
+        _policy = policy;
+        _request = policy.Life is TimeSpan life && life < (request.Life ?? DebugContainerLife.Longest)
+            ? request with { Life = life }
+            : request;
         _watcher = new StartWatcher(api, request.Progress);
     }
+
+    private string Keeper => _agents.Bundle.Keeper;
 
     private TimeSpan Left => _request.Timeout - Stopwatch.GetElapsedTime(_begun);
 
@@ -40,57 +46,89 @@ internal sealed class DebugContainerStarter
         {
             return await RunAsync(limit.Token).ConfigureAwait(false);
         }
+        catch (EngineException e)
+        {
+            // The look into the container that ends a start is part of it.
+            e.Phase = Patience.IsOfTheWay(e) ? Phases.Connect : Phases.Start;
+            e.RemoteState = StateAfter(e);
+            throw;
+        }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
+            string why = _api.Outage is string outage ? $": {outage.TrimEnd('.')}" : string.Empty;
             throw new EngineException(
                 Causes.StartTimeout,
-                $"The debug container in pod '{_request.Pod}' was not ready within {_request.Timeout.TotalSeconds} s.");
+                $"The debug container in pod '{_request.Pod}' was not ready within {_request.Timeout.TotalSeconds} s{why}.")
+                .At(Phases.Start, _added ? RemoteStates.MayBeRunning : RemoteStates.NotStarted);
         }
     }
+
+    private string StateAfter(EngineException e)
+        => !_added ? RemoteStates.NotStarted
+            : e.Cause is Causes.ContainerStartFailed or Causes.PythonNotInImage or Causes.DebugContainerGone
+                or Causes.PodNotFound or Causes.PodReplaced ? RemoteStates.Stopped
+            : RemoteStates.MayBeRunning;
 
     private async Task<DebugContainerInfo> RunAsync(CancellationToken ct)
     {
         PodInfo pod = await _api.GetAsync(_request.Pod, ct).ConfigureAwait(false);
         ContainerInfo target = StartChecks.Check(pod, _request.TargetContainer);
-        DebugContainerPlan plan = new(_request, pod, target, _agents.Bundle.Keeper);
-        if (!_request.Force && !_request.DryRunOnly
-            && plan.Existing(pod) is DebugContainerInfo existing
+        await VirtualNode.CheckAsync(_api, pod, ct).ConfigureAwait(false);
+        DebugContainerPlan plan = new(_request, pod, target, Keeper) { Now = _api.Now };
+        plan.Check(_policy);
+        // What only an addition needs is asked meanwhile where there is nothing that could be taken.
+        bool mayReuse = !_request.Force && !_request.DryRunOnly && plan.HasCandidates(pod);
+        Task? memory = mayReuse ? null : CheckMemoryAsync(pod, ct);
+        Task<string?>? caller = mayReuse ? null : _api.CallerAsync(ct);
+        Task? permissions = mayReuse ? null : MustExecAsync(pod, ct);
+        ProfileChoice choice = await new ProfileChooser(_api, _policy, _request, pod, plan).ChooseAsync(ct)
+            .ConfigureAwait(false);
+        _request.Tell?.Invoke($"A dry run in pod '{_request.Pod}' accepts profile {choice.Profile}.");
+        if (mayReuse && plan.Existing(pod, choice) is DebugContainerInfo existing
             && await AdoptAsync(pod, existing, target, ct).ConfigureAwait(false) is DebugContainerInfo adopted)
         {
+            _request.Tell?.Invoke($"Debug container '{adopted.Name}' of pod '{_request.Pod}' is used again.");
+            TellOfChanges(choice);
             return adopted;
         }
 
-        Task<string?> memory = MemoryAsync(pod, ct);
-        Task<bool?> mayExec = _api.MayAsync(pod.Reference.Namespace, "get", "exec", pod.Reference.Name, ct);
-        string profile = await new ProfileChooser(_api, _request, pod, plan).ChooseAsync(ct).ConfigureAwait(false);
-        if (await mayExec.ConfigureAwait(false) == false)
+        await (permissions ?? MustExecAsync(pod, ct)).ConfigureAwait(false);
+        if (choice.Warning is string other)
         {
-            throw new EngineException(
-                Causes.Forbidden,
-                $"The server does not allow to exec in pod '{pod.Reference}', without which a debug container is of no "
-                + "use; it takes the verbs get and create on pods/exec.")
-            {
-                StatusCode = 403,
-            };
+            _request.Warn?.Invoke(other);
         }
 
-        if (await memory.ConfigureAwait(false) is string warning)
-        {
-            _request.Warn?.Invoke(warning);
-        }
-
+        TellOfChanges(choice);
+        await (memory ?? CheckMemoryAsync(pod, ct)).ConfigureAwait(false);
         if (_request.DryRunOnly)
         {
-            JsonObject wanted = plan.Container(profile, plan.Python, DateTime.UtcNow);
-            return DebugContainerReader.Read(pod, wanted, reused: false)!;
+            return DebugContainerReader.Read(pod, choice.Made, Keeper, reused: false)!;
         }
 
+        string? user = await (caller ?? _api.CallerAsync(ct)).ConfigureAwait(false);
         EngineException? missing = null;
-        foreach (string python in Interpreters(plan, pod, ref missing))
+        List<string> candidates = Interpreters(plan, pod, ref missing);
+        bool asked = false;
+        for (int next = 0; ; next++)
         {
+            // Each that does not start leaves an entry in the pod: what runs is looked at before there is a second one.
+            if (missing is not null && !asked)
+            {
+                asked = true;
+                if (await BesideRunningAsync(plan, ct).ConfigureAwait(false) is DebugContainerInfo found)
+                {
+                    return found;
+                }
+            }
+
+            if (next == candidates.Count)
+            {
+                break;
+            }
+
             try
             {
-                return await AddAsync(pod, plan, profile, python, ct).ConfigureAwait(false);
+                return await AddAsync(pod, plan, choice, candidates[next], user, ct).ConfigureAwait(false);
             }
             catch (EngineException e) when (e.Cause == Causes.PythonNotInImage)
             {
@@ -106,14 +144,38 @@ internal sealed class DebugContainerStarter
             new() { ["image"] = plan.Image });
     }
 
+    /// <summary>Starts with the Python beside a program that runs in the target; null where that is no way.</summary>
+    private async Task<DebugContainerInfo?> BesideRunningAsync(DebugContainerPlan plan, CancellationToken ct)
+    {
+        if (plan.Image != plan.Target.Image || _request.Environment.ContainsKey(RunningInterpreter.Variable))
+        {
+            return null;
+        }
+
+        _request.Progress?.Invoke($"Looking for the Python that runs in container '{plan.Target.Name}'");
+        string? path = await RunningInterpreter.FindPathAsync(_agents, _request.Pod, plan.Target.Name, ct)
+            .ConfigureAwait(false);
+        if (path is null)
+        {
+            return null;
+        }
+
+        _request.Tell?.Invoke($"The image has no Python on its PATH; PATH={path} has the one that runs.");
+        Dictionary<string, string> environment = new(_request.Environment) { [RunningInterpreter.Variable] = path };
+        DebugContainerRequest again = _request with { Environment = environment, Timeout = Left };
+        return await new DebugContainerStarter(_api, _agents, _policy, again).RunAsync(ct).ConfigureAwait(false);
+    }
+
     /// <summary>
     /// The interpreters to try. One that an earlier container of ours did not find in this image is left out, as its
     /// entry would stay in the pod for nothing.
     /// </summary>
-    private static List<string> Interpreters(DebugContainerPlan plan, PodInfo pod, ref EngineException? missing)
+    private List<string> Interpreters(DebugContainerPlan plan, PodInfo pod, ref EngineException? missing)
     {
-        List<string> candidates = plan.Python == s_interpreters[0] ? [.. s_interpreters] : [plan.Python];
-        foreach (DebugContainerInfo earlier in DebugContainerReader.Find(pod).Where(c => c.Image == plan.Image))
+        List<string> candidates = [.. plan.Interpreters];
+        IEnumerable<DebugContainerInfo> alike = DebugContainerReader.Find(pod, Keeper)
+            .Where(c => c.Image == plan.Image && c.SpecHash == plan.Spec);
+        foreach (DebugContainerInfo earlier in alike)
         {
             StartFailure? failure = earlier.State == DebugContainerReader.Running
                 ? null
@@ -128,32 +190,48 @@ internal sealed class DebugContainerStarter
     }
 
     private async Task<DebugContainerInfo> AddAsync(
-        PodInfo pod, DebugContainerPlan plan, string profile, string python, CancellationToken ct)
+        PodInfo pod,
+        DebugContainerPlan plan,
+        ProfileChoice choice,
+        string python,
+        string? user,
+        CancellationToken ct)
     {
-        JsonObject container = plan.Container(profile, python, DateTime.UtcNow);
+        JsonObject container = plan.Container(choice.Profile, python, _api.Now, user);
         string name = KubeJson.Text(container, "name")!;
-        for (int conflicts = 0; ; conflicts++)
+        Patience patience = _api.NewPatience();
+        for (int conflicts = 0; ; )
         {
             try
             {
                 // Bound to the version that was looked at: of two starts at once one finds the other's container.
                 await _api.AddContainerAsync(pod, container, conflicts < BoundConflicts, dryRun: false, ct)
                     .ConfigureAwait(false);
+                _added = true;
                 break;
             }
             catch (EngineException e)
             {
                 EngineException refusal = PatchErrors.Classify(
-                    e, pod.Reference, profile, _request.CustomJson is not null);
+                    e, pod.Reference, choice.Profile, _request.CustomJson is not null);
                 bool conflict = refusal.StatusCode == 409 && refusal.Cause != Causes.PodReplaced;
                 bool unknown = refusal.Cause is Causes.ConnectionFailed or Causes.Timeout || refusal.StatusCode >= 500;
+                _added |= unknown && !refusal.NotSent;
                 if (conflicts >= MaxConflicts || !(conflict || unknown))
                 {
                     throw refusal;
                 }
+
+                if (Patience.MayPass(refusal))
+                {
+                    await patience.PauseAsync(refusal, ct).ConfigureAwait(false);
+                }
+                else
+                {
+                    await Task.Delay(Random.Shared.Next(20, 200) * ++conflicts, ct).ConfigureAwait(false);
+                }
             }
 
-            await Task.Delay(Random.Shared.Next(20, 200) * (conflicts + 1), ct).ConfigureAwait(false);
             pod = await _api.GetAsync(pod.Reference, ct).ConfigureAwait(false);
             ContainerInfo target = StartChecks.Check(pod, plan.Target.Name);
             if (DebugContainerReader.Spec(pod, name) is not null)
@@ -161,7 +239,7 @@ internal sealed class DebugContainerStarter
                 break;
             }
 
-            if (!_request.Force && plan.Existing(pod) is DebugContainerInfo other
+            if (!_request.Force && plan.Existing(pod, choice) is DebugContainerInfo other
                 && await AdoptAsync(pod, other, target, ct).ConfigureAwait(false) is DebugContainerInfo adopted)
             {
                 return adopted;
@@ -170,8 +248,43 @@ internal sealed class DebugContainerStarter
 
         _request.Progress?.Invoke($"Waiting for debug container '{name}'");
         PodInfo running = await _watcher.WaitAsync(pod.Reference, name, plan.Target, Left, ct).ConfigureAwait(false);
-        await VerifyAsync(running, name, python, plan.Target, ct).ConfigureAwait(false);
-        return DebugContainerReader.Read(running, DebugContainerReader.Spec(running, name)!, reused: false)!;
+        await VerifyAsync(running, name, python, plan.Target, isNew: true, ct).ConfigureAwait(false);
+        return Describe(running, name, reused: false);
+    }
+
+    /// <summary>The container as it is; that it is ours was seen by what the server makes of our request.</summary>
+    private DebugContainerInfo Describe(PodInfo pod, string name, bool reused)
+        => DebugContainerReader.Read(pod, DebugContainerReader.Spec(pod, name)!, Keeper, reused)!
+            with { IsOurs = true };
+
+    private void TellOfChanges(ProfileChoice choice)
+    {
+        IReadOnlyList<string> changes = ContainerMatch.Changes(choice);
+        if (changes.Count > 0)
+        {
+            _request.Warn?.Invoke(
+                $"The cluster changes the debug container that is asked for: {string.Join(", ", changes)}. It is used "
+                + "as it is.");
+        }
+    }
+
+    /// <summary>Makes sure that an entry which cannot be removed again will be of use.</summary>
+    private Task MustExecAsync(PodInfo pod, CancellationToken ct)
+        => Task.WhenAll(MustExecAsync(pod, "get", ct), MustExecAsync(pod, "create", ct));
+
+    private async Task MustExecAsync(PodInfo pod, string verb, CancellationToken ct)
+    {
+        if (await _api.MayAsync(pod.Reference.Namespace, verb, "exec", pod.Reference.Name, ct).ConfigureAwait(false)
+            == false)
+        {
+            throw new EngineException(
+                Causes.Forbidden,
+                $"The server does not allow to exec in pod '{pod.Reference}', without which a debug container is of no "
+                + $"use: the verb {verb} on pods/exec is missing; it takes get and create.")
+            {
+                StatusCode = 403,
+            };
+        }
     }
 
     /// <summary>Takes a container that is there already; null when it turns out not to be usable.</summary>
@@ -182,52 +295,54 @@ internal sealed class DebugContainerStarter
         {
             _request.Progress?.Invoke($"Waiting for debug container '{existing.Name}', which is being started already");
             pod = await _watcher.WaitAsync(pod.Reference, existing.Name, target, Left, ct).ConfigureAwait(false);
-            await VerifyAsync(pod, existing.Name, existing.Python, target, ct).ConfigureAwait(false);
+            await VerifyAsync(pod, existing.Name, existing.Python, target, isNew: false, ct).ConfigureAwait(false);
         }
-        else if (DateTime.UtcNow - existing.Started > DebugContainerLife.AfterLastUse / 2)
+        else if (_api.Now - existing.Started > existing.AfterLastUse / 2 || existing.Started < target.Started)
         {
             try
             {
-                // It may be about to end: an agent in it begins its hour anew.
-                await VerifyAsync(pod, existing.Name, existing.Python, target, ct).ConfigureAwait(false);
+                // It may be about to end: an agent in it begins its time anew. And it may be that of an earlier target.
+                await VerifyAsync(pod, existing.Name, existing.Python, target, isNew: false, ct).ConfigureAwait(false);
             }
-            catch (EngineException e) when (e.Cause
-                is Causes.AgentStartFailed or Causes.ExecFailed or Causes.OutcomeUnknown)
+            catch (EngineException e) when (e.Cause is Causes.AgentStartFailed or Causes.ExecFailed
+                or Causes.OutcomeUnknown or Causes.DebugContainerGone or Causes.TargetNotVisible)
             {
                 return null;
             }
         }
 
-        return DebugContainerReader.Read(pod, DebugContainerReader.Spec(pod, existing.Name)!, reused: true);
+        return Describe(pod, existing.Name, reused: true);
     }
 
-    private async Task VerifyAsync(PodInfo pod, string name, string python, ContainerInfo target, CancellationToken ct)
+    private async Task VerifyAsync(
+        PodInfo pod, string name, string python, ContainerInfo target, bool isNew, CancellationToken ct)
     {
         _request.Progress?.Invoke($"Checking that debug container '{name}' sees container '{target.Name}'");
         bool? visible = null;
-        AgentRequest request = new() { Op = "probe", Body = new JsonObject { ["container"] = target.ContainerId } };
-        await _agents.RunAsync(
-            pod.Reference,
-            name,
-            python,
-            request,
-            (frame, _) =>
-            {
-                JsonObject? content = KubeJson.ParseObject(frame.Payload);
-                if (frame.Kind == FrameKinds.Result && KubeJson.Text(content, "kind") == "probe")
-                {
-                    visible = KubeJson.Flag(content, "targetVisible");
-                }
+        JsonObject? low = null;
+        AgentRequest request = new()
+        {
+            Op = "probe",
+            Body = new JsonObject { ["container"] = target.ContainerId, ["shared"] = pod.SharesProcesses },
+            AllowLowMemory = _request.AllowLowMemory,
+            NewContainer = isNew,
+            ConnectWithin = Left,
+        };
+        try
+        {
+            await _agents.RunAsync(pod.Reference, name, python, request, TakeAsync, ct).ConfigureAwait(false);
+        }
+        catch (EngineException e) when (GoneDiagnosis.MayBeGone(e) && !ct.IsCancellationRequested)
+        {
+            string needs = isNew ? PodMemory.StartNeed(pod) : _agents.Bundle.NeedOf(request.Op);
+            throw await GoneDiagnosis.ExplainAsync(_api, pod.Reference, name, needs, e, ct).ConfigureAwait(false);
+        }
 
-                if (frame.Kind == FrameKinds.Hello
-                    && MemoryWarning(pod.Reference, KubeJson.Object(content, "memory")) is string warning)
-                {
-                    _request.Warn?.Invoke(warning);
-                }
+        if (low is not null)
+        {
+            throw PodMemory.RefusedWithin(low, name, isNew);
+        }
 
-                return ValueTask.CompletedTask;
-            },
-            ct).ConfigureAwait(false);
         if (visible != true)
         {
             throw new EngineException(
@@ -238,17 +353,39 @@ internal sealed class DebugContainerStarter
                 Detail = new Dictionary<string, string> { ["debugContainer"] = name },
             };
         }
+
+        ValueTask TakeAsync(AgentFrame frame, CancellationToken stop)
+        {
+            JsonObject? content = KubeJson.ParseObject(frame.Payload);
+            if (frame.Kind == FrameKinds.Result && KubeJson.Text(content, "kind") == "probe")
+            {
+                visible = KubeJson.Flag(content, "targetVisible");
+            }
+
+            if (frame.Kind == FrameKinds.Failure && KubeJson.Text(content, "cause") == Causes.MemoryLow)
+            {
+                low = content;
+            }
+
+            return ValueTask.CompletedTask;
+        }
     }
 
-    private static string? MemoryWarning(PodReference pod, JsonObject? memory)
-        => StartChecks.MemoryWarning(pod, KubeJson.Integer(memory, "limit"), KubeJson.Integer(memory, "used") ?? 0);
-
-    private async Task<string?> MemoryAsync(PodInfo pod, CancellationToken ct)
+    /// <summary>Refuses a start for which the pod has no room, as far as that can be known from here.</summary>
+    private async Task CheckMemoryAsync(PodInfo pod, CancellationToken ct)
     {
-        long? limit = StartChecks.MemoryLimit(pod);
-        return limit is null
-            ? null
-            : StartChecks.MemoryWarning(
-                pod.Reference, limit, await _api.MemoryUsedAsync(pod.Reference, ct).ConfigureAwait(false));
+        if (_request.AllowLowMemory || PodMemory.LimitOf(pod) is not long limit)
+        {
+            return;
+        }
+
+        if (await _api.MemoryUsedAsync(pod, ct).ConfigureAwait(false) is not long used)
+        {
+            _request.Warn?.Invoke(PodMemory.UseUnknown);
+        }
+        else if (PodMemory.Refusal(pod.Reference, limit, used) is EngineException refusal)
+        {
+            throw refusal;
+        }
     }
 }

@@ -12,19 +12,19 @@ internal static class PatchErrors
     public static EngineException Classify(EngineException e, PodReference pod, string profile, bool custom)
     {
         string said = e.ServerMessage ?? string.Empty;
-        bool webhook = said.Contains("admission webhook", StringComparison.Ordinal);
+        bool policy = AdmissionRefusal.IsPolicy(said);
         switch (e.StatusCode)
         {
-            case 404 when e.Cause != Causes.PodNotFound && e.Cause != Causes.NamespaceNotFound:
+            case 404 when !policy && e.Cause != Causes.PodNotFound && e.Cause != Causes.NamespaceNotFound:
                 return With(e, Causes.EphemeralContainersUnsupported, "The server does not know ephemeral containers.");
-            case 403 when !webhook && said.Contains("cannot patch resource", StringComparison.Ordinal):
+            case 403 when !policy && said.Contains("cannot patch resource", StringComparison.Ordinal):
                 return With(
                     e,
                     Causes.EphemeralContainersForbidden,
                     $"The server does not allow to add a debug container to pod '{pod}'; it takes the verb patch on "
                     + $"pods/ephemeralcontainers in namespace '{pod.Namespace}'.");
             case 403:
-            case >= 400 and < 500 when webhook:
+            case >= 400 and < 500 when policy:
                 AdmissionRefusal refusal = AdmissionRefusal.Read(said);
                 return With(
                     e,
@@ -68,6 +68,8 @@ internal static class PatchErrors
             Reason = e.Reason,
             ServerMessage = e.ServerMessage,
             Detail = all,
+            Phase = e.Phase,
+            RemoteState = e.RemoteState,
         };
     }
 }

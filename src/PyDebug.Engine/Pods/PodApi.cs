@@ -11,11 +11,31 @@ namespace PyDebug.Engine;
 /// <summary>The requests about pods.</summary>
 internal sealed class PodApi
 {
-    private const int Page = 500;
+    private const int Page = 250;
+    private const int LongestName = 256;
+
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
 
     private readonly RestClient _rest;
+    private readonly RestClient _brief;
 
-    public PodApi(RestClient rest) => _rest = rest;
+    public PodApi(RestClient rest)
+    {
+        _rest = rest;
+        _brief = rest.Briefly();
+    }
+
+    /// <summary>What is wrong with the server since its last good answer; null where nothing is.</summary>
+    public string? Outage => _rest.Outage;
+
+    /// <summary>The time by the server's clock.</summary>
+    public DateTime Now => _rest.Now;
+
+    /// <summary>The pauses of what is made up of several requests, within the time of this one's.</summary>
+    public Patience NewPatience() => _rest.NewPatience();
+
+    /// <summary>The same, whose requests all together wait out failures for <paramref name="time"/>.</summary>
+    public PodApi Within(TimeSpan time) => new(_rest.Within(time));
 
     public async Task<PodInfo> GetAsync(string ns, string name, CancellationToken ct)
     {
@@ -44,27 +64,97 @@ internal sealed class PodApi
             : throw new EngineException(Causes.PodReplaced, $"Pod '{pod}' was replaced by another of that name.");
     }
 
-    public async Task<IReadOnlyList<PodInfo>> ListAsync(string? ns, CancellationToken ct)
+    /// <summary>Reads a list page by page and keeps of each pod what is wanted of it alone.</summary>
+    /// <param name="ns">The namespace; null for all.</param>
+    /// <param name="selector">A label selector; null for every pod.</param>
+    /// <param name="keep">What to keep of a pod; null leaves it out.</param>
+    /// <param name="ct">Stops it.</param>
+    public async Task<IReadOnlyList<T>> ListAsync<T>(
+        string? ns, string? selector, Func<PodInfo, T?> keep, CancellationToken ct)
+        where T : class
     {
-        List<PodInfo> pods = [];
+        List<T> kept = [];
+        bool any = false;
+        string labels = selector is null ? "" : $"&labelSelector={Uri.EscapeDataString(selector)}";
         string path = ns is null ? "/api/v1/pods" : $"/api/v1/namespaces/{Segment(ns)}/pods";
         string where = ns is null ? "of all namespaces" : $"of namespace '{ns}'";
         string? next = null;
         do
         {
-            string query = next is null ? $"?limit={Page}" : $"?limit={Page}&continue={Uri.EscapeDataString(next)}";
-            JsonObject list = await _rest.GetAsync(path + query, $"list the pods {where}", ct).ConfigureAwait(false);
-            pods.AddRange(KubeJson.Objects(list, "items").Select(i => PodParser.Parse(i)));
+            string query = $"?limit={Page}{labels}"
+                + (next is null ? "" : $"&continue={Uri.EscapeDataString(next)}");
+            JsonObject list;
+            try
+            {
+                list = await _rest.GetAsync(path + query, $"list the pods {where}", ct).ConfigureAwait(false);
+            }
+            catch (EngineException e) when (e.Cause == Causes.Forbidden && ns is null)
+            {
+                throw PatchErrors.With(e, e.Cause, e.Message, new() { ["scope"] = "cluster" });
+            }
+
+            foreach (JsonObject item in KubeJson.Objects(list, "items"))
+            {
+                any = true;
+                if (keep(PodParser.Parse(item)) is T wanted)
+                {
+                    kept.Add(wanted);
+                }
+            }
+
             next = KubeJson.Text(list, "metadata", "continue");
         }
         while (!string.IsNullOrEmpty(next));
-        if (pods.Count == 0 && ns is not null && await NamespaceMissingAsync(ns, ct).ConfigureAwait(false))
+        if (!any && ns is not null && await NamespaceMissingAsync(ns, ct).ConfigureAwait(false))
         {
             throw new EngineException(Causes.NamespaceNotFound, $"There is no namespace '{ns}'.") { StatusCode = 404 };
         }
 
-        return pods;
+        return kept;
     }
+
+    /// <summary>Reads a workload.</summary>
+    /// <exception cref="EngineException">There is none, or it may not be read.</exception>
+    public async Task<Workload> GetWorkloadAsync(WorkloadKind kind, string ns, string name, CancellationToken ct)
+    {
+        string path = $"/apis/{kind.Group}/v1/namespaces/{Segment(ns)}/{kind.Plural}/{Segment(name)}";
+        try
+        {
+            JsonObject found = await _rest.GetAsync(path, $"read {kind.Word} '{ns}/{name}'", ct).ConfigureAwait(false);
+            return Workload.Read(kind, found);
+        }
+        catch (EngineException e) when (e.StatusCode == 404)
+        {
+            throw await NamespaceMissingAsync(ns, ct).ConfigureAwait(false)
+                ? PatchErrors.With(e, Causes.NamespaceNotFound, $"There is no namespace '{ns}'.")
+                : PatchErrors.With(
+                    e, Causes.WorkloadNotFound, $"There is no {kind.Word} '{name}' in namespace '{ns}'.");
+        }
+    }
+
+    /// <summary>The names of the workloads of a kind, a page of them.</summary>
+    public async Task<IReadOnlyList<string>> ListWorkloadsAsync(WorkloadKind kind, string ns, CancellationToken ct)
+    {
+        string path = $"/apis/{kind.Group}/v1/namespaces/{Segment(ns)}/{kind.Plural}?limit={Page}";
+        return Names(await _brief.GetAsync(path, $"list the {kind.Plural} of namespace '{ns}'", ct).ConfigureAwait(false));
+    }
+
+    /// <summary>The names of the namespaces, a page of them; null where they may not be listed.</summary>
+    public async Task<IReadOnlyList<string>?> ListNamespacesAsync(CancellationToken ct)
+    {
+        try
+        {
+            return Names(await _brief.GetAsync($"/api/v1/namespaces?limit={Page}", "list the namespaces", ct)
+                .ConfigureAwait(false));
+        }
+        catch (EngineException e) when (e.StatusCode is 403 or 404)
+        {
+            return null;
+        }
+    }
+
+    private static List<string> Names(JsonObject list)
+        => [.. KubeJson.Objects(list, "items").Select(i => KubeJson.Text(i, "metadata", "name")).OfType<string>()];
 
     /// <summary>Adds an ephemeral container to exactly this pod, or asks whether that would be accepted.</summary>
     public async Task<PodInfo> AddContainerAsync(
@@ -100,7 +190,7 @@ internal sealed class PodApi
             + $"?limit=100&fieldSelector={Uri.EscapeDataString(selector)}";
         try
         {
-            JsonObject list = await _rest.GetAsync(path, "list events", ct).ConfigureAwait(false);
+            JsonObject list = await _brief.GetAsync(path, "list events", ct).ConfigureAwait(false);
             JsonObject? last = KubeJson.Objects(list, "items")
                 .OrderBy(e => KubeJson.Text(e, "type") == "Warning")
                 .ThenBy(e => KubeJson.Time(e, "lastTimestamp") ?? KubeJson.Time(e, "eventTime") ?? DateTime.MinValue)
@@ -113,15 +203,31 @@ internal sealed class PodApi
         }
     }
 
-    /// <summary>Bytes the pod's containers use, from the metrics API where the cluster has it.</summary>
-    public async Task<long?> MemoryUsedAsync(PodReference pod, CancellationToken ct)
+    /// <summary>
+    /// Bytes that the pod uses, without page cache that lies idle: by the metrics API, else by the node's kubelet, which
+    /// takes <c>get</c> on nodes/proxy. Null where neither may be read, or neither knows the pod yet.
+    /// </summary>
+    public async Task<long?> MemoryUsedAsync(PodInfo pod, CancellationToken ct)
     {
-        string path = $"/apis/metrics.k8s.io/v1beta1/namespaces/{Segment(pod.Namespace)}/pods/{Segment(pod.Name)}";
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(s_patience);
         try
         {
-            JsonObject metrics = await _rest.GetAsync(path, "read metrics", ct).ConfigureAwait(false);
-            return KubeJson.Objects(metrics, "containers")
-                .Sum(c => Quantity.Bytes(KubeJson.At(c, "usage", "memory")?.ToString()) ?? 0);
+            return await FromMetricsAsync(pod.Reference, limit.Token).ConfigureAwait(false)
+                ?? await FromKubeletAsync(pod, limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>A node; null where it may not be read.</summary>
+    public async Task<JsonObject?> NodeAsync(string name, CancellationToken ct)
+    {
+        try
+        {
+            return await _brief.GetAsync($"/api/v1/nodes/{Segment(name)}", "read the node", ct).ConfigureAwait(false);
         }
         catch (EngineException)
         {
@@ -166,6 +272,70 @@ internal sealed class PodApi
         }
     }
 
+    private async Task<long?> FromMetricsAsync(PodReference pod, CancellationToken ct)
+    {
+        string path = $"/apis/metrics.k8s.io/v1beta1/namespaces/{Segment(pod.Namespace)}/pods/{Segment(pod.Name)}";
+        try
+        {
+            JsonObject metrics = await _brief.GetAsync(path, "read metrics", ct).ConfigureAwait(false);
+            List<long?> used = [.. KubeJson.Objects(metrics, "containers")
+                .Select(c => Quantity.Bytes(KubeJson.At(c, "usage", "memory")?.ToString()))];
+            return used.Count > 0 && used.All(u => u > 0) ? used.Sum() : null;
+        }
+        catch (EngineException)
+        {
+            return null;
+        }
+    }
+
+    private async Task<long?> FromKubeletAsync(PodInfo pod, CancellationToken ct)
+    {
+        if (string.IsNullOrEmpty(pod.NodeName))
+        {
+            return null;
+        }
+
+        string path = $"/api/v1/nodes/{Segment(pod.NodeName)}/proxy/stats/summary?only_cpu_and_memory=true";
+        try
+        {
+            JsonObject summary = await _brief.GetAsync(path, "read the kubelet's figures", ct).ConfigureAwait(false);
+            JsonObject? found = KubeJson.Objects(summary, "pods")
+                .FirstOrDefault(p => KubeJson.Text(p, "podRef", "uid") == pod.Reference.Uid);
+            // Those of the pod as a whole come later than its containers'.
+            long containers = KubeJson.Objects(found, "containers")
+                .Sum(c => KubeJson.Integer(c, "memory", "workingSetBytes") ?? 0);
+            long used = Math.Max(containers, KubeJson.Integer(found, "memory", "workingSetBytes") ?? 0);
+            return used > 0 ? used : null;
+        }
+        catch (EngineException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The name by which the server knows who asks; null when it does not say.</summary>
+    public async Task<string?> CallerAsync(CancellationToken ct)
+    {
+        JsonObject review = new() { ["apiVersion"] = "authentication.k8s.io/v1", ["kind"] = "SelfSubjectReview" };
+        try
+        {
+            JsonObject answer = await _brief.SendAsync(
+                HttpMethod.Post,
+                "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+                "application/json",
+                review,
+                "ask who this is",
+                ct).ConfigureAwait(false);
+            return KubeJson.Text(answer, "status", "userInfo", "username") is { Length: > 0 } name
+                ? name[..Math.Min(name.Length, LongestName)]
+                : null;
+        }
+        catch (EngineException)
+        {
+            return null;
+        }
+    }
+
     private static string Path(string ns, string name)
         => $"/api/v1/namespaces/{Segment(ns)}/pods/{Segment(name)}";
 
@@ -179,7 +349,7 @@ internal sealed class PodApi
     {
         try
         {
-            await _rest.GetAsync($"/api/v1/namespaces/{Segment(ns)}", "read the namespace", ct)
+            await _brief.GetAsync($"/api/v1/namespaces/{Segment(ns)}", "read the namespace", ct)
                 .ConfigureAwait(false);
             return false;
         }

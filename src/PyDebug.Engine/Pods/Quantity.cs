@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace PyDebug.Engine;
 
-/// <summary>Reads Kubernetes quantities of bytes.</summary>
+/// <summary>Reads Kubernetes quantities.</summary>
 internal static class Quantity
 {
     private static readonly string[] s_suffixes =
@@ -13,7 +13,10 @@ internal static class Quantity
         [1L << 10, 1L << 20, 1L << 30, 1L << 40, 1L << 50, 1L << 60, 1e3, 1e6, 1e9, 1e12, 1e15, 1e18, 1e-3];
 
     /// <summary>The number of bytes; null when the text is no quantity.</summary>
-    public static long? Bytes(string? text)
+    public static long? Bytes(string? text) => Number(text) is double number and < long.MaxValue ? (long)number : null;
+
+    /// <summary>The number of cores or bytes; null when the text is no quantity.</summary>
+    public static double? Number(string? text)
     {
         if (text is null)
         {
@@ -32,8 +35,8 @@ internal static class Quantity
         }
 
         return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
-            && number * factor is >= 0 and < long.MaxValue
-            ? (long)(number * factor)
+            && number * factor is >= 0 and < double.MaxValue
+            ? number * factor
             : null;
     }
 }

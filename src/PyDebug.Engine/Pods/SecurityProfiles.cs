@@ -1,8 +1,14 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
 using System.Text.Json.Nodes;
 
 namespace PyDebug.Engine;
 
-/// <summary>The security contexts of kubectl debug's profiles, and of Trace.</summary>
+/// <summary>
+/// The security contexts of kubectl debug's profiles, and of Trace. General differs from kubectl's in one thing: it
+/// drops every capability that no question needs.
+/// </summary>
 internal static class SecurityProfiles
 {
     public const string General = nameof(General);
@@ -12,35 +18,124 @@ internal static class SecurityProfiles
     public const string SysAdmin = nameof(SysAdmin);
     public const string Trace = nameof(Trace);
 
+    private const string Ptrace = "SYS_PTRACE";
+
+    /// <summary>
+    /// What is kept of the runtime's default set, which is all that managed clusters admit besides SYS_PTRACE: to read
+    /// files of other users and give them some, to signal their processes, and to act as they do in their root.
+    /// </summary>
+    private static readonly string[] s_kept = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID", "SYS_CHROOT"];
+
+    private static readonly string[] s_trace = [Ptrace, "BPF", "PERFMON"];
+
+    private static readonly string[] s_net = ["NET_ADMIN", "NET_RAW"];
+
+    /// <summary>Capabilities with which a container can take over its node.</summary>
+    private static readonly HashSet<string> s_ofNode =
+    [
+        "ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_RAWIO", "SYS_BOOT", "DAC_READ_SEARCH",
+    ];
+
     /// <summary>The profile's security context; null when it sets none.</summary>
     /// <exception cref="EngineException">There is no such profile, or it cannot be had for this target.</exception>
     public static JsonObject? Context(string profile, PodInfo pod, ContainerInfo target, bool ownImage, bool userGiven)
         => profile switch
         {
-            General => AsRoot("SYS_PTRACE"),
-            Trace => AsRoot("SYS_PTRACE", "BPF", "PERFMON"),
-            NetAdmin => AsRoot("NET_ADMIN", "NET_RAW"),
-            SysAdmin => new JsonObject { ["privileged"] = true, ["runAsUser"] = 0, ["runAsNonRoot"] = false },
+            General => LikeTarget(target, AsRoot([Ptrace, .. s_kept], dropAll: true), strict: false),
+            Trace => LikeTarget(target, AsRoot([.. s_trace, .. s_kept], dropAll: true), strict: false, local: false),
+            NetAdmin => AsRoot(s_net, dropAll: false),
+            SysAdmin => new JsonObject { ["privileged"] = true, ["runAsUser"] = 0L, ["runAsNonRoot"] = false },
             Baseline => null,
-            Restricted => AsTarget(pod, target, ownImage, userGiven),
+            Restricted => LikeTarget(target, AsTarget(pod, target, ownImage, userGiven), strict: true),
             _ => throw new EngineException(Causes.CustomInvalid, $"There is no security profile '{profile}'."),
         };
 
-    /// <summary>A process that is not root has no use of capabilities that are merely added.</summary>
-    private static JsonObject AsRoot(params string[] capabilities)
+    /// <summary>
+    /// The profile that a container amounts to: the one that was asked for, unless the cluster or -Custom left it
+    /// without what that one stands for.
+    /// </summary>
+    public static string Of(string asked, JsonObject container)
     {
-        JsonArray add = [];
-        foreach (string capability in capabilities)
+        if (IsPrivileged(container))
         {
-            add.Add(capability);
+            return SysAdmin;
+        }
+
+        bool root = KubeJson.Integer(container, "securityContext", "runAsUser") == 0;
+        HashSet<string> added = Capabilities(container, "add");
+        if (Grants(asked))
+        {
+            return asked;
+        }
+
+        string[] least = [Trace, General, NetAdmin];
+        return Array.Find(least, Grants)
+            ?? (KubeJson.Integer(container, "securityContext", "runAsUser") is > 0 ? Restricted : Baseline);
+
+        bool Grants(string profile) => profile switch
+        {
+            General => root && added.Contains(Ptrace),
+            Trace => root && s_trace.All(added.Contains),
+            NetAdmin => root && s_net.All(added.Contains),
+            SysAdmin => false,
+            _ => true,
+        };
+    }
+
+    /// <summary>Whether whoever made the container's image could take over the node with it.</summary>
+    public static bool IsPrivileged(JsonObject container)
+        => KubeJson.Flag(container, "securityContext", "privileged") == true
+            || Capabilities(container, "add").Overlaps(s_ofNode);
+
+    private static HashSet<string> Capabilities(JsonObject container, string list)
+        => [.. KubeJson.Texts(KubeJson.At(container, "securityContext", "capabilities", list))
+            .Select(c => c.ToUpperInvariant())
+            .Select(c => c.StartsWith("CAP_", StringComparison.Ordinal) ? c[4..] : c)];
+
+    /// <summary>A process that is not root has no use of capabilities that are merely added.</summary>
+    private static JsonObject AsRoot(string[] capabilities, bool dropAll)
+    {
+        JsonObject rights = new() { ["add"] = new JsonArray([.. capabilities.Select(c => (JsonNode)c)]) };
+        if (dropAll)
+        {
+            rights["drop"] = new JsonArray("ALL");
         }
 
         return new()
         {
-            ["capabilities"] = new JsonObject { ["add"] = add },
-            ["runAsUser"] = 0,
+            ["capabilities"] = rights,
+            ["runAsUser"] = 0L,
             ["runAsNonRoot"] = false,
         };
+    }
+
+    /// <summary>
+    /// Puts the container under the target's seccomp filter and AppArmor profile, so that what is tried out in it is
+    /// tried under what the target runs under.
+    /// </summary>
+    /// <param name="target">The target.</param>
+    /// <param name="context">The security context so far.</param>
+    /// <param name="strict">Whether a target without a profile gives no reason to go without one.</param>
+    /// <param name="local">
+    /// Whether a seccomp filter of the node's own is taken over: one made for an application may refuse bpf.
+    /// </param>
+    private static JsonObject LikeTarget(ContainerInfo target, JsonObject context, bool strict, bool local = true)
+    {
+        foreach ((string field, JsonObject? profile) in new[]
+        {
+            ("seccompProfile", target.Seccomp), ("appArmorProfile", target.AppArmor),
+        })
+        {
+            string? type = KubeJson.Text(profile, "type");
+            bool left = (strict && type is null or "Unconfined")
+                || (!local && field == "seccompProfile" && type == "Localhost");
+            if (profile is not null && !left)
+            {
+                context[field] = profile.DeepClone();
+            }
+        }
+
+        return context;
     }
 
     private static JsonObject AsTarget(PodInfo pod, ContainerInfo target, bool ownImage, bool userGiven)

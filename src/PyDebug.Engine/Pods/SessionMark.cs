@@ -22,8 +22,26 @@ internal sealed class SessionMark
 
     public required string Spec { get; init; }
 
-    /// <summary>Whether the profile was taken because admission refused the usual one.</summary>
-    public bool Fallback { get; init; }
+    /// <summary>Seconds without use after which the container ends; null for the usual time.</summary>
+    public long? Idle { get; init; }
+
+    /// <summary>Seconds after which it ends in any case; null for the usual time.</summary>
+    public long? Life { get; init; }
+
+    /// <summary>The name by which the server knew who asked for it.</summary>
+    public string? User { get; init; }
+
+    /// <summary>What it was wanted for, in the words of who asked.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>The pod's memory limit in bytes, 0 for none: the agent cannot see it everywhere.</summary>
+    public long Limit { get; init; }
+
+    /// <summary>The largest that a process of the pod's other containers can be, in bytes; 0 where that is not known.</summary>
+    public long Beside { get; init; }
+
+    /// <summary>1 where it is to run whatever is left of the limit.</summary>
+    public long? Low { get; init; }
 
     /// <summary>The mark of an ephemeral container; null when it is not ours.</summary>
     public static SessionMark? Read(JsonObject container)
@@ -47,7 +65,10 @@ internal sealed class SessionMark
             Profile = profile,
             Created = DateTime.UnixEpoch.AddSeconds(created.Value),
             Spec = KubeJson.Text(mark, "spec") ?? string.Empty,
-            Fallback = KubeJson.Flag(mark, "fallback") ?? false,
+            Idle = KubeJson.Integer(mark, "idle"),
+            Life = KubeJson.Integer(mark, "life"),
+            User = KubeJson.Text(mark, "user"),
+            Reason = KubeJson.Text(mark, "reason"),
         };
     }
 
@@ -72,12 +93,23 @@ internal sealed class SessionMark
             ["profile"] = Profile,
             ["created"] = new DateTimeOffset(Created).ToUnixTimeSeconds(),
             ["spec"] = Spec,
+            ["limit"] = Limit,
+            ["beside"] = Beside,
         };
-        if (Fallback)
-        {
-            mark["fallback"] = true;
-        }
+        Add("low", Low);
+        Add("idle", Idle);
+        Add("life", Life);
+        Add("user", User);
+        Add("reason", Reason);
 
         return mark.ToJsonString();
+
+        void Add(string name, JsonNode? value)
+        {
+            if (value is not null)
+            {
+                mark[name] = value;
+            }
+        }
     }
 }

@@ -6,6 +6,11 @@ namespace PyDebug.Engine;
 /// <summary>Judges the state of a container that does not run yet.</summary>
 internal sealed class StartFailure
 {
+    /// <summary>The fact that an image is for another kind of machine than the node is.</summary>
+    public const string OtherMachine = "otherMachine";
+
+    private const string NoPlatform = "no match for platform";
+
     private static readonly TimeSpan s_atOnce = TimeSpan.Zero;
     private static readonly TimeSpan s_soon = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_pull = TimeSpan.FromSeconds(60);
@@ -23,6 +28,11 @@ internal sealed class StartFailure
     public string Reason { get; }
 
     public string Message { get; }
+
+    /// <summary>Whether the image has no program for the node's kind of machine.</summary>
+    public bool IsOtherMachine
+        => Message.Contains("exec format error", StringComparison.OrdinalIgnoreCase)
+            || Message.Contains(NoPlatform, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>How long the state may last before it counts as final.</summary>
     public TimeSpan Patience { get; }
@@ -77,5 +87,5 @@ internal sealed class StartFailure
             || message.Contains("unauthorized", StringComparison.OrdinalIgnoreCase)
             || message.Contains("denied", StringComparison.OrdinalIgnoreCase)
             || message.Contains("does not exist", StringComparison.OrdinalIgnoreCase)
-            || message.Contains("no match for platform", StringComparison.OrdinalIgnoreCase);
+            || message.Contains(NoPlatform, StringComparison.OrdinalIgnoreCase);
 }

@@ -18,6 +18,7 @@ internal sealed class StartWatcher
     private readonly PodApi _api;
     private readonly Action<string>? _progress;
     private StartFailure? _failure;
+    private string? _mayBeVirtual;
     private string _lastSeen = "nothing was reported about it";
 
     public StartWatcher(PodApi api, Action<string>? progress)
@@ -36,8 +37,21 @@ internal sealed class StartWatcher
         {
             return await PollAsync(reference, name, target, limit.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        catch (Exception e) when (!ct.IsCancellationRequested
+            && (e is OperationCanceledException || (e is EngineException last && Patience.MayPass(last))))
         {
+            if (_api.Outage is string outage)
+            {
+                // What was seen before is no news of what has happened since.
+                throw new EngineException(
+                    Causes.StartTimeout,
+                    $"Debug container '{name}' in pod '{reference}' was not seen to start in time: {outage.TrimEnd('.')}.",
+                    e)
+                {
+                    Detail = Detail(name, null),
+                };
+            }
+
             string? said = await EventAsync(reference, name).ConfigureAwait(false);
             throw new EngineException(
                 _failure?.Cause ?? Causes.StartTimeout,
@@ -45,7 +59,7 @@ internal sealed class StartWatcher
             {
                 Reason = _failure?.Reason,
                 ServerMessage = _failure?.Message,
-                Detail = Detail(name, said),
+                Detail = Detail(name, said, _failure),
             };
         }
     }
@@ -61,12 +75,18 @@ internal sealed class StartWatcher
         {
             PodInfo pod = await _api.GetAsync(reference, ct).ConfigureAwait(false);
             JsonObject? state = DebugContainerReader.State(pod, name);
+            _mayBeVirtual = state is null && VirtualNode.MayHold(pod) ? pod.NodeName : null;
             if (KubeJson.Object(state, "running") is not null)
             {
                 return pod;
             }
 
             CheckTarget(pod, target);
+            if (PodMemory.EndedShort(pod, name, KubeJson.Object(state, "terminated")) is EngineException low)
+            {
+                throw low;
+            }
+
             StartFailure? failure = _failure = StartFailure.Judge(state);
             string? now = failure?.Reason ?? KubeJson.Text(state, "waiting", "reason");
             if (now != reason)
@@ -88,7 +108,7 @@ internal sealed class StartWatcher
                 {
                     Reason = failure.Reason,
                     ServerMessage = failure.Message,
-                    Detail = Detail(name, said),
+                    Detail = Detail(name, said, failure),
                 };
             }
 
@@ -121,9 +141,19 @@ internal sealed class StartWatcher
 
     private static string Suffix(string? said) => said is null ? string.Empty : $" (last event: {said.TrimEnd('.')})";
 
-    private static Dictionary<string, string> Detail(string name, string? said)
+    private Dictionary<string, string> Detail(string name, string? said, StartFailure? failure = null)
     {
         Dictionary<string, string> detail = new() { ["debugContainer"] = name };
+        if (failure?.IsOtherMachine == true)
+        {
+            detail[StartFailure.OtherMachine] = failure.Reason;
+        }
+
+        if (failure is null && _mayBeVirtual is string node)
+        {
+            detail[VirtualNode.Detail] = node;
+        }
+
         if (said is not null)
         {
             detail["event"] = said;

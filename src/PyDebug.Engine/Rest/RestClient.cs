@@ -1,4 +1,6 @@
 using System;
+using System.Diagnostics;
+using System.Globalization;
 using System.IO;
 using System.Net.Http;
 using System.Net.Http.Headers;
@@ -12,15 +14,50 @@ namespace PyDebug.Engine;
 /// <summary>JSON requests with a time limit, repeated where that is safe.</summary>
 internal sealed class RestClient
 {
-    private const int Attempts = 4;
-    private const int ConnectionAttempts = 2;
     private const int MaxBody = 256 << 20;
     private const int MaxErrorBody = 64 << 10;
-    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan s_moment = TimeSpan.FromSeconds(2);
 
     private readonly Transport _transport;
+    private readonly TimeSpan? _patience;
+    private readonly long? _until;
 
     public RestClient(Transport transport) => _transport = transport;
+
+    private RestClient(Transport transport, TimeSpan? patience, long? until)
+        : this(transport)
+    {
+        _patience = patience;
+        _until = until;
+    }
+
+    /// <summary>What is wrong with the server since its last good answer; null where nothing is.</summary>
+    public string? Outage => _transport.Settings.Health.Outage;
+
+    /// <summary>The time by the server's clock.</summary>
+    public DateTime Now => _transport.Settings.Health.Now;
+
+    private TimeSpan Limit
+    {
+        get
+        {
+            TimeProvider clock = _transport.Settings.Health.Clock;
+            return _until is long until
+                ? clock.GetElapsedTime(clock.GetTimestamp(), until)
+                : _patience ?? _transport.Settings.Patience;
+        }
+    }
+
+    /// <summary>A client that waits out failures until <paramref name="time"/> from now, all of its requests together.</summary>
+    public RestClient Within(TimeSpan time)
+    {
+        TimeProvider clock = _transport.Settings.Health.Clock;
+        return new(_transport, null, clock.GetTimestamp() + (long)(time.TotalSeconds * clock.TimestampFrequency));
+    }
+
+    /// <summary>A client for what can be done without: it waits out failures of a moment.</summary>
+    public RestClient Briefly() => new(_transport, s_moment, null);
 
     public async Task<JsonObject> GetAsync(string path, string doing, CancellationToken ct)
     {
@@ -28,12 +65,13 @@ internal sealed class RestClient
         return Parse(body, doing);
     }
 
-    /// <summary>Sends a change. It is repeated only when the server says that it did not look at it.</summary>
+    /// <summary>Sends a change. It is repeated only where the server did not look at it, or where it changes nothing.</summary>
     public async Task<JsonObject> SendAsync(
         HttpMethod method, string path, string mediaType, JsonObject content, string doing, CancellationToken ct)
     {
         byte[] json = Encoding.UTF8.GetBytes(content.ToJsonString());
-        bool safe = path.Contains("dryRun=All", StringComparison.Ordinal);
+        bool safe = path.Contains("dryRun=All", StringComparison.Ordinal)
+            || path.Contains("/selfsubject", StringComparison.Ordinal);
         byte[] body = await SendAsync(method, path, mediaType, json, doing, safe, ct).ConfigureAwait(false);
         return Parse(body, doing);
     }
@@ -57,9 +95,13 @@ internal sealed class RestClient
     {
         byte[] body = await ReadBodyAsync(response, MaxErrorBody, ct).ConfigureAwait(false);
         RetryConditionHeaderValue? retry = response.Headers.RetryAfter;
-        TimeSpan? pause = retry?.Delta ?? (retry?.Date is DateTimeOffset date ? date - DateTimeOffset.UtcNow : null);
+        TimeSpan? pause = retry?.Delta ?? (retry?.Date is DateTimeOffset date
+            ? date - (response.Headers.Date ?? DateTimeOffset.UtcNow)
+            : null);
         return ApiStatus.Read((int)response.StatusCode, body, pause);
     }
+
+    public Patience NewPatience() => new(_transport.Settings.Health, Limit);
 
     private static JsonObject Parse(byte[] body, string doing)
         => KubeJson.ParseObject(body)
@@ -74,68 +116,64 @@ internal sealed class RestClient
         bool safe,
         CancellationToken ct)
     {
-        for (int attempt = 1; ; attempt++)
+        Patience patience = NewPatience();
+        while (true)
         {
-            EngineException failure;
-            TimeSpan? pause = null;
             try
             {
-                using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-                limit.CancelAfter(_transport.Settings.RequestTimeout);
-                try
-                {
-                    using HttpResponseMessage response = await _transport
-                        .SendAsync(() => Request(method, path, mediaType, content), limit.Token).ConfigureAwait(false);
-                    if (response.IsSuccessStatusCode)
-                    {
-                        return await ReadBodyAsync(response, MaxBody, limit.Token).ConfigureAwait(false);
-                    }
-
-                    ApiStatus status = await ReadStatusAsync(response, limit.Token).ConfigureAwait(false);
-                    failure = ApiErrors.From(status, doing);
-                    pause = status.RetryAfter;
-                }
-                catch (OperationCanceledException) when (!ct.IsCancellationRequested)
-                {
-                    double seconds = _transport.Settings.RequestTimeout.TotalSeconds;
-                    throw new EngineException(
-                        Causes.Timeout, $"The server did not answer within {seconds:0} s (to {doing}).");
-                }
-                catch (Exception e) when (e is IOException or HttpRequestException)
-                {
-                    throw new EngineException(
-                        Causes.ConnectionFailed, $"The connection was cut while the server answered (to {doing}).", e)
-                    {
-                        Retryable = true,
-                    };
-                }
+                return await OnceAsync(method, path, mediaType, content, doing, ct).ConfigureAwait(false);
             }
-            catch (EngineException e)
+            catch (EngineException e) when (e.Retryable && (safe || e.NotSent || e.StatusCode == 429))
             {
-                failure = e;
+                await patience.PauseAsync(e, ct).ConfigureAwait(false);
             }
-
-            bool untouched = failure.StatusCode == 429;
-            int attempts = failure.Cause == Causes.ConnectionFailed ? ConnectionAttempts : Attempts;
-            if (attempt >= attempts || !failure.Retryable || !(safe || untouched))
-            {
-                throw failure;
-            }
-
-            await PauseAsync(pause, attempt, failure, ct).ConfigureAwait(false);
         }
     }
 
-    private static async Task PauseAsync(TimeSpan? asked, int attempt, EngineException failure, CancellationToken ct)
+    private async Task<byte[]> OnceAsync(
+        HttpMethod method, string path, string? mediaType, byte[]? content, string doing, CancellationToken ct)
     {
-        double usual = 200 * Math.Pow(2, attempt - 1) * (0.75 + Random.Shared.NextDouble() / 2);
-        TimeSpan pause = asked ?? TimeSpan.FromMilliseconds(usual);
-        if (pause > s_longestPause)
+        TimeSpan timeout = _transport.Settings.RequestTimeout;
+        long begun = Stopwatch.GetTimestamp();
+        string came = "no answer";
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        try
         {
-            throw failure;
-        }
+            using HttpResponseMessage response = await _transport
+                .SendAsync(() => Request(method, path, mediaType, content), limit, timeout, ct).ConfigureAwait(false);
+            came = $"HTTP {(int)response.StatusCode}";
+            if (!response.IsSuccessStatusCode)
+            {
+                throw ApiErrors.From(await ReadStatusAsync(response, limit.Token).ConfigureAwait(false), doing);
+            }
 
-        await Task.Delay(pause > TimeSpan.Zero ? pause : TimeSpan.Zero, ct).ConfigureAwait(false);
+            byte[] body = await ReadBodyAsync(response, MaxBody, limit.Token).ConfigureAwait(false);
+            _transport.Settings.Health.Heard(well: true);
+            return body;
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new EngineException(
+                Causes.Timeout, $"The server did not answer within {timeout.TotalSeconds:0} s (to {doing}).")
+            {
+                Detail = ApiErrors.FixedLimit,
+                Retryable = true,
+            };
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException)
+        {
+            throw new EngineException(
+                Causes.ConnectionFailed, $"The connection was cut while the server answered (to {doing}).", e)
+            {
+                Retryable = true,
+            };
+        }
+        finally
+        {
+            _transport.Settings.Health.Trace?.Invoke(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{method} {path}: {came} in {Stopwatch.GetElapsedTime(begun).TotalMilliseconds:0} ms (to {doing})."));
+        }
     }
 
     private HttpRequestMessage Request(HttpMethod method, string path, string? mediaType, byte[]? content)

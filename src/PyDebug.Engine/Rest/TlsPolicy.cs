@@ -1,5 +1,8 @@
 using System;
+using System.Collections.Generic;
+using System.Linq;
 using System.Net.Security;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
 namespace PyDebug.Engine;
@@ -10,6 +13,13 @@ namespace PyDebug.Engine;
 /// </summary>
 internal sealed class TlsPolicy
 {
+    private const int ShortestKey = 2048;
+    private const string AlternativeNames = "2.5.29.17";
+
+    /// <summary>RSA with MD5 and SHA-1, and DSA and ECDSA with SHA-1.</summary>
+    private static readonly HashSet<string?> s_weakSignatures =
+        ["1.2.840.113549.1.1.4", "1.2.840.113549.1.1.5", "1.2.840.10040.4.3", "1.2.840.10045.4.1"];
+
     private readonly ServerSettings _settings;
     private volatile string? _lastFailure;
 
@@ -50,10 +60,22 @@ internal sealed class TlsPolicy
 
     private bool Validate(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
     {
-        if (errors == SslPolicyErrors.None || _settings.SkipVerification
-            || (errors == SslPolicyErrors.RemoteCertificateChainErrors && EndsAtAuthority(chain)))
+        if (_settings.SkipVerification)
         {
             return true;
+        }
+
+        if (certificate is X509Certificate2 own && !own.Extensions.Any(e => e.Oid?.Value == AlternativeNames))
+        {
+            // .NET takes the common name for the host's, which nobody does any more.
+            errors |= SslPolicyErrors.RemoteCertificateNameMismatch;
+        }
+
+        if (errors == SslPolicyErrors.None
+            || (errors == SslPolicyErrors.RemoteCertificateChainErrors && EndsAtAuthority(chain)))
+        {
+            _lastFailure = chain is null ? null : Weakness(chain);
+            return _lastFailure is null;
         }
 
         string name = _settings.TlsServerName ?? _settings.Server.Host;
@@ -65,6 +87,32 @@ internal sealed class TlsPolicy
                     ? $"no authority of this machine vouches for it{Reasons(chain)}"
                     : $"the configured authority does not vouch for it{Reasons(chain)}";
         return false;
+    }
+
+    /// <summary>
+    /// What is too weak in a chain that is otherwise right, as Go and browsers see it; .NET takes it. The last one is
+    /// trusted for itself, whatever its signature.
+    /// </summary>
+    internal static string? Weakness(X509Chain chain)
+    {
+        for (int i = 0; i < chain.ChainElements.Count; i++)
+        {
+            X509Certificate2 certificate = chain.ChainElements[i].Certificate;
+            string whose = i == 0 ? "its" : "its authority's";
+            using RSA? key = certificate.GetRSAPublicKey();
+            if (key is { KeySize: < ShortestKey })
+            {
+                return $"{whose} key of {key.KeySize} bits is too short";
+            }
+
+            if (i < chain.ChainElements.Count - 1 && s_weakSignatures.Contains(certificate.SignatureAlgorithm.Value))
+            {
+                return $"{(i == 0 ? "it" : "its authority")} is signed with {(
+                    certificate.SignatureAlgorithm.Value == "1.2.840.113549.1.1.4" ? "MD5" : "SHA-1")}";
+            }
+        }
+
+        return null;
     }
 
     /// <summary>An authority of the kubeconfig need not be a root: as in Go, the chain may end at it.</summary>

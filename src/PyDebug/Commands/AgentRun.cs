@@ -22,7 +22,11 @@ internal sealed class AgentRun(
 {
     private Func<string, PyDebugException, bool>? _onFailure;
 
+    private readonly AnswerLimits _limits = new();
+
     private ProgressLine? _progress;
+
+    private HeldFile? _held;
 
     public PodWork Work { get; } = work;
 
@@ -32,8 +36,24 @@ internal sealed class AgentRun(
 
     public KubeGateway Gateway { get; } = gateway;
 
+    /// <summary>Whether the agent is to answer however little memory is left.</summary>
+    public bool AllowLowMemory { get; init; }
+
     /// <summary>Whether the agent told of a failure.</summary>
     public bool HasFailed { get; private set; }
+
+    /// <summary>Whether anything came of an agent at all.</summary>
+    public bool HasAnswered { get; private set; }
+
+    /// <summary>Waits before a transfer that was cut is tried again.</summary>
+    public Func<TimeSpan, CancellationToken, Task> Pause { get; init; } = Task.Delay;
+
+    /// <summary>The time that the whole answer may take.</summary>
+    public TimeSpan Limit { get; } = limit;
+
+    /// <summary>Another request of the same kind: to the same container, or to that of other work.</summary>
+    public AgentRun Anew(TimeSpan time, PodWork? other = null)
+        => new(Gateway, other ?? Work, Writer, activity, time) { AllowLowMemory = AllowLowMemory, Pause = Pause };
 
     /// <summary>Asks and hands over every result. Warnings and failures of single processes are written.</summary>
     /// <param name="operation">The agent's operation.</param>
@@ -43,6 +63,7 @@ internal sealed class AgentRun(
     /// <param name="onFile">Takes chunks of a file.</param>
     /// <param name="provide">Opens what the agent asks for.</param>
     /// <param name="onFailure">Sees a failure before it is written; true says that it is dealt with.</param>
+    /// <param name="within">What is left of the time that the answer may take; null for all of it.</param>
     public async Task AskAsync(
         string operation,
         JsonObject body,
@@ -50,16 +71,35 @@ internal sealed class AgentRun(
         CancellationToken ct,
         Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask>? onFile = null,
         Func<JsonObject, CancellationToken, Task<Stream?>>? provide = null,
-        Func<string, PyDebugException, bool>? onFailure = null)
+        Func<string, PyDebugException, bool>? onFailure = null,
+        TimeSpan? within = null)
     {
         _onFailure = onFailure;
-        await CompleteSessionAsync(ct).ConfigureAwait(false);
+        await VerifySessionAsync(ct).ConfigureAwait(false);
+        // Where the containers of a pod share their processes, the target's are told from the others' by it.
+        body["container"] ??= Session.TargetContainerId;
+        body["shared"] = Session.SharesProcesses;
         using ProgressLine progress = new(Writer, activity, Session.Target());
         _progress = progress;
-        AgentRequest request = new() { Op = operation, Body = body, Deadline = limit, Provide = provide };
         PodReference pod = new() { Namespace = Session.Namespace, Name = Session.PodName, Uid = Session.PodUid };
-        AgentOutcome outcome = await Gateway.RunAgentAsync(
-            pod, Session.DebugContainer, Session.Python, request, OnFrameAsync, ct).ConfigureAwait(false);
+        AgentRequest request = Request(operation, body, within ?? Limit);
+        AgentOutcome outcome;
+        try
+        {
+            outcome = await RunAsync(request, ct).ConfigureAwait(false);
+        }
+        catch (EngineException e) when (_held is not null && TransferTries.IsCut(e) && !ct.IsCancellationRequested)
+        {
+            outcome = await GoOnAsync(e).ConfigureAwait(false);
+        }
+        catch (PyDebugException e)
+        {
+            // It happened here, while the agent was at work.
+            e.Phase ??= request.Phase;
+            e.RemoteState = request.RemoteState ?? e.RemoteState;
+            throw;
+        }
+
         if (outcome.ExitCode != 0 && !HasFailed)
         {
             throw ErrorFactory.Local(
@@ -68,15 +108,58 @@ internal sealed class AgentRun(
                 Session.Target());
         }
 
+        AgentRequest Request(string op, JsonObject asked, TimeSpan time)
+            => new() { Op = op, Body = asked, Deadline = time, Provide = provide, AllowLowMemory = AllowLowMemory };
+
+        Task<AgentOutcome> RunAsync(AgentRequest asked, CancellationToken stop)
+            => Gateway.RunAgentAsync(pod, Session.DebugContainer, Session.Python, asked, OnFrameAsync, stop);
+
+        // The rest of a file that the agent, or what is left of it, keeps for a while; what would have come behind that is lost.
+        async Task<AgentOutcome> GoOnAsync(EngineException cut)
+        {
+            HeldFile held = _held;
+            AgentOutcome rest = new() { ExitCode = 0, StandardError = "" };
+            await new TransferTries(this).RunAsync(
+                async (_, left, stop) =>
+                {
+                    try
+                    {
+                        rest = await RunAsync(Request("held", (_held ?? held).Question(), left), stop).ConfigureAwait(false);
+                    }
+                    catch (EngineException e) when (_held is null && TransferTries.IsCut(e))
+                    {
+                        // All of it is here.
+                    }
+                },
+                () => held.Count,
+                ct,
+                cut).ConfigureAwait(false);
+            return held.IsLast || HasFailed ? rest : throw cut;
+        }
+
         async ValueTask OnFrameAsync(AgentFrame frame, CancellationToken stop)
         {
-            if (frame.Kind == 'F')
+            try
             {
-                if (onFile is not null)
-                {
-                    await onFile(frame.Payload, stop).ConfigureAwait(false);
-                }
+                HasAnswered = true;
+                _limits.Count(frame.Kind, frame.Payload.Length);
+                await TakeAsync(frame, stop).ConfigureAwait(false);
+            }
+            catch (LimitExceededException e)
+            {
+                // Whoever sends too much is stopped, and what it would have said is not waited for.
+                HasFailed = true;
+                throw ErrorFactory.Local(LocalCause.LimitExceeded, e.Message, Session.Target());
+            }
+        }
 
+        async ValueTask TakeAsync(AgentFrame frame, CancellationToken stop)
+        {
+            if (frame.Kind is 'F' or 'G')
+            {
+                await (onFile ?? throw new LimitExceededException("The debug container sent a file that nobody asked for."))(
+                    frame.Payload, stop).ConfigureAwait(false);
+                _held?.Add(frame.Payload);
                 return;
             }
 
@@ -84,7 +167,15 @@ internal sealed class AgentRun(
             JsonElement item = document?.RootElement ?? default;
             switch (frame.Kind)
             {
+                case 'R' when onFile is not null && item.Text("kind") == "held":
+                    _held = HeldFile.Next(item, _held);
+                    break;
                 case 'R':
+                    if (item.Text("kind") == "fileEnd")
+                    {
+                        _held = null;
+                    }
+
                     if (document is null || !await onResult(item, stop).ConfigureAwait(false))
                     {
                         await FailAsync(
@@ -103,7 +194,7 @@ internal sealed class AgentRun(
                     break;
                 case 'E':
                     await FailAsync(
-                        item.Text("cause") ?? AgentCause.Internal,
+                        PodFacts.CauseOf(item),
                         item.Text("message") ?? "The agent failed and did not say why.",
                         item,
                         stop).ConfigureAwait(false);
@@ -112,31 +203,62 @@ internal sealed class AgentRun(
         }
     }
 
+    /// <summary>Shows how far the work is, while the agent is asked.</summary>
+    public void Show(string text, int percent) => _progress?.Show(text, percent);
+
+    /// <summary>Writes what the agent said of a process as a whole.</summary>
+    public async Task RemarkAsync(StackSnapshot said, int processId, CancellationToken ct)
+    {
+        foreach (string warning in said.Warnings)
+        {
+            await Writer.WriteWarningAsync($"{Session.Target(processId)}: {warning}", ct).ConfigureAwait(false);
+        }
+
+        foreach (string note in said.Notes)
+        {
+            await Writer.WriteVerboseAsync($"{Session.Target(processId)}: {note}", ct).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Writes a hint, where there is one.</summary>
+    public async Task HintAsync(string? hint, int processId, CancellationToken ct)
+    {
+        if (hint is not null)
+        {
+            await Writer.WriteWarningAsync($"{Session.Target(processId)}: {hint}", ct).ConfigureAwait(false);
+        }
+    }
+
     private static string LastLine(string text)
         => text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).LastOrDefault()
             ?? "it said nothing.";
 
-    /// <summary>Finds the interpreter again that a process made from JSON does not carry.</summary>
-    private async Task CompleteSessionAsync(CancellationToken ct)
+    /// <summary>
+    /// Looks up what a session made from JSON says. A file may name any container, and nothing is run in one that
+    /// PyDebug did not start.
+    /// </summary>
+    private async Task VerifySessionAsync(CancellationToken ct)
     {
-        if (Session.Python.Length > 0)
+        if (!Session.IsVerified)
         {
-            return;
+            Work.Session = await Sessions.VerifyAsync(Gateway, Session, ct).ConfigureAwait(false);
         }
+    }
 
-        PodInfo pod = await Gateway.GetPodAsync(Session.Namespace, Session.PodName, ct).ConfigureAwait(false);
-        DebugContainerInfo? container = pod.Reference.Uid == Session.PodUid
-            ? Gateway.FindDebugContainers(pod).FirstOrDefault(c => c.Name == Session.DebugContainer)
-            : null;
-        if (container is null)
+    /// <summary>Whether a target whose processes lie beside those of others is another container by now.</summary>
+    private async Task<bool> HasRestartedAsync(CancellationToken ct)
+    {
+        try
         {
-            throw ErrorFactory.Local(
-                Causes.DebugContainerGone,
-                $"Debug container '{Session.DebugContainer}' is not in pod '{Session.Namespace}/{Session.PodName}'.",
-                Session.Target());
+            PodInfo pod = await Gateway.GetPodAsync(Session.Namespace, Session.PodName, ct).ConfigureAwait(false);
+            ContainerInfo? target = pod.Find(Session.ContainerName);
+            return Session.SharesProcesses && pod.Reference.Uid == Session.PodUid
+                && target is not null && target.ContainerId != Session.TargetContainerId;
         }
-
-        Work.Session = Sessions.From(container, pod, Session.Connection);
+        catch (EngineException)
+        {
+            return false;
+        }
     }
 
     private void ShowProgress(JsonElement item)
@@ -157,8 +279,20 @@ internal sealed class AgentRun(
     private async Task FailAsync(string cause, string message, JsonElement? item, CancellationToken ct)
     {
         HasFailed = true;
-        IReadOnlyDictionary<string, string> detail = item?.Facts("detail") ?? new Dictionary<string, string>();
+        Dictionary<string, string> detail = item is JsonElement frame ? new(PodFacts.Of(frame)) : [];
+        detail["debugContainer"] = Session.DebugContainer;
+        detail["sessionProfile"] = Session.Profile;
+        detail["sessionUser"] = Session.User ?? "";
+        if (cause == AgentCause.TargetNotVisible && await HasRestartedAsync(ct).ConfigureAwait(false))
+        {
+            cause = Causes.TargetRestarted;
+            message = $"Container '{Session.ContainerName}' of pod '{Session.Namespace}/{Session.PodName}' was started "
+                + "again since the session was made.";
+        }
+
         PyDebugException failure = ErrorFactory.Local(cause, message, Session.Target(item?.Integer("pid")), detail);
+        failure.Phase = Phases.Run;
+        failure.RemoteState = RemoteStates.Stopped;
         if (_onFailure?.Invoke(cause, failure) != true)
         {
             await Writer.WriteErrorAsync(failure.ErrorRecord, ct).ConfigureAwait(false);

@@ -60,6 +60,19 @@ public abstract class AsyncCommandBase : PSCmdlet, IDisposable
         }
     }
 
+    /// <summary>Sees to it that the module is whole: what cannot be loaded is one error.</summary>
+    protected override void BeginProcessing()
+    {
+        try
+        {
+            ModuleFiles.RequireEngine();
+        }
+        catch (PyDebugException e)
+        {
+            ThrowTerminatingError(e.ErrorRecord);
+        }
+    }
+
     /// <summary>Cancels the work.</summary>
     protected override void StopProcessing() => _stopping.Cancel();
 
@@ -98,6 +111,15 @@ public abstract class AsyncCommandBase : PSCmdlet, IDisposable
         }
 
         cancel.Dispose();
+        try
+        {
+            worker.GetAwaiter().GetResult();
+        }
+        catch (Exception e)
+        {
+            // Not even its own failure could be told.
+            ThrowTerminatingError(ErrorFactory.From(e, target: null).ErrorRecord);
+        }
     }
 
     private static async Task WorkAsync(

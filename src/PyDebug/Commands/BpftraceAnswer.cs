@@ -24,6 +24,8 @@ internal sealed class BpftraceAnswer(
 
     private readonly BpftraceLines _lines = new();
 
+    private long _bytes;
+
     private readonly IReadOnlyList<string> _points = [.. program.Probes.Select(p => p.Text)];
 
     private IReadOnlyDictionary<string, string> _words = new Dictionary<string, string>();
@@ -36,6 +38,7 @@ internal sealed class BpftraceAnswer(
             case "bpftrace":
                 _words = item.Facts("words");
                 _output.Machine = item.Text("machine") ?? "";
+                _output.Version = new BpftraceVersion(item.Text("version"));
                 if (item.Flag("dry") == true)
                 {
                     string whole = $"{program.Render(_words).TrimEnd()}\n{Attaches(item)}";
@@ -65,6 +68,13 @@ internal sealed class BpftraceAnswer(
     /// <summary>Takes a part of what it prints.</summary>
     public async ValueTask OnFileAsync(ReadOnlyMemory<byte> chunk, CancellationToken ct)
     {
+        _bytes += chunk.Length;
+        if (_bytes > mostBytes)
+        {
+            throw new LimitExceededException(Invariant(
+                $"The debug container sent more than the {mostBytes:#,0} bytes of output that -MaximumBytes allows."));
+        }
+
         foreach (string line in _lines.Take(chunk))
         {
             await WriteAsync(line, ct).ConfigureAwait(false);
@@ -91,10 +101,8 @@ internal sealed class BpftraceAnswer(
 
     private async Task EndAsync(JsonElement end, CancellationToken ct)
     {
-        string all = end.TryGetProperty("messages", out JsonElement text) && text.ValueKind == JsonValueKind.String
-            ? text.GetString()!
-            : "";
-        IReadOnlyList<BpftraceMessage> messages = BpftraceMessages.Parse(all);
+        string all = end.RawText("messages") ?? "";
+        IReadOnlyList<BpftraceMessage> messages = BpftraceMessages.Parse(all, Repeated(end));
         int exit = end.Integer("exit") ?? 0;
         bool attached = end.Flag("attached") == true;
         if ((exit != 0 && end.Flag("killed") != true) || !attached || messages.Any(m => m.IsError))
@@ -141,7 +149,13 @@ internal sealed class BpftraceAnswer(
         List<string> warnings = [];
         foreach (BpftraceMessage message in messages.Where(m => !m.IsError))
         {
-            warnings.Add(BpftraceMessages.PlaceOf(message, ToUser) + message.Text);
+            string times = message.Times > 1 ? Invariant($" ({message.Times:#,0} times)") : "";
+            warnings.Add(BpftraceMessages.PlaceOf(message, ToUser) + message.Text + times);
+        }
+
+        if (end.Long("messagesDropped") is long dropped and > 0)
+        {
+            warnings.Add(Invariant($"bpftrace wrote {dropped:#,0} more bytes of messages, which were not kept."));
         }
 
         if (end.Text("ended") == "bytes")
@@ -152,6 +166,12 @@ internal sealed class BpftraceAnswer(
                 + $"its maps as well. -MaximumBytes takes more."));
         }
 
+        if (_lines.SkippedLines > 0)
+        {
+            warnings.Add(Counts.Of(_lines.SkippedLines, "line was", "lines were")
+                + " too long to be read, and left out.");
+        }
+
         if (end.Flag("killed") == true)
         {
             warnings.Add("bpftrace did not end when it was asked to, and was killed: what it had not printed is lost.");
@@ -159,41 +179,83 @@ internal sealed class BpftraceAnswer(
 
         if (_output.LostEvents > 0)
         {
-            warnings.Add(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{_output.LostEvents:#,0} events came faster than they could be read, and are lost. "
-                + $"A predicate, or a map in place of printf, makes fewer."));
+            warnings.Add(Counts.Of(_output.LostEvents, "event", "events")
+                + " came faster than could be read: lost. A predicate, or a map in place of printf, makes fewer.");
         }
 
         foreach ((string text, int line, int column, long times) in _output.HelperErrors)
         {
             string place = BpftraceMessages.PlaceOf(new BpftraceMessage(false, line, column, text), ToUser);
-            string advice = text.StartsWith("a map was full", StringComparison.Ordinal)
-                ? Invariant($" (-MaximumKeys is {mostKeys:#,0})")
+            bool full = text.StartsWith("a map was full", StringComparison.Ordinal);
+            string advice = full ? Invariant($" (-MaximumKeys is {mostKeys:#,0})") : "";
+            string map = full && MapAt(line, column) is string name
+                ? Invariant($": {name} lacks {Counts.Of(times, "value of a further key", "values of further keys")}")
                 : "";
-            warnings.Add(Invariant($"{place}{text}{advice}, {times:#,0} times."));
+            warnings.Add(Invariant($"{place}{text}{advice}, {times:#,0} time{(times == 1 ? "" : "s")}{map}."));
         }
 
         if (!_output.HelperErrors.Any())
         {
-            warnings.AddRange(_output.FullMaps.Select(m => Invariant(
-                $"Map {m.Key} is full with {m.Value:#,0} keys: what came later is missing. -MaximumKeys takes more.")));
+            warnings.AddRange(_output.FullMaps.Select(m => $"Map {m.Key} is full with {Counts.Of(m.Value, "key", "keys")}: "
+                + "what came later is missing. -MaximumKeys takes more."));
         }
 
-        if (end.TryGetProperty("stacks", out JsonElement stacks) && stacks.ValueKind == JsonValueKind.Object)
+        if (_output.HasTextKeys && _output.Version.LeavesSpacesOut)
         {
-            warnings.AddRange(StackWarnings(stacks, mostKeys));
+            warnings.Add($"bpftrace {_output.Version.Text} leaves the spaces out of keys: 'a b' comes as 'ab'.");
         }
+
+        warnings.AddRange(NativeWarnings());
+        warnings.AddRange(StackWarnings(end.Part("stacks"), mostKeys));
 
         if (_output.UnreadLines > 0)
         {
-            warnings.Add(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{_output.UnreadLines:#,0} lines were not what bpftrace should print; "
-                + $"they are written as they came (Kind Unread)."));
+            warnings.Add(Counts.Of(_output.UnreadLines, "line was", "lines were")
+                + " not what bpftrace should print, and written as it came (Kind Unread).");
         }
 
         return warnings;
+    }
+
+    /// <summary>The map that a helper failed for: the one at its place in the program, else the only full one.</summary>
+    private string? MapAt(int line, int column)
+        => line > 0 && program.MapAt(_words, line, column) is string map ? map
+            : _output.FullMaps.Count == 1 ? _output.FullMaps.Keys.First()
+            : null;
+
+    private IEnumerable<string> NativeWarnings()
+    {
+        if (_output.NamelessFrames > 0)
+        {
+            yield return string.Create(
+                CultureInfo.InvariantCulture,
+                $"{_output.NamelessFrames:#,0} of {_output.NativeFrames:#,0} frames of native stacks have no name, as their "
+                + $"addresses have no symbol. 'pystack' names Python's own frames, and so does Measure-PyTime.");
+        }
+
+        if (_output.LostStacks > 0)
+        {
+            yield return Counts.Of(_output.LostStacks, "native stack is", "native stacks are")
+                + $" cut where code keeps no frame pointer ('{NativeStack.Lost}').";
+        }
+    }
+
+    private static Dictionary<string, long> Repeated(JsonElement end)
+    {
+        Dictionary<string, long> times = new(StringComparer.Ordinal);
+        JsonElement lines = end.Part("messagesRepeated");
+        if (lines.ValueKind == JsonValueKind.Object)
+        {
+            foreach (JsonProperty line in lines.EnumerateObject())
+            {
+                if (Json.Name(line) is string text)
+                {
+                    times[text] = Json.Whole(line.Value) ?? 1;
+                }
+            }
+        }
+
+        return times;
     }
 
     private static IEnumerable<string> StackWarnings(JsonElement stacks, int mostKeys)
@@ -206,14 +268,14 @@ internal sealed class BpftraceAnswer(
 
         if (stacks.Long("unresolved") is long unresolved and > 0)
         {
-            yield return Invariant(
-                $"{unresolved:#,0} Python frames have no name (<unresolved>): their code was gone, or another Python's.");
+            yield return Counts.Of(unresolved, "Python frame has", "Python frames have")
+                + " no name (<unresolved>): the code was gone, or another Python's.";
         }
 
         if (stacks.Long("cut") is long cut and > 0)
         {
-            yield return Invariant(
-                $"{cut:#,0} Python stacks were deeper than is read; '...' is in the outer frames' place.");
+            yield return Counts.Of(cut, "Python stack was", "Python stacks were")
+                + " deeper than is read; '...' is in the outer frames' place.";
         }
     }
 
@@ -229,8 +291,8 @@ internal sealed class BpftraceAnswer(
         long runs = costs.Sum(c => c.RunCount);
         int programs = costs.Sum(c => c.ProgramCount);
         double share = end.Number("seconds") is double time and > 0 ? 100 * seconds / time : 0;
-        return Invariant(
-            $"{programs} programs ran {runs:#,0} times, {seconds * 1000:0.0} ms in all, {share:0.00} % of a CPU.");
+        return $"{Counts.Of(programs, "program", "programs")} ran {Counts.Of(runs, "time", "times")}, "
+            + Invariant($"{seconds * 1000:0.0} ms in all, {share:0.00} % of a CPU.");
     }
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -1,3 +1,4 @@
+using System;
 using System.Security;
 
 namespace PyDebug.Commands;
@@ -17,6 +18,9 @@ internal sealed record ConnectionSettings
     public SecureString? AccessToken { get; init; }
 
     public string? CertificateAuthorityData { get; init; }
+
+    /// <summary>The clock of the pauses between attempts.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>Says nothing of what it holds: a token must not get into a log.</summary>
     public override string ToString() => Server ?? Context ?? "default";

@@ -1,10 +1,8 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
-using System.Linq;
 using System.Management.Automation;
-using System.Security.Cryptography;
-using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using System.Threading;
 using System.Threading.Tasks;
 using PyDebug.Errors;
@@ -13,18 +11,20 @@ using PyDebug.Internal;
 namespace PyDebug.Commands;
 
 /// <summary>
-/// Copies one file out of the debug container, or with <c>-ToContainer</c> into it, checked by its SHA-256. The
-/// container's files are those of its image; the application's are below <c>/proc/PID/root</c>.
+/// Copies a file or a folder out of the debug container, with <c>-FromTarget</c> out of the application's, or with
+/// <c>-ToContainer</c> into the debug container. Each file is checked by its SHA-256, and a copy goes on where its
+/// connection is cut.
 /// </summary>
 [Cmdlet(VerbsCommon.Copy, "PodFile", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(FileInfo))]
-public sealed class CopyPodFileCommand : SessionCommandBase
+public sealed partial class CopyPodFileCommand : QuestionCommandBase
 {
-    private readonly HashSet<string> _taken = [];
+    private readonly HashSet<string> _taken = new(
+        OperatingSystem.IsLinux() ? StringComparer.Ordinal : StringComparer.OrdinalIgnoreCase);
 
     private string _local = "";
 
-    private bool _refused;
+    private LocalTree? _tree;
 
     /// <summary>Copies ten minutes long at most, unless <c>-TimeoutSeconds</c> says otherwise.</summary>
     public CopyPodFileCommand() => TimeoutSeconds = 600;
@@ -36,27 +36,43 @@ public sealed class CopyPodFileCommand : SessionCommandBase
         ValueFromPipeline = true,
         ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
+    [SessionInput]
     public override PodDebugSession[] Session { get; set; } = [];
 
-    /// <summary>The file to copy. Brackets, stars and question marks are part of its name.</summary>
+    /// <summary>The file or folder to copy. Brackets, stars and question marks are part of its name.</summary>
     [Parameter(Mandatory = true, Position = 0)]
     [ValidateNotNullOrEmpty]
     [Alias("LiteralPath")]
     public string Path { get; set; } = "";
 
     /// <summary>
-    /// Where to: a file, or a folder that the file keeps its name in. Without it the current folder. Into a container
-    /// it is an absolute path; one that ends in a slash is a folder.
+    /// Where to: a name, or a folder that the copy keeps its name in. Without it the current folder. Into a container it
+    /// is an absolute path; one that ends in a slash is a folder.
     /// </summary>
     [Parameter(Position = 1)]
     [ValidateNotNullOrEmpty]
     public string? Destination { get; set; }
 
-    /// <summary>Copies a file of this machine into the debug container.</summary>
+    /// <summary>Copies out of the application's container, by the paths that the application knows.</summary>
+    [Parameter]
+    public SwitchParameter FromTarget { get; set; }
+
+    /// <summary>Copies from this machine into the debug container.</summary>
     [Parameter]
     public SwitchParameter ToContainer { get; set; }
 
-    /// <summary>Replaces a file in the container.</summary>
+    /// <summary>Copies folders, with all regular files below them.</summary>
+    [Parameter]
+    public SwitchParameter Recurse { get; set; }
+
+    /// <summary>Leaves out files and folders of these names, of which stars and question marks stand for others.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ValidateCount(0, 100)]
+    [SupportsWildcards]
+    public string[] Exclude { get; set; } = [];
+
+    /// <summary>Replaces files in the container.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
@@ -70,21 +86,19 @@ public sealed class CopyPodFileCommand : SessionCommandBase
         base.BeginProcessing();
         try
         {
+            if (ToContainer && FromTarget)
+            {
+                throw ErrorFactory.Local(
+                    LocalCause.ParameterInvalid,
+                    "-FromTarget and -ToContainer exclude each other.",
+                    detail: new Dictionary<string, string> { ["advice"] = "Nothing is written in the application's container." });
+            }
+
             _local = ToContainer ? Source() : Target();
         }
         catch (PyDebugException e)
         {
-            _refused = true;
-            WriteError(e.ErrorRecord);
-        }
-    }
-
-    /// <inheritdoc/>
-    protected override void EndProcessing()
-    {
-        if (!_refused)
-        {
-            base.EndProcessing();
+            ThrowTerminatingError(e.ErrorRecord);
         }
     }
 
@@ -108,87 +122,39 @@ public sealed class CopyPodFileCommand : SessionCommandBase
             return;
         }
 
-        LocalFile file = LocalFile.Create(_local, !NoClobber, target);
-        using (file)
+        if (!Recurse)
         {
-            long? size = null;
-            string? sha256 = null;
-            await run.AskAsync(
-                "get",
-                new JsonObject { ["path"] = Path },
-                (item, _) =>
-                {
-                    if (item.Text("kind") == "fileEnd")
-                    {
-                        size = item.Long("size") ?? file.Length;
-                        sha256 = item.Text("sha256");
-                    }
-
-                    return ValueTask.FromResult(true);
-                },
-                ct,
-                onFile: file.WriteAsync).ConfigureAwait(false);
-            if (sha256 is not null)
-            {
-                file.Publish(size, sha256);
-                await run.Writer.WriteFileAsync(_local, ct).ConfigureAwait(false);
-            }
-            else if (!run.HasFailed)
-            {
-                throw ErrorFactory.Local(LocalCause.ResultInvalid, $"The end of '{Path}' did not come.", target);
-            }
+            LocalFile.Check(_local, !NoClobber, target);
         }
+
+        using PodFileReceiver receiver = new(run, new PodFileOptions(Path, _local)
+        {
+            FromTarget = FromTarget,
+            Recurse = Recurse,
+            Exclude = Exclude,
+            NoClobber = NoClobber,
+        });
+        await receiver.RunAsync(ct).ConfigureAwait(false);
     }
 
     private async Task SendAsync(AgentRun run, CancellationToken ct)
     {
-        string name = Destination!.EndsWith('/') ? System.IO.Path.GetFileName(_local) : "";
-        string destination = Destination + name;
         PodTarget target = run.Session.Target();
-        if (!await run.Writer.ShouldProcessAsync(
+        string destination = Destination!.EndsWith('/')
+            ? Destination + System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(_local))
+            : Destination;
+        if (await run.Writer.ShouldProcessAsync(
             $"{target} {destination}", $"Copy {_local} into debug container", ct).ConfigureAwait(false))
         {
-            return;
-        }
-
-        using FileStream file = Open(target);
-        byte[] hash = await SHA256.HashDataAsync(file, ct).ConfigureAwait(false);
-        file.Position = 0;
-        await run.AskAsync(
-            "put",
-            new JsonObject
-            {
-                ["path"] = destination,
-                ["size"] = file.Length,
-                ["sha256"] = Convert.ToHexString(hash).ToLowerInvariant(),
-                ["overwrite"] = Force.IsPresent,
-            },
-            (_, _) => ValueTask.FromResult(true),
-            ct,
-            provide: (_, _) => Task.FromResult<Stream?>(file)).ConfigureAwait(false);
-    }
-
-    private FileStream Open(PodTarget target)
-    {
-        try
-        {
-            return new FileStream(_local, FileMode.Open, FileAccess.Read, FileShare.Read, 1, FileOptions.Asynchronous);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw ErrorFactory.Local(LocalCause.SourceInvalid, $"'{_local}' cannot be read: {e.Message}", target);
+            PodFileOptions options = new(destination, _local) { Overwrite = Force };
+            await new PodFileSender(run, options, _tree!, Directory.Exists(_local)).RunAsync(ct).ConfigureAwait(false);
         }
     }
 
-    /// <summary>The file of this machine that is sent.</summary>
+    /// <summary>The file or folder of this machine that is sent.</summary>
     private string Source()
     {
-        string path = SessionState.Path.GetUnresolvedProviderPathFromPSPath(Path);
-        if (!File.Exists(path))
-        {
-            throw ErrorFactory.Local(LocalCause.SourceInvalid, $"'{path}' is not a file.");
-        }
-
+        string path = LocalPath.Full(this, Path, LocalCause.SourceInvalid);
         if (Destination is null || !Destination.StartsWith('/'))
         {
             throw ErrorFactory.Local(
@@ -197,14 +163,55 @@ public sealed class CopyPodFileCommand : SessionCommandBase
                 detail: new Dictionary<string, string> { ["advice"] = "For example -Destination /tmp/" });
         }
 
+        if (ProcPattern().IsMatch(Destination))
+        {
+            throw ErrorFactory.Local(
+                LocalCause.ParameterInvalid,
+                $"'{SafeText.Line(Destination)}' is a process's, not the debug container's: nothing is written there.",
+                detail: new Dictionary<string, string>
+                {
+                    ["advice"] = "Files go into the debug container, for example -Destination /tmp/. What the "
+                        + "application is to have comes with its image, a volume or a ConfigMap.",
+                });
+        }
+
+        if (Directory.Exists(path) && Recurse)
+        {
+            _tree = LocalTree.Below(path, Exclude);
+            return path;
+        }
+
+        if (!File.Exists(path))
+        {
+            throw ErrorFactory.Local(
+                LocalCause.SourceInvalid,
+                $"'{path}' is not a file.",
+                detail: Directory.Exists(path) ? new Dictionary<string, string> { ["advice"] = "-Recurse copies a folder." } : null);
+        }
+
+        try
+        {
+            using FileStream file = RegularFile.Open(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw ErrorFactory.Local(LocalCause.SourceInvalid, $"'{path}' cannot be read: {e.Message}");
+        }
+
+        _tree = LocalTree.Of(path);
         return path;
     }
 
-    /// <summary>The file of this machine that is written.</summary>
+    /// <summary>A path below /proc, however it is written. Links are the agent's to follow, and to refuse.</summary>
+    [GeneratedRegex(@"^(?:/\.?)*/proc(?:/|\z)")]
+    private static partial Regex ProcPattern();
+
+    /// <summary>The file or folder of this machine that is written.</summary>
     private string Target()
     {
-        string name = Path[(Path.LastIndexOf('/') + 1)..];
-        string destination = SessionState.Path.GetUnresolvedProviderPathFromPSPath(Destination ?? ".");
+        string path = Path.TrimEnd('/');
+        string name = path[(path.LastIndexOf('/') + 1)..];
+        string destination = LocalPath.Full(this, Destination ?? ".", LocalCause.DestinationInvalid);
         bool folder = Directory.Exists(destination)
             || Destination?.EndsWith('/') == true
             || Destination?.EndsWith(System.IO.Path.DirectorySeparatorChar) == true;
@@ -213,15 +220,16 @@ public sealed class CopyPodFileCommand : SessionCommandBase
             return destination;
         }
 
-        if (name is "" or "." or ".." || name.IndexOfAny(System.IO.Path.GetInvalidFileNameChars()) >= 0
-            || name.Any(char.IsControl))
-        {
-            throw ErrorFactory.Local(
+        string own = LocalName.Of(name, OperatingSystem.IsWindows())
+            ?? throw ErrorFactory.Local(
                 LocalCause.DestinationInvalid,
                 $"'{name}' cannot be a file's name on this machine.",
-                detail: new Dictionary<string, string> { ["advice"] = "Name the file with -Destination." });
+                detail: new Dictionary<string, string> { ["advice"] = "Name the copy with -Destination." });
+        if (own != name)
+        {
+            Warn(SafeText.Line($"A file cannot be called '{name}' on this machine, and is called '{own}'. -Destination names it."));
         }
 
-        return System.IO.Path.Join(destination, name);
+        return System.IO.Path.Join(destination, own);
     }
 }

@@ -4,6 +4,7 @@ using System.IO;
 using System.Linq;
 using System.Management.Automation;
 using System.Text;
+using PyDebug.Completion;
 using PyDebug.Errors;
 using PyDebug.Internal;
 using PyDebug.Profiles;
@@ -27,6 +28,8 @@ public sealed class ExportStackProfileCommand : PSCmdlet
     private readonly List<StackProfile> _profiles = [];
 
     private readonly List<BpftraceMap> _entries = [];
+
+    private string _path = "";
 
     private bool _hadInput;
 
@@ -57,6 +60,7 @@ public sealed class ExportStackProfileCommand : PSCmdlet
     /// or the name of a map such as @writes.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(MetricCompleter))]
     public string? Metric { get; set; }
 
     /// <summary>Keeps threads apart in a flame graph.</summary>
@@ -75,11 +79,44 @@ public sealed class ExportStackProfileCommand : PSCmdlet
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
+    /// <summary>
+    /// Looks at the path before anything is measured that would come through the pipeline: it is opened for a moment.
+    /// </summary>
+    protected override void BeginProcessing()
+    {
+        try
+        {
+            _path = LocalPath.Full(this, LiteralPath ?? Path!, LocalCause.DestinationInvalid);
+            Format ??= FormatOf(_path);
+            if (!MyInvocation.BoundParameters.ContainsKey("WhatIf"))
+            {
+                OutputFile.Open(_path, NoClobber, Force).Dispose();
+            }
+        }
+        catch (PyDebugException e)
+        {
+            ThrowTerminatingError(e.ErrorRecord);
+        }
+    }
+
     /// <summary>Gathers profiles.</summary>
     protected override void ProcessRecord()
     {
         _hadInput = true;
-        IStackProfileSource? source = InputObject?.BaseObject as IStackProfileSource ?? Revive(InputObject!);
+        IStackProfileSource? source;
+        try
+        {
+            source = InputObject?.BaseObject as IStackProfileSource ?? Revive(InputObject!);
+        }
+        catch (Exception e) when (e is not PipelineStoppedException)
+        {
+            WriteError(ErrorFactory.Local(
+                LocalCause.ParameterInvalid,
+                $"An object that is made like a profile cannot be read as one: {(e.InnerException ?? e).Message}",
+                detail: new Dictionary<string, string> { ["advice"] = "ConvertTo-Json keeps all of it at -Depth 5." }).ErrorRecord);
+            return;
+        }
+
         if (source is null)
         {
             WriteError(ErrorFactory.Local(
@@ -115,7 +152,16 @@ public sealed class ExportStackProfileCommand : PSCmdlet
     /// <summary>Writes the file.</summary>
     protected override void EndProcessing()
     {
-        _profiles.AddRange(BpftraceProfiles.Of(_entries));
+        foreach (StackProfile profile in BpftraceProfiles.Of(_entries))
+        {
+            foreach (string warning in profile.Warnings)
+            {
+                WriteWarning(warning);
+            }
+
+            _profiles.Add(profile);
+        }
+
         if (_profiles.Count == 0)
         {
             if (!_hadInput || _hadEntries)
@@ -126,19 +172,21 @@ public sealed class ExportStackProfileCommand : PSCmdlet
             return;
         }
 
-        string path = SessionState.Path.GetUnresolvedProviderPathFromPSPath(LiteralPath ?? Path!);
         try
         {
-            string format = Format ?? FormatOf(path);
-            Check(format);
-            if (ShouldProcess(path, $"Write {_profiles.Count} profile(s) as {format}"))
+            Check(Format!);
+            if (ShouldProcess(_path, $"Write {_profiles.Count} profile(s) as {Format}"))
             {
-                Write(path, format);
+                Write(_path, Format!);
             }
         }
         catch (PyDebugException e)
         {
             WriteError(e.ErrorRecord);
+        }
+        catch (Exception e) when (e is not RuntimeException)
+        {
+            WriteError(ErrorFactory.From(e, target: null).ErrorRecord);
         }
     }
 
@@ -182,6 +230,11 @@ public sealed class ExportStackProfileCommand : PSCmdlet
                 $"Profiles of {string.Join(" and ", metrics)} do not add up to one file. Choose one with -Metric.");
         }
 
+        if (_profiles.Any(p => p.Samples.Any(s => !double.IsFinite(s.Value) || s.Value < 0 || s.Count < 0)))
+        {
+            throw ErrorFactory.Local(LocalCause.ParameterInvalid, "A profile has samples whose value is no number of 0 or more.");
+        }
+
         if (_profiles.All(p => p.Samples.Count == 0))
         {
             WriteWarning("The profile has no samples: the file shows nothing.");
@@ -223,12 +276,9 @@ public sealed class ExportStackProfileCommand : PSCmdlet
             return;
         }
 
-        int changed = CollapsedWriter.Write(writer, _profiles);
-        if (changed > 0)
+        foreach (string warning in CollapsedWriter.Write(writer, _profiles).Warnings())
         {
-            WriteWarning(
-                $"{changed} frames have names that the collapsed format cannot hold: ';' was written as ':', other "
-                + "characters as escapes.");
+            WriteWarning(warning);
         }
     }
 }

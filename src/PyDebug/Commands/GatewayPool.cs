@@ -5,7 +5,9 @@ using PyDebug.Engine;
 namespace PyDebug.Commands;
 
 /// <summary>The connections that one cmdlet has open: one for each way to a server.</summary>
-internal sealed class GatewayPool(Action<string> warn) : IDisposable
+internal sealed class GatewayPool(
+    Action<string> warn, Action<string>? tell = null, TeamPolicy? policy = null, Action<string>? trace = null)
+    : IDisposable
 {
     private readonly Dictionary<ConnectionSettings, KubeGateway> _open = [];
 
@@ -24,6 +26,10 @@ internal sealed class GatewayPool(Action<string> warn) : IDisposable
                     AccessToken = settings.AccessToken,
                     CertificateAuthorityData = settings.CertificateAuthorityData,
                     Warn = warn,
+                    Tell = tell,
+                    Trace = trace,
+                    Policy = policy,
+                    Clock = settings.Clock,
                 });
                 _open.Add(settings, gateway);
             }

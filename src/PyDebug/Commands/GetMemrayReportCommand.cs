@@ -4,6 +4,7 @@ using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
+using System.Management.Automation.Runspaces;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
@@ -29,11 +30,13 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
 
     private readonly Dictionary<(string, string, string, int), PyProcess> _known = [];
 
+    private MemrayHistory _history = new();
+
     private MemrayOptions _options = new();
 
     private MemrayPayload? _payload;
 
-    private MemrayFiles _files = new(null, null, null);
+    private MemrayFiles _files = new(null);
 
     private MemrayCapture? _capture;
 
@@ -44,11 +47,12 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
         ParameterSetName = SessionSet,
         ValueFromPipeline = true,
         ValueFromPipelineByPropertyName = true)]
-    [Parameter(ParameterSetName = CaptureSet, Position = 0, ValueFromPipeline = true)]
+    [Parameter(Mandatory = true, ParameterSetName = CaptureSet, Position = 0, ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
+    [SessionInput]
     public override PodDebugSession[] Session { get; set; } = [];
 
-    /// <summary>A capture that <c>-KeepCapture</c> kept: it is read by a session's payload, else by a memray here.</summary>
+    /// <summary>A capture that <c>-KeepCapture</c> kept: it is read in the debug container of a session.</summary>
     [Parameter(Mandatory = true, ParameterSetName = CaptureSet)]
     [ValidateNotNullOrEmpty]
     public string? CapturePath { get; set; }
@@ -92,13 +96,9 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
     [ValidateNotNullOrEmpty]
     public string? Path { get; set; }
 
-    /// <summary>The file, or a folder, for memray's own flame graph, drawn where there is a whole memray.</summary>
-    [Parameter]
-    [ValidateNotNullOrEmpty]
-    public string? HtmlPath { get; set; }
-
     /// <summary>Leaves files that exist as they are, and says so.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = SessionSet)]
+    [Parameter(ParameterSetName = ProcessSet)]
     public SwitchParameter NoClobber { get; set; }
 
     /// <summary>The most frames of a stack, counted from the innermost.</summary>
@@ -155,23 +155,11 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
         base.ProcessRecord();
     }
 
-    /// <inheritdoc/>
-    protected override void EndProcessing()
-    {
-        if (_capture is not null && Session.Length == 0)
-        {
-            Run(_capture.ReadHereAsync);
-            return;
-        }
-
-        base.EndProcessing();
-    }
-
     private protected override async Task AskAsync(AgentRun run, CancellationToken ct)
     {
         if (_capture is not null)
         {
-            await _capture.ReadThereAsync(run, ct).ConfigureAwait(false);
+            await _capture.ReadAsync(run, ct).ConfigureAwait(false);
             return;
         }
 
@@ -194,7 +182,7 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
         {
             throw ErrorFactory.Local(
                 LocalCause.ParameterInvalid,
-                $"-Path and -HtmlPath name one file, and {chosen.Count} processes are to be tracked.",
+                $"-Path names one file, and {chosen.Count} processes are to be tracked.",
                 run.Session.Target(),
                 new Dictionary<string, string> { ["advice"] = "Name a folder that exists. Nothing was done." });
         }
@@ -210,17 +198,17 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
 
     private void Prepare()
     {
+        // The work is done on other threads, which have no runspace.
+        _history = MemrayHistory.Of(Runspace.DefaultRunspace);
         if (Path is not null && !KeepCapture)
         {
             throw ErrorFactory.Local(LocalCause.ParameterInvalid, "-Path belongs to -KeepCapture.");
         }
 
         ReportPath? keep = KeepCapture ? Check(nameof(Path), Path ?? ".", ".bin") : null;
-        ReportPath? html = HtmlPath is not null ? Check(nameof(HtmlPath), HtmlPath, ".html") : null;
-        // A file can be read without one; everything else needs it.
-        _payload = CapturePath is null ? MemrayPayload.Find() : null;
-        FileInfo? file = CapturePath is null ? null : MemrayCapture.Find(Resolve(CapturePath));
-        _files = new MemrayFiles(keep, html, html is null ? null : FindLocal());
+        _payload = MemrayPayload.Find();
+        FileInfo? file = CapturePath is null ? null : MemrayCapture.Find(LocalPath.Full(this, CapturePath, LocalCause.SourceInvalid));
+        _files = new MemrayFiles(keep);
         _options = new MemrayOptions
         {
             DurationSeconds = DurationSeconds,
@@ -229,25 +217,14 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
             Aggregate = Aggregate,
             MaximumCaptureBytes = MaximumCaptureBytes,
             KeepCapture = _files.NeedCapture,
-            Html = _files.IsDrawnThere,
             MaximumStackCount = MaximumStackCount,
             Depth = Depth,
         };
-        _capture = file is null ? null : new MemrayCapture(file, _options, _files);
-    }
-
-    /// <summary>Looks for a memray here that draws, which may take the time of several interpreters' start.</summary>
-    private LocalMemray? FindLocal()
-    {
-        LocalMemray? found = null;
-        Run(async (_, ct) => found = await LocalMemray.FindAsync(_payload?.Version, ct).ConfigureAwait(false));
-        return found;
+        _capture = file is null ? null : new MemrayCapture(file, _options, _payload);
     }
 
     private ReportPath Check(string parameter, string path, string extension)
-        => ReportPath.Check(parameter, Resolve(path), extension, replace: !NoClobber);
-
-    private string Resolve(string path) => SessionState.Path.GetUnresolvedProviderPathFromPSPath(path);
+        => ReportPath.Check(parameter, LocalPath.Full(this, path, LocalCause.DestinationInvalid), extension, replace: !NoClobber);
 
     private string Action() => _options.Action(_payload!.Version);
 
@@ -271,6 +248,23 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
             return [.. run.Work.ProcessIds.Select(p => _known[Key(p)])];
         }
 
+        List<PyProcess> found = await FindAsync(run, ct).ConfigureAwait(false);
+        if (run.Work.WholeContainer && TrackedProcesses.MayPass(found))
+        {
+            await Task.Delay(TimeSpan.FromSeconds(TrackedProcesses.FleetingSeconds), ct).ConfigureAwait(false);
+            found = await FindAsync(run, ct).ConfigureAwait(false);
+        }
+
+        return TrackedProcesses.Choose(session, run.Work.WholeContainer ? null : run.Work.ProcessIds, found);
+
+        bool IsKnown(int pid) => _known.ContainsKey(Key(pid));
+
+        (string, string, string, int) Key(int pid)
+            => (session.Namespace, session.PodName, session.DebugContainer, pid);
+    }
+
+    private static async Task<List<PyProcess>> FindAsync(AgentRun run, CancellationToken ct)
+    {
         List<PyProcess> found = [];
         await run.AskAsync(
             "processes",
@@ -286,12 +280,7 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
                 return ValueTask.FromResult(process is not null);
             },
             ct).ConfigureAwait(false);
-        return TrackedProcesses.Choose(session, run.Work.WholeContainer ? null : run.Work.ProcessIds, found);
-
-        bool IsKnown(int pid) => _known.ContainsKey(Key(pid));
-
-        (string, string, string, int) Key(int pid)
-            => (session.Namespace, session.PodName, session.DebugContainer, pid);
+        return found;
     }
 
     private async Task TrackAsync(AgentRun run, List<PyProcess> processes, CancellationToken ct)
@@ -306,7 +295,9 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
         JsonObject body = work.Body();
         body["sha256"] = _payload!.Hashes();
         _options.Write(body);
-        using MemrayAnswer answer = new(run, _files, MemrayHistory.Shared);
+        bool hasParent = processes.Any(p => p.Role == MemrayWorkers.Master);
+        List<PyProcess> before = hasParent ? await FindAsync(run, ct).ConfigureAwait(false) : [];
+        using MemrayAnswer answer = new(run, _files, _history, _options.LargestCapture);
         try
         {
             await run.AskAsync("memray", body, answer.OnResultAsync, ct, answer.OnFileAsync, _payload.OpenAsync)
@@ -324,19 +315,24 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
         {
             await TellOfEndAsync(run, ct).ConfigureAwait(false);
         }
+        else if (hasParent
+            && MemrayWorkers.Growing(processes, before, await FindAsync(run, ct).ConfigureAwait(false)) is string growing)
+        {
+            await run.Writer.WriteWarningAsync($"{run.Session.Target()}: {growing}", ct).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Says what became of the container since the last report, where it was started again.</summary>
-    private static async Task TellOfEndAsync(AgentRun run, CancellationToken ct)
+    private async Task TellOfEndAsync(AgentRun run, CancellationToken ct)
     {
         PodDebugSession session = run.Session;
         try
         {
             PodInfo pod = await run.Gateway.GetPodAsync(session.Namespace, session.PodName, ct).ConfigureAwait(false);
-            ContainerInfo? container = pod.Containers.FirstOrDefault(c => c.Name == session.ContainerName);
+            ContainerInfo? container = pod.Find(session.ContainerName);
             if (container is not null
                 && pod.Reference.Uid == session.PodUid
-                && MemrayHistory.Shared.Tell(session, container, DateTime.UtcNow) is string text)
+                && _history.Tell(session, container, DateTime.UtcNow) is string text)
             {
                 await run.Writer.WriteWarningAsync($"{session.Target()}: {text}", ct).ConfigureAwait(false);
             }

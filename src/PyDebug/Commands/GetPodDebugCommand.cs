@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Management.Automation;
 using System.Threading;
 using System.Threading.Tasks;
@@ -26,7 +27,7 @@ public sealed class GetPodDebugCommand : KubernetesCommandBase
     /// <summary>The namespace; without it the context's.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
-    [Alias("Ns")]
+    [Alias("Ns", "n")]
     [ArgumentCompleter(typeof(NamespaceCompleter))]
     public string? Namespace { get; set; }
 
@@ -45,17 +46,21 @@ public sealed class GetPodDebugCommand : KubernetesCommandBase
     }
 
     /// <inheritdoc/>
-    protected override void EndProcessing()
+    protected override void BeginProcessing()
     {
+        base.BeginProcessing();
         if (AllNamespaces && Namespace is not null)
         {
-            WriteError(ErrorFactory.Local(
+            ThrowTerminatingError(ErrorFactory.Local(
                 LocalCause.ParameterInvalid,
                 "-AllNamespaces cannot be combined with -Namespace.",
                 detail: new Dictionary<string, string> { ["advice"] = "Leave out one of them." }).ErrorRecord);
-            return;
         }
+    }
 
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
         RunConnected((gateways, writer, ct) =>
         {
             KubeGateway gateway = gateways.Get(Settings);
@@ -76,24 +81,27 @@ public sealed class GetPodDebugCommand : KubernetesCommandBase
         {
             request.Target = new PodTarget(ns, request.PodName);
             PodInfo pod = await gateway.GetPodAsync(ns, request.PodName, ct).ConfigureAwait(false);
-            await WriteAsync(gateway, pod, writer, ct).ConfigureAwait(false);
+            foreach (PodDebugSession session in SessionsIn(gateway, pod))
+            {
+                await writer.WriteObjectAsync(session, ct).ConfigureAwait(false);
+            }
+
             return;
         }
 
-        foreach (PodInfo pod in await gateway.ListPodsAsync(ns, ct).ConfigureAwait(false))
+        IReadOnlyList<IReadOnlyList<PodDebugSession>> found = await gateway.ListPodsAsync(
+            ns,
+            selector: null,
+            pod => request.PodName.Length == 0 || pod.Reference.Name.Equals(request.PodName, StringComparison.Ordinal)
+                ? SessionsIn(gateway, pod)
+                : null,
+            ct).ConfigureAwait(false);
+        foreach (PodDebugSession session in found.SelectMany(s => s))
         {
-            if (request.PodName.Length == 0 || pod.Reference.Name.Equals(request.PodName, StringComparison.Ordinal))
-            {
-                await WriteAsync(gateway, pod, writer, ct).ConfigureAwait(false);
-            }
+            await writer.WriteObjectAsync(session, ct).ConfigureAwait(false);
         }
     }
 
-    private async Task WriteAsync(KubeGateway gateway, PodInfo pod, PipelineWriter writer, CancellationToken ct)
-    {
-        foreach (DebugContainerInfo container in gateway.FindDebugContainers(pod))
-        {
-            await writer.WriteObjectAsync(Sessions.From(container, pod, Settings), ct).ConfigureAwait(false);
-        }
-    }
+    private List<PodDebugSession> SessionsIn(KubeGateway gateway, PodInfo pod)
+        => [.. gateway.FindDebugContainers(pod).Select(c => Sessions.From(c, pod, Settings))];
 }

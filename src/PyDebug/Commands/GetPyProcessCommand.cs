@@ -10,7 +10,7 @@ namespace PyDebug.Commands;
 /// <summary>Lists the Python processes in the target container, whatever their interpreter is called.</summary>
 [Cmdlet(VerbsCommon.Get, "PyProcess")]
 [OutputType(typeof(PyProcess))]
-public sealed class GetPyProcessCommand : SessionCommandBase
+public sealed class GetPyProcessCommand : QuestionCommandBase
 {
     private protected override Task AskAsync(AgentRun run, CancellationToken ct)
         => run.AskAsync(

@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Linq;
 using System.Management.Automation;
 using System.Text.Json.Nodes;
 using System.Threading;
@@ -14,12 +13,16 @@ namespace PyDebug.Commands;
 /// is held for the one read, some microseconds.
 /// </summary>
 [Cmdlet(VerbsCommon.Get, "PyStack")]
-[OutputType(typeof(PyThreadStack))]
+[OutputType(typeof(PyThreadStack), typeof(PyThreadGroup))]
 public sealed class GetPyStackCommand : ProcessCommandBase
 {
     /// <summary>Never holds a thread. Stacks that cannot be had so are left out and counted.</summary>
     [Parameter]
     public SwitchParameter NoStop { get; set; }
+
+    /// <summary>Writes threads that do the same at the same place as one record, with their number and ids.</summary>
+    [Parameter]
+    public SwitchParameter Summary { get; set; }
 
     private protected override Task AskAsync(AgentRun run, CancellationToken ct)
     {
@@ -36,12 +39,15 @@ public sealed class GetPyStackCommand : ProcessCommandBase
                     return false;
                 }
 
-                foreach (string note in threads.FirstOrDefault()?.Snapshot?.Notes ?? [])
+                await run.RemarkAsync(StackParser.Snapshot(item), item.Integer("pid") ?? 0, stop).ConfigureAwait(false);
+                if (Summary)
                 {
-                    await run.Writer.WriteVerboseAsync($"{threads[0].Target()}: {note}", stop).ConfigureAwait(false);
+                    await run.Writer.WriteAllAsync(StackGroups.Of(threads), stop).ConfigureAwait(false);
+                    return true;
                 }
 
                 await run.Writer.WriteAllAsync(threads, stop).ConfigureAwait(false);
+                await run.HintAsync(StackGroups.Hint(threads), item.Integer("pid") ?? 0, stop).ConfigureAwait(false);
                 return true;
             },
             ct);

@@ -144,6 +144,7 @@ public sealed class InvokeBpftraceCommand : ProcessCommandBase
         body["dry"] = !go;
         body["seconds"] = DurationSeconds;
         body["continuous"] = Continuous.IsPresent;
+        body["checks"] = program.NeedsChecks;
         body["maximumBytes"] = MaximumBytes;
         body["maximumKeys"] = MaximumKeys;
         BpftraceAnswer answer = new(run, program, MaximumBytes, MaximumKeys, Raw, _layout);
@@ -173,16 +174,19 @@ public sealed class InvokeBpftraceCommand : ProcessCommandBase
 
     private string ReadFile(string path)
     {
-        string whole = GetUnresolvedProviderPathFromPSPath(path);
+        string whole = LocalPath.Full(this, path, LocalCause.SourceInvalid);
         try
         {
-            FileInfo file = new(whole);
-            return !file.Exists || file.Length <= LongestProgram
-                ? File.ReadAllText(whole)
+            // What a file says of its length may be wrong, as where it is a device.
+            using StreamReader reader = new(whole);
+            char[] text = new char[LongestProgram + 1];
+            int length = reader.ReadBlock(text);
+            return length <= LongestProgram
+                ? new string(text, 0, length)
                 : throw ErrorFactory.Local(
                     LocalCause.ProgramInvalid, $"'{whole}' is longer than {LongestProgram / 1024} KiB.");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
             throw ErrorFactory.Local(LocalCause.SourceInvalid, e.Message);
         }

@@ -4,6 +4,8 @@ using System.Management.Automation;
 using System.Security;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Completion;
+using PyDebug.Engine;
 using PyDebug.Errors;
 
 namespace PyDebug.Commands;
@@ -25,6 +27,7 @@ public abstract class KubernetesCommandBase : AsyncCommandBase
     /// <summary>A context of the kubeconfig instead of its current one.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ContextCompleter))]
     public string? Context { get; set; }
 
     /// <summary>The API server's address, to connect without a kubeconfig.</summary>
@@ -52,17 +55,27 @@ public abstract class KubernetesCommandBase : AsyncCommandBase
     /// <summary>Reads the connection parameters.</summary>
     protected override void BeginProcessing()
     {
+        base.BeginProcessing();
         if (Kubeconfig is null && Context is null && Server is null && AccessToken is null
             && CertificateAuthorityData is null)
         {
             return;
         }
 
+        string? kubeconfig = null;
+        try
+        {
+            CheckConnection();
+            kubeconfig = Kubeconfig is null ? null : LocalPath.Full(this, Kubeconfig, Causes.KubeconfigInvalid);
+        }
+        catch (PyDebugException e)
+        {
+            ThrowTerminatingError(e.ErrorRecord);
+        }
+
         _named = new ConnectionSettings
         {
-            Kubeconfig = Kubeconfig is null
-                ? null
-                : SessionState.Path.GetUnresolvedProviderPathFromPSPath(Kubeconfig),
+            Kubeconfig = kubeconfig,
             Context = Context,
             Server = Server,
             AccessToken = AccessToken,
@@ -70,14 +83,26 @@ public abstract class KubernetesCommandBase : AsyncCommandBase
         };
     }
 
+    /// <summary>Whether each request is told: what nobody reads costs time for each.</summary>
+    private bool IsVerbose
+        => MyInvocation.BoundParameters.TryGetValue("Verbose", out object? verbose)
+            ? verbose is SwitchParameter { IsPresent: true }
+            : SessionState.PSVariable.GetValue("VerbosePreference") is ActionPreference preference
+                && preference != ActionPreference.SilentlyContinue;
+
     /// <summary>Runs work that may open connections; they are closed when it ends.</summary>
     private protected void RunConnected(Func<GatewayPool, PipelineWriter, CancellationToken, Task> work)
-        => Run(async (writer, ct) =>
+    {
+        string cmdlet = MyInvocation.MyCommand.Name;
+        bool isVerbose = IsVerbose;
+        Run(async (writer, ct) =>
         {
-            using GatewayPool gateways = new(writer.Warn);
-            CheckConnection();
+            TeamPolicy policy = TeamPolicy.Installed();
+            policy.CheckCmdlet(cmdlet);
+            using GatewayPool gateways = new(writer.Warn, writer.Tell, policy, isVerbose ? writer.Tell : null);
             await work(gateways, writer, ct).ConfigureAwait(false);
         });
+    }
 
     /// <summary>Does the work for every item, some side by side. One that fails is reported, and that is all.</summary>
     private protected static Task ForEachAsync<T>(

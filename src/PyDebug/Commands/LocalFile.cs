@@ -1,8 +1,6 @@
 using System;
 using System.IO;
 using System.Security.Cryptography;
-using System.Threading;
-using System.Threading.Tasks;
 using PyDebug.Errors;
 
 namespace PyDebug.Commands;
@@ -13,9 +11,9 @@ namespace PyDebug.Commands;
 /// </summary>
 internal sealed class LocalFile : IDisposable
 {
-    private readonly string _path;
+    private const long FlushEvery = 64L << 20;
 
-    private readonly string _temporary;
+    private readonly string _path;
 
     private readonly bool _replace;
 
@@ -23,23 +21,17 @@ internal sealed class LocalFile : IDisposable
 
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
-    private readonly FileStream _stream;
+    private readonly PendingFile _file;
 
-    private bool _published;
+    private FileBudget _budget;
 
     private LocalFile(string path, bool replace, PodTarget target)
     {
         _path = path;
         _replace = replace;
         _target = target;
-        _temporary = Path.Join(Path.GetDirectoryName(path), $".{Guid.NewGuid():n}.pydebug");
-        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        _stream = new FileStream(_temporary, options);
+        _budget = FileBudget.Begin($"'{path}'", Path.GetDirectoryName(path), announced: null, most: 0, target);
+        _file = PendingFile.Create(Path.GetDirectoryName(path)!, UnixFileMode.UserRead | UnixFileMode.UserWrite);
     }
 
     /// <summary>The bytes received so far.</summary>
@@ -51,6 +43,21 @@ internal sealed class LocalFile : IDisposable
     /// <param name="target">The pod that it comes from.</param>
     /// <exception cref="PyDebugException">The name is taken, or no file can be made there.</exception>
     public static LocalFile Create(string path, bool replace, PodTarget target)
+    {
+        Check(path, replace, target);
+        try
+        {
+            return new LocalFile(path, replace, target);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw ErrorFactory.Local(LocalCause.DestinationInvalid, $"'{path}' cannot be written: {e.Message}", target);
+        }
+    }
+
+    /// <summary>Makes sure that a file may get that name.</summary>
+    /// <exception cref="PyDebugException">The name is taken, or there is no folder for it.</exception>
+    public static void Check(string path, bool replace, PodTarget target)
     {
         if (Directory.Exists(path))
         {
@@ -67,24 +74,28 @@ internal sealed class LocalFile : IDisposable
         {
             throw Exists(path, target);
         }
-
-        try
-        {
-            return new LocalFile(path, replace, target);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw ErrorFactory.Local(LocalCause.DestinationInvalid, $"'{path}' cannot be written: {e.Message}", target);
-        }
     }
 
+    /// <summary>The SHA-256 of what came so far, in lower case.</summary>
+    public string Hash() => Convert.ToHexString(_hash.GetCurrentHash()).ToLowerInvariant();
+
+    /// <summary>Says how much will come. Nothing is taken before.</summary>
+    /// <param name="size">The size that the sender names.</param>
+    /// <param name="most">The most bytes that are taken.</param>
+    /// <exception cref="PyDebugException">It is too much, or there is no room for it.</exception>
+    public void Expect(long? size, long most)
+        => _budget = FileBudget.Begin($"'{_path}'", Path.GetDirectoryName(_path), size, most, _target);
+
     /// <summary>Takes the next bytes.</summary>
-    public async ValueTask WriteAsync(ReadOnlyMemory<byte> chunk, CancellationToken ct)
+    /// <exception cref="PyDebugException">There are more than were announced, or they cannot be written.</exception>
+    public void Write(ReadOnlySpan<byte> chunk)
     {
-        _hash.AppendData(chunk.Span);
+        _budget.Add(chunk.Length);
+        _hash.AppendData(chunk);
         try
         {
-            await _stream.WriteAsync(chunk, ct).ConfigureAwait(false);
+            // It goes to the system's memory, sooner than another thread could be asked to.
+            _file.Stream.Write(chunk);
         }
         catch (IOException e)
         {
@@ -92,13 +103,20 @@ internal sealed class LocalFile : IDisposable
         }
 
         Length += chunk.Length;
+        if (Length / FlushEvery != (Length - chunk.Length) / FlushEvery)
+        {
+            _file.FlushBehind();
+        }
     }
 
     /// <summary>Gives the file its name, when it is what the sender says it is.</summary>
     /// <exception cref="PyDebugException">It is not, or the name was taken meanwhile.</exception>
-    public void Publish(long? size, string? sha256)
+    /// <param name="size">The bytes that were sent.</param>
+    /// <param name="sha256">Their SHA-256.</param>
+    /// <param name="modified">When the file was written to last, where it is to have that time.</param>
+    public void Publish(long? size, string? sha256, DateTime? modified = null)
     {
-        string own = Convert.ToHexString(_hash.GetHashAndReset()).ToLowerInvariant();
+        string own = Hash();
         if (size != Length || own != sha256)
         {
             throw ErrorFactory.Local(
@@ -109,9 +127,7 @@ internal sealed class LocalFile : IDisposable
 
         try
         {
-            _stream.Flush(flushToDisk: true);
-            _stream.Dispose();
-            File.Move(_temporary, _path, _replace);
+            _file.Publish(_path, _replace, modified);
         }
         catch (IOException) when (!_replace && File.Exists(_path))
         {
@@ -122,18 +138,12 @@ internal sealed class LocalFile : IDisposable
             throw ErrorFactory.Local(
                 LocalCause.DestinationInvalid, $"'{_path}' cannot be written: {e.Message}", _target);
         }
-
-        _published = true;
     }
 
     public void Dispose()
     {
-        _stream.Dispose();
         _hash.Dispose();
-        if (!_published)
-        {
-            File.Delete(_temporary);
-        }
+        _file.Dispose();
     }
 
     private static PyDebugException Exists(string path, PodTarget target)

@@ -4,6 +4,7 @@ using System.Management.Automation;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Engine;
 using PyDebug.Errors;
 using PyDebug.Internal;
 
@@ -79,7 +80,7 @@ public sealed class MeasurePyTimeCommand : ProcessCommandBase
         }
     }
 
-    private protected override Task AskAsync(AgentRun run, CancellationToken ct)
+    private protected override async Task AskAsync(AgentRun run, CancellationToken ct)
     {
         JsonObject body = run.Work.Body();
         body["seconds"] = DurationSeconds;
@@ -92,37 +93,68 @@ public sealed class MeasurePyTimeCommand : ProcessCommandBase
         body["minimumWait"] = MinimumWaitMicroseconds > 0 ? MinimumWaitMicroseconds : null;
         string place = $"{run.Session.Target()}";
         HashSet<string> said = [];
-        return run.AskAsync(
-            "time",
-            body,
-            async (item, stop) =>
+        SortedDictionary<int, PyTimeReport> soFar = [];
+        try
+        {
+            await run.AskAsync(
+                "time",
+                body,
+                async (item, stop) =>
+                {
+                    if (TimeParser.Parse(item, run.Session, DateTime.UtcNow) is not PyTimeReport report)
+                    {
+                        return false;
+                    }
+
+                    if (item.Text("kind") == "timeSoFar")
+                    {
+                        soFar[report.ProcessId] = report;
+                        return true;
+                    }
+
+                    soFar.Remove(report.ProcessId);
+                    await WriteAsync(run, report, place, said, stop).ConfigureAwait(false);
+                    return true;
+                },
+                ct).ConfigureAwait(false);
+        }
+        catch (EngineException e) when (soFar.Count > 0 && !ct.IsCancellationRequested && IsGone(e))
+        {
+            // With the pod goes whatever runs in it; what had been said of it by then is still true.
+            await run.Writer.WriteWarningAsync($"{place}: {e.Message}", ct).ConfigureAwait(false);
+            foreach (PyTimeReport report in soFar.Values)
             {
-                if (TimeParser.Parse(item, run.Session, DateTime.UtcNow) is not PyTimeReport report)
-                {
-                    return false;
-                }
+                PyTimeReport last = report with { Ended = true };
+                last = last with { Warnings = TimeWarnings.Of(last) };
+                await WriteAsync(run, last, place, said, ct).ConfigureAwait(false);
+            }
+        }
+    }
 
-                // One pod's processes have one reason why, which is said once.
-                if (report.WhyNotKernel is string why && said.Add(why))
-                {
-                    await run.Writer.WriteWarningAsync(
-                        $"{place}: {why} The memory sampler was used. {report.Advice}".TrimEnd(), stop)
-                        .ConfigureAwait(false);
-                }
+    private static bool IsGone(EngineException e)
+        => e.Cause is Causes.DebugContainerGone or Causes.TargetNotRunning or Causes.PodDeleting or Causes.PodNotFound
+            or Causes.PodReplaced;
 
-                foreach (string warning in report.Warnings)
-                {
-                    await run.Writer.WriteWarningAsync($"{place}: {warning}", stop).ConfigureAwait(false);
-                }
+    private static async Task WriteAsync(
+        AgentRun run, PyTimeReport report, string place, HashSet<string> said, CancellationToken ct)
+    {
+        // One pod's processes have one reason why, which is said once.
+        if (report.WhyNotKernel is string why && said.Add(why))
+        {
+            await run.Writer.WriteWarningAsync(
+                $"{place}: {why} The memory sampler was used. {report.Advice}".TrimEnd(), ct).ConfigureAwait(false);
+        }
 
-                foreach (string note in report.Notes)
-                {
-                    await run.Writer.WriteVerboseAsync($"{report.Target()}: {note}", stop).ConfigureAwait(false);
-                }
+        foreach (string warning in report.Warnings)
+        {
+            await run.Writer.WriteWarningAsync($"{place}: {warning}", ct).ConfigureAwait(false);
+        }
 
-                await run.Writer.WriteObjectAsync(report, stop).ConfigureAwait(false);
-                return true;
-            },
-            ct);
+        foreach (string note in report.Notes)
+        {
+            await run.Writer.WriteVerboseAsync($"{report.Target()}: {note}", ct).ConfigureAwait(false);
+        }
+
+        await run.Writer.WriteObjectAsync(report, ct).ConfigureAwait(false);
     }
 }

@@ -1,4 +1,5 @@
 using System;
+using System.Globalization;
 using System.Linq;
 using System.Text.Json;
 using System.Threading;
@@ -12,21 +13,19 @@ namespace PyDebug.Commands;
 /// Takes the answer of one pod: a report for each process and, where it was asked for, the capture behind it. A report
 /// is written whatever becomes of its capture.
 /// </summary>
-internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistory history) : IDisposable
+/// <param name="run">The request.</param>
+/// <param name="files">Where captures go.</param>
+/// <param name="history">What is remembered of reports.</param>
+/// <param name="most">The most bytes of one capture that are taken.</param>
+internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistory history, long most) : IDisposable
 {
-    /// <summary>What the agent calls memray's own flame graph.</summary>
-    private const string Picture = "html";
+    private long _left;
 
     private MemrayReport? _pending;
 
     private LocalFile? _file;
 
     private string _path = "";
-
-    private bool _keepsCapture;
-
-    /// <summary>Where reports are written to.</summary>
-    public PipelineWriter Writer => run.Writer;
 
     /// <summary>Whether a process ended while it was tracked.</summary>
     public bool HasLost { get; private set; }
@@ -40,32 +39,25 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
                 await FlushAsync(ct).ConfigureAwait(false);
                 return await TakeAsync(MemrayParser.Parse(item, run.Session, DateTime.UtcNow), ct).ConfigureAwait(false);
             case "file":
-                await ReceiveAsync(item.Text("file") == Picture ? files.CreatePicture : files.Create, ct)
-                    .ConfigureAwait(false);
+                await ReceiveAsync(item.Long("size"), ct).ConfigureAwait(false);
                 return true;
             case "fileEnd":
-                bool picture = item.Text("file") == Picture;
-                await CompleteAsync(picture, item.Long("size"), item.Text("sha256"), ct).ConfigureAwait(false);
+                await CompleteAsync(item.Long("size"), item.Text("sha256"), ct).ConfigureAwait(false);
                 return true;
             default:
                 return false;
         }
     }
 
-    /// <summary>Holds a report back until the files that belong to it have come: a picture first, then the capture.</summary>
-    public async Task HoldAsync(MemrayReport report, bool keepsCapture, CancellationToken ct)
-    {
-        _pending = report;
-        _keepsCapture = keepsCapture;
-        if (!files.IsDrawnThere && !keepsCapture)
-        {
-            await FlushAsync(ct).ConfigureAwait(false);
-        }
-    }
-
     /// <summary>Takes a part of a file.</summary>
     public async ValueTask OnFileAsync(ReadOnlyMemory<byte> chunk, CancellationToken ct)
     {
+        _left -= chunk.Length;
+        if (_left < 0)
+        {
+            throw new LimitExceededException("The debug container sent more of a capture than it had announced.");
+        }
+
         if (_file is not LocalFile file)
         {
             return;
@@ -73,7 +65,7 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
 
         try
         {
-            await file.WriteAsync(chunk, ct).ConfigureAwait(false);
+            file.Write(chunk.Span);
         }
         catch (PyDebugException e)
         {
@@ -111,22 +103,34 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
             await run.Writer.WriteWarningAsync($"{run.Session.Target()}: {warning}", ct).ConfigureAwait(false);
         }
 
-        await HoldAsync(report, files.NeedCapture, ct).ConfigureAwait(false);
+        _pending = report;
+        if (!files.NeedCapture)
+        {
+            await FlushAsync(ct).ConfigureAwait(false);
+        }
+
         return true;
     }
 
-    private delegate LocalFile Creation(MemrayReport report, out string path);
-
-    private async Task ReceiveAsync(Creation create, CancellationToken ct)
+    private async Task ReceiveAsync(long? size, CancellationToken ct)
     {
-        if (_pending is not MemrayReport report)
+        if (size is null or < 0 || size > most)
+        {
+            throw new LimitExceededException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"The debug container has a capture of {size:#,0} bytes for this side, which takes {most:#,0}."));
+        }
+
+        _left = size.Value;
+        if (_pending is not MemrayReport report || !files.NeedCapture)
         {
             return;
         }
 
         try
         {
-            _file = create(report, out _path);
+            _file = files.Create(report, out _path);
+            _file.Expect(size, most);
         }
         catch (PyDebugException e)
         {
@@ -134,17 +138,14 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
         }
     }
 
-    private async Task CompleteAsync(bool picture, long? size, string? sha256, CancellationToken ct)
+    private async Task CompleteAsync(long? size, string? sha256, CancellationToken ct)
     {
         if (_file is LocalFile file && _pending is MemrayReport report)
         {
             try
             {
                 file.Publish(size, sha256);
-                _pending = picture
-                    ? report with { HtmlPath = _path }
-                    : await files.CompleteAsync(report with { CaptureBytes = size ?? report.CaptureBytes }, _path, ct)
-                        .ConfigureAwait(false);
+                _pending = report with { CapturePath = _path, CaptureBytes = size ?? report.CaptureBytes };
             }
             catch (PyDebugException e)
             {
@@ -152,11 +153,7 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
             }
         }
 
-        DropFile();
-        if (!picture || !_keepsCapture)
-        {
-            await FlushAsync(ct).ConfigureAwait(false);
-        }
+        await FlushAsync(ct).ConfigureAwait(false);
     }
 
     private void DropFile()

@@ -7,88 +7,76 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Engine;
 using PyDebug.Errors;
 using PyDebug.Internal;
 using PyDebug.Tools.Memray;
 
 namespace PyDebug.Commands;
 
-/// <summary>A capture that was kept: it is read by a pod's payload, or by a memray on this machine.</summary>
+/// <summary>A capture that was kept: it is read in a debug container, by the payload that is carried there.</summary>
 /// <param name="file">The capture.</param>
 /// <param name="options">How large a report may become.</param>
-/// <param name="files">What is made of captures besides.</param>
-internal sealed class MemrayCapture(FileInfo file, MemrayOptions options, MemrayFiles files)
+/// <param name="payload">What reads it.</param>
+internal sealed class MemrayCapture(FileInfo file, MemrayOptions options, MemrayPayload payload)
 {
     /// <summary>The file of that path.</summary>
-    /// <exception cref="PyDebugException">There is none.</exception>
+    /// <exception cref="PyDebugException">There is none, or it can be no capture.</exception>
     public static FileInfo Find(string path)
     {
         FileInfo file = new(path);
-        return file.Exists
-            ? file
-            : throw ErrorFactory.Local(LocalCause.SourceInvalid, $"There is no file '{file.FullName}'.");
+        if (!file.Exists)
+        {
+            throw ErrorFactory.Local(LocalCause.SourceInvalid, $"There is no file '{file.FullName}'.");
+        }
+
+        try
+        {
+            using FileStream stream = file.OpenRead();
+            return MemrayFile.WhyNone(stream) is string reason ? throw Invalid(file, reason) : file;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            throw ErrorFactory.Local(LocalCause.SourceInvalid, $"'{file.FullName}' cannot be read: {e.Message}");
+        }
     }
 
-    /// <summary>Lets a pod's payload read it, and writes the report.</summary>
+    private static PyDebugException Invalid(FileInfo file, string reason)
+        => ErrorFactory.Local(
+            AgentCause.CaptureInvalid,
+            string.Create(CultureInfo.InvariantCulture, $"'{file.FullName}' ({file.Length:#,0} bytes) {reason}"));
+
+    /// <summary>Lets a session's debug container read it, and writes the report.</summary>
     /// <exception cref="PyDebugException">It cannot be read.</exception>
-    public async Task ReadThereAsync(AgentRun run, CancellationToken ct)
+    public async Task ReadAsync(AgentRun run, CancellationToken ct)
     {
-        MemrayPayload payload = MemrayPayload.Find();
         JsonObject body = new()
         {
             ["capture"] = new JsonObject { ["size"] = file.Length, ["sha256"] = await HashAsync(ct).ConfigureAwait(false) },
             ["sha256"] = payload.Hashes(),
         };
         options.WriteCaps(body);
-        using MemrayAnswer answer = new(run, files, MemrayHistory.Shared);
-        try
-        {
-            await run.AskAsync(
-                "memrayRead",
-                body,
-                async (item, stop) => item.Text("kind") == "memrayRead"
-                    ? await TakeAsync(item, answer, stop).ConfigureAwait(false)
-                    : await answer.OnResultAsync(item, stop).ConfigureAwait(false),
-                ct,
-                answer.OnFileAsync,
-                (need, stop) => (string?)need["name"] == "capture"
-                    ? Task.FromResult<Stream?>(file.OpenRead())
-                    : payload.OpenAsync(need, stop)).ConfigureAwait(false);
-        }
-        finally
-        {
-            if (!ct.IsCancellationRequested)
+        string? words = null;
+        await run.AskAsync(
+            "memrayRead",
+            body,
+            (item, stop) => TakeAsync(item, run.Writer, stop),
+            ct,
+            provide: (need, stop) => KubeJson.Text(need, "name") == "capture"
+                ? Task.FromResult<Stream?>(file.OpenRead())
+                : payload.OpenAsync(need, stop),
+            onFailure: (cause, failure) =>
             {
-                await answer.FlushAsync(ct).ConfigureAwait(false);
-            }
+                words = cause == AgentCause.CaptureInvalid ? failure.ErrorRecord.ErrorDetails.Message : null;
+                return words is not null;
+            }).ConfigureAwait(false);
+        if (words is not null)
+        {
+            throw Invalid(file, $"cannot be read: it was cut, or another version wrote it. {words}");
         }
     }
 
-    /// <summary>Lets a memray on this machine read it, and writes the report.</summary>
-    /// <exception cref="PyDebugException">There is none, or it cannot be read.</exception>
-    public async Task ReadHereAsync(PipelineWriter writer, CancellationToken ct)
-    {
-        LocalMemray memray = await LocalMemray.FindAsync(version: null, ct).ConfigureAwait(false)
-            ?? throw ErrorFactory.Local(
-                AgentCause.ToolUnavailable,
-                "-CapturePath without a session needs a whole memray on this machine, and none was found.",
-                detail: new Dictionary<string, string>
-                {
-                    ["advice"] = "A session of any pod whose Python is of the capture's version reads it, too; "
-                        + "pip install memray has one here.",
-                });
-        using JsonDocument? answer = await memray.ReadAsync(file.FullName, options, ct).ConfigureAwait(false);
-        MemrayReport report = (answer is null
-            ? null
-            : MemrayParser.ParseRead(answer.RootElement, file.FullName, file.Length, DateTime.UtcNow))
-            ?? throw ErrorFactory.Local(
-                AgentCause.CaptureInvalid, $"What was made of '{file.FullName}' could not be read.");
-        await WarnAsync(writer, report, ct).ConfigureAwait(false);
-        MemrayReport complete = await files.DrawAsync(report, file.FullName, ct).ConfigureAwait(false);
-        await writer.WriteObjectAsync(complete, ct).ConfigureAwait(false);
-    }
-
-    private async ValueTask<bool> TakeAsync(JsonElement item, MemrayAnswer answer, CancellationToken ct)
+    private async ValueTask<bool> TakeAsync(JsonElement item, PipelineWriter writer, CancellationToken ct)
     {
         MemrayReport? report = MemrayParser.ParseRead(item, file.FullName, file.Length, DateTime.UtcNow);
         if (report is null)
@@ -96,9 +84,8 @@ internal sealed class MemrayCapture(FileInfo file, MemrayOptions options, Memray
             return false;
         }
 
-        await WarnAsync(answer.Writer, report, ct).ConfigureAwait(false);
-        MemrayReport complete = await files.DrawAsync(report, file.FullName, ct).ConfigureAwait(false);
-        await answer.HoldAsync(complete, keepsCapture: false, ct).ConfigureAwait(false);
+        await WarnAsync(writer, report, ct).ConfigureAwait(false);
+        await writer.WriteObjectAsync(report, ct).ConfigureAwait(false);
         return true;
     }
 
@@ -107,11 +94,8 @@ internal sealed class MemrayCapture(FileInfo file, MemrayOptions options, Memray
     {
         if (MemrayParser.IsCut(report))
         {
-            throw ErrorFactory.Local(
-                AgentCause.CaptureInvalid,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"'{file.FullName}' is cut: it ends before the {report.DurationSeconds:0.0} s that it is of."));
+            throw Invalid(file, string.Create(
+                CultureInfo.InvariantCulture, $"is cut: it ends before the {report.DurationSeconds:0.0} s that it is of."));
         }
 
         foreach (string warning in report.Warnings)

@@ -2,13 +2,15 @@ using System;
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Linq;
+using System.Management.Automation.Runspaces;
+using System.Runtime.CompilerServices;
 using PyDebug.Engine;
 using PyDebug.Internal;
 
 namespace PyDebug.Commands;
 
 /// <summary>
-/// What the last report of each container knew, kept while the module is loaded: after the container ended at its limit
+/// What the last report of each container knew, kept as long as the runspace lives: after the container ended at its limit
 /// nobody can be asked any more.
 /// </summary>
 internal sealed class MemrayHistory
@@ -20,8 +22,12 @@ internal sealed class MemrayHistory
 
     private readonly ConcurrentDictionary<(string, string), (DateTime Begun, string Text)> _last = new();
 
-    /// <summary>The history of this process.</summary>
-    public static MemrayHistory Shared { get; } = new();
+    private static readonly ConditionalWeakTable<Runspace, MemrayHistory> s_histories = [];
+
+    /// <summary>The history of a runspace: several of one process may be several people's.</summary>
+    /// <param name="runspace">The runspace; null for none, which remembers nothing.</param>
+    public static MemrayHistory Of(Runspace? runspace)
+        => runspace is null ? new MemrayHistory() : s_histories.GetValue(runspace, _ => new MemrayHistory());
 
     /// <summary>Remembers a report.</summary>
     public void Add(PodDebugSession session, MemrayReport report)

@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Engine;
 using PyDebug.Errors;
 using PyDebug.Internal;
 
@@ -61,21 +62,22 @@ internal sealed class MemrayPayload
 
     /// <summary>Finds it.</summary>
     /// <exception cref="PyDebugException">This build does not carry it.</exception>
-    public static MemrayPayload Find() => Find(Path.Join(ModuleInitializer.BinaryFolder("payload"), Name));
+    public static MemrayPayload Find() => Find(Path.Join(ModuleFiles.Folder("payload"), Name), PayloadManifest.Read(Name));
 
     /// <summary>Finds it in a folder.</summary>
-    /// <exception cref="PyDebugException">It is not there.</exception>
-    public static MemrayPayload Find(string folder)
+    /// <exception cref="PyDebugException">The manifest is none.</exception>
+    public static MemrayPayload Find(string folder, JsonDocument manifest)
     {
-        try
+        using (manifest)
         {
-            using JsonDocument manifest = JsonDocument.Parse(File.ReadAllBytes(Path.Join(folder, "manifest.json")));
-            return new MemrayPayload(folder, manifest.RootElement);
-        }
-        catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException
-            or InvalidOperationException)
-        {
-            throw ErrorFactory.Local(AgentCause.ToolUnavailable, $"This build of PyDebug does not carry {Name}.");
+            try
+            {
+                return new MemrayPayload(folder, manifest.RootElement);
+            }
+            catch (InvalidOperationException)
+            {
+                throw PayloadManifest.Absent(Name);
+            }
         }
     }
 
@@ -123,5 +125,5 @@ internal sealed class MemrayPayload
     }
 
     private static string Text(JsonObject need, string name)
-        => need[name] is JsonValue value && value.TryGetValue(out string? text) ? text : "";
+        => KubeJson.Text(need, name) ?? "";
 }

@@ -11,25 +11,27 @@ namespace PyDebug.Commands;
 /// </summary>
 internal sealed class OutputFile : IDisposable
 {
-    private readonly string _path;
+    private const UnixFileMode ReadAndWrite = (UnixFileMode)0b110_110_110;
 
-    private readonly string _temporary;
+    private readonly string _path;
 
     private readonly bool _keepExisting;
 
-    private bool _complete;
+    private readonly PendingFile _file;
 
     private OutputFile(string path, bool keepExisting)
     {
         _path = path;
         _keepExisting = keepExisting;
-        _temporary = Path.Combine(
-            Path.GetDirectoryName(path) ?? "", $".{Path.GetFileName(path)}.{Path.GetRandomFileName()}");
-        Stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
+        // Who may read a file does not change with its content; a new one is its owner's, as all that comes from a pod is.
+        UnixFileMode? mode = OperatingSystem.IsWindows() ? null
+            : File.Exists(path) ? File.GetUnixFileMode(path) & ReadAndWrite
+            : UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        _file = PendingFile.Create(Path.GetDirectoryName(path) ?? "", mode);
     }
 
     /// <summary>Takes the content.</summary>
-    public FileStream Stream { get; }
+    public FileStream Stream => _file.Stream;
 
     /// <summary>Opens a file for writing.</summary>
     /// <param name="path">The full path; a link is followed.</param>
@@ -38,9 +40,7 @@ internal sealed class OutputFile : IDisposable
     /// <exception cref="PyDebugException">The path cannot be written to.</exception>
     public static OutputFile Open(string path, bool noClobber, bool force)
     {
-        string place = new FileInfo(path).LinkTarget is null
-            ? path
-            : File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        string place = Resolve(path);
         if (noClobber && Exists(path))
         {
             throw ErrorFactory.Local(LocalCause.DestinationExists, $"'{path}' exists.");
@@ -66,31 +66,25 @@ internal sealed class OutputFile : IDisposable
         }
     }
 
-    /// <summary>Gives the file its name.</summary>
-    public void Complete()
-    {
-        Stream.Dispose();
-        File.Move(_temporary, _path, overwrite: !_keepExisting);
-        _complete = true;
-    }
-
-    /// <summary>Removes what was not completed.</summary>
-    public void Dispose()
+    private static string Resolve(string path)
     {
         try
         {
-            Stream.Dispose();
+            return new FileInfo(path).LinkTarget is null
+                ? path
+                : File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // A full disk is reported by the write that met it; the file goes away anyhow.
-        }
-
-        if (!_complete)
-        {
-            File.Delete(_temporary);
+            throw Explain(e, path);
         }
     }
+
+    /// <summary>Gives the file its name.</summary>
+    public void Complete() => _file.Publish(_path, replace: !_keepExisting);
+
+    /// <summary>Removes what was not completed.</summary>
+    public void Dispose() => _file.Dispose();
 
     /// <summary>The failure behind an exception of a write.</summary>
     public static PyDebugException Explain(Exception exception, string path)

@@ -3,7 +3,7 @@ using System.Management.Automation;
 namespace PyDebug.Commands;
 
 /// <summary>Base of cmdlets that ask about single processes as well as about whole containers.</summary>
-public abstract class ProcessCommandBase : SessionCommandBase
+public abstract class ProcessCommandBase : QuestionCommandBase
 {
     /// <summary>Processes from <c>Get-PyProcess</c>, or made again from JSON or CLIXML.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ProcessSet, ValueFromPipeline = true)]

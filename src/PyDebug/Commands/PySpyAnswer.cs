@@ -1,11 +1,13 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Engine;
 using PyDebug.Errors;
 using PyDebug.Internal;
 using PyDebug.Tools.PySpy;
@@ -20,11 +22,23 @@ internal sealed class PySpyAnswer(AgentRun run, PySpyOptions options) : IDisposa
 {
     private readonly PySpyTop _top = new();
 
-    private readonly string _path = Path.Join(Path.GetTempPath(), $"pydebug-{Guid.NewGuid():n}");
+    private const long LargestDump = 64L << 20;
+
+    private const long LargestRecording = 1L << 30;
+
+    private const int MostKept = 3;
+
+    private readonly FileStream _file = TemporaryFile.Create();
+
+    private readonly HashSet<int> _doubted = [];
+
+    private readonly HashSet<int> _idle = [];
 
     private PySpyResult? _result;
 
-    private FileStream? _file;
+    private FileBudget? _budget;
+
+    private int _kept;
 
     /// <summary>Takes a result; false says that it could not be read.</summary>
     public async ValueTask<bool> OnResultAsync(JsonElement item, CancellationToken ct)
@@ -33,12 +47,17 @@ internal sealed class PySpyAnswer(AgentRun run, PySpyOptions options) : IDisposa
         {
             case "tool":
                 _result = PySpyResult.Parse(item);
-                _file?.Dispose();
-                _file = Create(_path);
+                _file.SetLength(0);
+                _budget = FileBudget.Begin(
+                    "What py-spy wrote",
+                    folder: null,
+                    item.Long("size"),
+                    options.Mode == PySpyOptions.Dump ? LargestDump : LargestRecording,
+                    run.Session.Target(_result?.ProcessId));
                 return _result is not null;
-            case "fileEnd" when _result is PySpyResult result && _file is FileStream file:
+            case "fileEnd" when _result is PySpyResult result:
                 _result = null;
-                await CompleteAsync(result, file, item.Text("sha256"), ct).ConfigureAwait(false);
+                await CompleteAsync(result, _file, item.Text("sha256"), ct).ConfigureAwait(false);
                 return true;
             default:
                 return false;
@@ -48,17 +67,12 @@ internal sealed class PySpyAnswer(AgentRun run, PySpyOptions options) : IDisposa
     /// <summary>Takes a part of the file.</summary>
     public async ValueTask OnFileAsync(ReadOnlyMemory<byte> chunk, CancellationToken ct)
     {
-        if (_file is not null)
-        {
-            await _file.WriteAsync(chunk, ct).ConfigureAwait(false);
-        }
+        (_budget ?? throw new LimitExceededException("The debug container sent a file that it had not announced."))
+            .Add(chunk.Length);
+        await _file.WriteAsync(chunk, ct).ConfigureAwait(false);
     }
 
-    public void Dispose()
-    {
-        _file?.Dispose();
-        File.Delete(_path);
-    }
+    public void Dispose() => _file.Dispose();
 
     private async Task CompleteAsync(PySpyResult result, FileStream file, string? sha256, CancellationToken ct)
     {
@@ -80,7 +94,9 @@ internal sealed class PySpyAnswer(AgentRun run, PySpyOptions options) : IDisposa
                 AgentCause.ToolOutputInvalid,
                 $"What py-spy {result.Version} wrote about process {result.ProcessId} cannot be read. {e.Message}",
                 run.Session.Target(result.ProcessId),
-                new Dictionary<string, string> { ["advice"] = $"It was kept as '{Keep(result, file)}'." });
+                Keep(result, file) is string kept
+                    ? new Dictionary<string, string> { ["advice"] = $"It was kept as '{kept}'." }
+                    : null);
             await run.Writer.WriteErrorAsync(failure.ErrorRecord, ct).ConfigureAwait(false);
         }
     }
@@ -92,6 +108,14 @@ internal sealed class PySpyAnswer(AgentRun run, PySpyOptions options) : IDisposa
         {
             IReadOnlyList<PyThreadStack> threads =
                 PySpyDump.Parse(file, result, run.Session, options.NonBlocking, now);
+            if (threads.Count == 0)
+            {
+                await run.Writer.WriteWarningAsync(
+                    $"{run.Session.Target(result.ProcessId)}: py-spy saw no thread that runs Python. Get-PyStack reads it by "
+                    + "other means.",
+                    ct).ConfigureAwait(false);
+            }
+
             await run.Writer.WriteAllAsync(threads, ct).ConfigureAwait(false);
             return;
         }
@@ -99,7 +123,20 @@ internal sealed class PySpyAnswer(AgentRun run, PySpyOptions options) : IDisposa
         StackProfile profile = PySpyProfile.Parse(file, result, run.Session, options, now);
         if (options.Mode == PySpyOptions.Top)
         {
-            await run.Writer.WriteAllAsync(_top.Add(profile, result), ct).ConfigureAwait(false);
+            IReadOnlyList<PyTopSample> rows = _top.Add(profile, result);
+            await run.Writer.WriteAllAsync(rows, ct).ConfigureAwait(false);
+            if (rows.Count == 0 && _idle.Add(result.ProcessId))
+            {
+                await run.Writer.WriteWarningAsync(
+                    $"{Interval(result)}{PySpyProfile.Idle($"Process {result.ProcessId}", samples: 0, options)}", ct).ConfigureAwait(false);
+            }
+
+            if (PySpyPlausibility.Check(profile, result.Rate ?? options.SampleRate) is string wrong
+                && _doubted.Add(result.ProcessId))
+            {
+                await run.Writer.WriteWarningAsync(Interval(result) + wrong, ct).ConfigureAwait(false);
+            }
+
             return;
         }
 
@@ -113,27 +150,32 @@ internal sealed class PySpyAnswer(AgentRun run, PySpyOptions options) : IDisposa
 
         bool IsTold(string warning)
             => warning.Contains("ended while", StringComparison.Ordinal)
+                || warning.Contains("became another program", StringComparison.Ordinal)
                 || warning.Contains("many threads", StringComparison.Ordinal)
                 || warning.Contains("-NonBlocking", StringComparison.Ordinal);
     }
 
-    /// <summary>What a process is doing is for the user's own eyes.</summary>
-    private static FileStream Create(string path)
+    private string Interval(PySpyResult result) => string.Create(
+        CultureInfo.InvariantCulture, $"{run.Session.Target(result.ProcessId)}, interval {result.Sequence + 1}: ");
+
+    /// <summary>Keeps what cannot be read, for the user's own eyes; of many files the first alone.</summary>
+    private string? Keep(PySpyResult result, FileStream file)
     {
-        FileStreamOptions options = new() { Mode = FileMode.Create, Access = FileAccess.ReadWrite };
-        if (!OperatingSystem.IsWindows())
+        if (_kept++ >= MostKept || file.Length > LargestDump)
         {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            return null;
         }
 
-        return new FileStream(path, options);
-    }
-
-    private string Keep(PySpyResult result, FileStream file)
-    {
-        file.Flush();
         string kept = Path.Join(Path.GetTempPath(), $"pydebug-py-spy-{result.ProcessId}-{Guid.NewGuid():n}.json");
-        File.Copy(_path, kept);
+        FileStreamOptions own = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+        {
+            own.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        using FileStream copy = new(kept, own);
+        file.Position = 0;
+        file.CopyTo(copy);
         return kept;
     }
 }

@@ -6,7 +6,7 @@ namespace PyDebug.Commands;
 
 /// <summary>
 /// Makes a session or process again from what JSON or CLIXML kept of it, so that another process can go on from it; and
-/// a process from an event that names one.
+/// a process from an event or a sample that names one.
 /// </summary>
 internal sealed class RecordConverter : PSTypeConverter
 {
@@ -40,9 +40,12 @@ internal sealed class RecordConverter : PSTypeConverter
         }
 
         object record = RecordReader.Read(PSObject.AsPSObject(sourceValue), destinationType);
-        return record is PyProcess process && PSObject.AsPSObject(sourceValue).BaseObject is BpftraceEvent live
-            ? process with { Session = live.Session }
-            : record;
+        return (record, PSObject.AsPSObject(sourceValue).BaseObject) switch
+        {
+            (PyProcess process, BpftraceEvent live) => process with { Session = live.Session },
+            (PyProcess process, PyProcessSample live) => process with { Session = live.Session },
+            _ => record,
+        };
     }
 
     /// <inheritdoc/>

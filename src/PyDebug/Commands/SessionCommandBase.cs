@@ -20,6 +20,8 @@ public abstract class SessionCommandBase : KubernetesCommandBase
 
     private readonly Dictionary<(ConnectionSettings, string, string, string), PodWork> _works = [];
 
+    private string _command = "";
+
     /// <summary>Sessions from <c>Start-PodDebug</c> or <c>Get-PodDebug</c>, also from JSON or CLIXML.</summary>
     [Parameter(
         Mandatory = true,
@@ -28,6 +30,7 @@ public abstract class SessionCommandBase : KubernetesCommandBase
         ValueFromPipeline = true,
         ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
+    [SessionInput]
     public virtual PodDebugSession[] Session { get; set; } = [];
 
     /// <summary>The most pods that are asked at the same time.</summary>
@@ -58,20 +61,36 @@ public abstract class SessionCommandBase : KubernetesCommandBase
             return;
         }
 
-        string command = MyInvocation.MyCommand.Name;
-        RunConnected((gateways, writer, ct) => ForEachAsync(
+        _command = MyInvocation.MyCommand.Name;
+        RunConnected(AskAllAsync);
+    }
+
+    /// <summary>How many pods have been named.</summary>
+    private protected int PodCount => _works.Count;
+
+    /// <summary>How many pods are asked at the same time.</summary>
+    private protected virtual int AtOnce => ThrottleLimit;
+
+    /// <summary>Asks all pods.</summary>
+    private protected virtual Task AskAllAsync(GatewayPool gateways, PipelineWriter writer, CancellationToken ct)
+        => ForEachAsync(
             _works.Values,
-            ThrottleLimit,
+            AtOnce,
             writer,
             work => work.Session.Target(),
             (work, stop) => AskAsync(
-                new AgentRun(gateways.Get(work.Connection), work, writer, command, Limit),
+                new AgentRun(gateways.Get(work.Connection), work, writer, _command, Limit)
+                {
+                    AllowLowMemory = MayTakeTheLast,
+                },
                 stop),
-            ct));
-    }
+            ct);
 
     /// <summary>The time that one pod's answer may take.</summary>
     private protected virtual TimeSpan Limit => TimeSpan.FromSeconds(TimeoutSeconds);
+
+    /// <summary>Whether it is to be done however little memory is left.</summary>
+    private protected virtual bool MayTakeTheLast => false;
 
     /// <summary>The processes that a session is asked about; null for all.</summary>
     private protected virtual int[]? WantedProcesses => null;

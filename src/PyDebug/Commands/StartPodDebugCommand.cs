@@ -5,7 +5,6 @@ using System.Linq;
 using System.Management.Automation;
 using System.Threading;
 using System.Threading.Tasks;
-using PyDebug.Completion;
 using PyDebug.Engine;
 using PyDebug.Errors;
 using PyDebug.Internal;
@@ -15,36 +14,18 @@ namespace PyDebug.Commands;
 /// <summary>
 /// Adds a debug container to a pod, or finds the one that is already there, and writes a session for further cmdlets.
 /// </summary>
-[Cmdlet(VerbsLifecycle.Start, "PodDebug", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(
+    VerbsLifecycle.Start,
+    "PodDebug",
+    DefaultParameterSetName = InputSet,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(PodDebugSession))]
-public sealed class StartPodDebugCommand : KubernetesCommandBase
+public sealed class StartPodDebugCommand : PodCommandBase
 {
-    private readonly List<StartRequest> _requests = [];
+    private const int LongestReason = 256;
 
     private string? _customJson;
-
-    private bool _refused;
-
-    /// <summary>The pods to debug.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
-    [ValidateNotNullOrEmpty]
-    [Alias("Name", "Pod")]
-    [ArgumentCompleter(typeof(PodNameCompleter))]
-    public string[] PodName { get; set; } = [];
-
-    /// <summary>The pods' namespace; without it the context's.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    [ValidateNotNullOrEmpty]
-    [Alias("Ns")]
-    [ArgumentCompleter(typeof(NamespaceCompleter))]
-    public string? Namespace { get; set; }
-
-    /// <summary>The application's container; without it the pod's default or only one.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    [ValidateNotNullOrEmpty]
-    [Alias("Container", "Target")]
-    [ArgumentCompleter(typeof(ContainerNameCompleter))]
-    public string? ContainerName { get; set; }
 
     /// <summary>
     /// What the debug container may do, with kubectl debug's meaning; Trace is General with BPF and PERFMON. Without
@@ -61,10 +42,10 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
     [Alias("Profile")]
     public string? SecurityProfile { get; set; }
 
-    /// <summary>What the session is wanted for; picks the security profile.</summary>
+    /// <summary>What the session is wanted for; picks the least security profile that serves all of it.</summary>
     [Parameter]
-    [ValidateSet("Stack", "Time", "PySpy", "Memray", "Bpftrace")]
-    public string? For { get; set; }
+    [ValidateSet("Stack", "Time", "PySpy", "Memray", "Bpftrace", "Heap")]
+    public string[]? For { get; set; }
 
     /// <summary>A partial container, as a hashtable or JSON, that is merged over the profile's.</summary>
     [Parameter]
@@ -95,10 +76,17 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
     [Alias("Timeout")]
     public int TimeoutSeconds { get; set; } = 120;
 
-    /// <summary>The most pods that are started at the same time.</summary>
+    /// <summary>Starts it however little memory is left to the pod.</summary>
     [Parameter]
-    [ValidateRange(1, 256)]
-    public int ThrottleLimit { get; set; } = 8;
+    public SwitchParameter AllowLowMemory { get; set; }
+
+    /// <summary>
+    /// What it is wanted for, in one line. It goes into the container's mark, where Get-PodDebug shows it to whoever
+    /// may read the pod.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Reason { get; set; }
 
     /// <summary>Adds a new debug container although one that would do is there.</summary>
     [Parameter]
@@ -108,38 +96,40 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
     protected override void BeginProcessing()
     {
         base.BeginProcessing();
+        if (For is not null && SecurityProfile is not null)
+        {
+            Refuse(
+                "-For picks the security profile and cannot be combined with -SecurityProfile.",
+                "Leave out one of them.");
+        }
+
+        if (For is not null && !SecurityProfiles.ServesAll(For))
+        {
+            Refuse(
+                "Get-MemrayReport enters no process from a privileged debug container, and bpftrace needs one: no profile "
+                + "serves both.",
+                "Start one -For each; both can run side by side. Nothing was changed.");
+        }
+
+        if (Reason is not null && (Reason.Length > LongestReason || Reason.Any(char.IsControl)))
+        {
+            Refuse($"-Reason is one line of up to {LongestReason} characters.", "Shorten it. Nothing was changed.");
+        }
+
         try
         {
-            if (For is not null && SecurityProfile is not null)
-            {
-                throw ErrorFactory.Local(
-                    LocalCause.ParameterInvalid,
-                    "-For picks the security profile and cannot be combined with -SecurityProfile.",
-                    detail: new Dictionary<string, string> { ["advice"] = "Leave out one of them." });
-            }
-
             _customJson = Custom is null ? null : CustomContainer.ToJson(Custom);
         }
         catch (PyDebugException e)
         {
-            _refused = true;
-            WriteError(e.ErrorRecord);
-        }
-    }
-
-    /// <inheritdoc/>
-    protected override void ProcessRecord()
-    {
-        foreach (string name in PodName)
-        {
-            _requests.Add(new StartRequest(Namespace, name, ContainerName));
+            ThrowTerminatingError(e.ErrorRecord);
         }
     }
 
     /// <inheritdoc/>
     protected override void EndProcessing()
     {
-        if (_requests.Count == 0 || _refused)
+        if (!HasSources)
         {
             return;
         }
@@ -147,14 +137,8 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
         Image ??= System.Environment.GetEnvironmentVariable("PYDEBUG_IMAGE") is { Length: > 0 } image ? image : null;
         RunConnected((gateways, writer, ct) =>
         {
-            KubeGateway gateway = gateways.Get(Settings);
-            return ForEachAsync(
-                _requests,
-                ThrottleLimit,
-                writer,
-                request => request.Target,
-                (request, stop) => StartAsync(gateway, request, writer, stop),
-                ct);
+            KubeGateway gateway = gateways.Get(Way);
+            return ForEachPodAsync(gateway, writer, (request, stop) => StartAsync(gateway, request, writer, stop), ct);
         });
     }
 
@@ -166,12 +150,14 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
     {
         string ns = request.Namespace ?? gateway.DefaultNamespace;
         request.Target = new PodTarget(ns, request.PodName, request.ContainerName);
-        PodInfo pod = await FindPodAsync(gateway, request.Target, ct).ConfigureAwait(false);
+        PodInfo pod = await FindPodAsync(gateway, request.Target, request.Uid, ct).ConfigureAwait(false);
         ContainerInfo container = TargetContainer.Pick(pod, request.ContainerName, new PodTarget(ns, request.PodName));
         request.Target = new PodTarget(ns, request.PodName, container.Name);
         string profile = For is not null ? SecurityProfiles.For(For)
             : SecurityProfile is not null ? SecurityProfiles.Canonical(SecurityProfile)
             : SecurityProfiles.General;
+        DebugContainerRequest wanted = Request(pod, container, profile, dryRun: false, null, null);
+        bool privileged = gateway.CheckRequest(wanted, pod, container);
         string action = $"Add debug container (profile {profile}, image {Image ?? container.Image})";
         if (!await writer.ShouldProcessAsync(request.Target.ToString(), action, ct).ConfigureAwait(false))
         {
@@ -182,16 +168,24 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
         try
         {
             DebugContainerInfo started = await gateway.StartDebugContainerAsync(
-                Request(pod, container, profile, dryRun: false, progress.Show, writer.Warn),
+                wanted with { Progress = progress.Show, Warn = writer.WarnOnce, Tell = writer.Tell },
                 ct).ConfigureAwait(false);
-            await writer.WriteObjectAsync(Sessions.From(started, pod, Settings), ct).ConfigureAwait(false);
+            if (privileged)
+            {
+                writer.WarnOnce(
+                    "A privileged debug container has every capability and the devices of its node: whoever made "
+                    + $"image '{started.Image}' could take over the node with it. It ends "
+                    + $"{started.AfterLastUse.TotalMinutes:0} minutes after its last use.");
+            }
+
+            await writer.WriteObjectAsync(Sessions.From(started, pod, Way), ct).ConfigureAwait(false);
         }
         catch (EngineException e) when (e.Cause == Causes.AdmissionDenied)
         {
             Dictionary<string, string> detail = new(e.Detail) { ["profile"] = profile };
             if (For is not null)
             {
-                detail["for"] = For;
+                detail["for"] = string.Join(", ", For);
             }
 
             if (profile != SecurityProfiles.Restricted && !detail.ContainsKey(Advice.PassingProfile))
@@ -206,16 +200,27 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
     }
 
     /// <summary>Reads the pod; where there is none, the error names those that may be meant.</summary>
-    private static async Task<PodInfo> FindPodAsync(KubeGateway gateway, PodTarget target, CancellationToken ct)
+    private static async Task<PodInfo> FindPodAsync(
+        KubeGateway gateway, PodTarget target, string uid, CancellationToken ct)
     {
         try
         {
-            return await gateway.GetPodAsync(target.Namespace, target.PodName, ct).ConfigureAwait(false);
+            PodReference reference = new() { Namespace = target.Namespace, Name = target.PodName, Uid = uid };
+            return await gateway.GetPodAsync(reference, ct).ConfigureAwait(false);
         }
         catch (EngineException e) when (e.Cause == Causes.PodNotFound)
         {
-            string near = await NearAsync(gateway, target, ct).ConfigureAwait(false);
-            Dictionary<string, string> detail = new(e.Detail) { ["near"] = near };
+            Dictionary<string, string> detail = new(e.Detail);
+            if (await gateway.FindSuccessorAsync(target.Namespace, target.PodName, ct).ConfigureAwait(false)
+                is string successor)
+            {
+                detail[Successors.Detail] = successor;
+            }
+            else
+            {
+                detail["near"] = await NearAsync(gateway, target, ct).ConfigureAwait(false);
+            }
+
             throw new PyDebugException(e.Cause, e.Message, new FailureFacts(target, detail), e.ServerMessage);
         }
     }
@@ -224,8 +229,9 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
     {
         try
         {
-            IReadOnlyList<PodInfo> pods = await gateway.ListPodsAsync(target.Namespace, ct).ConfigureAwait(false);
-            return string.Join(", ", NearNames.Find(target.PodName, pods.Select(p => p.Reference.Name)));
+            IReadOnlyList<string> names = await gateway.ListPodsAsync(
+                target.Namespace, selector: null, p => p.Reference.Name, ct).ConfigureAwait(false);
+            return string.Join(", ", NearNames.Find(target.PodName, names));
         }
         catch (EngineException)
         {
@@ -269,9 +275,11 @@ public sealed class StartPodDebugCommand : KubernetesCommandBase
             Image = Image,
             ImagePullPolicy = ImagePullPolicy,
             CustomJson = _customJson,
+            Reason = Reason,
             Environment = EnvironmentVariables(),
             Force = Force,
             DryRunOnly = dryRun,
+            AllowLowMemory = AllowLowMemory || dryRun,
             Timeout = TimeSpan.FromSeconds(TimeoutSeconds),
             Progress = progress,
             Warn = warn,

@@ -58,8 +58,7 @@ public sealed class StopPodDebugCommand : SessionCommandBase
                     .ConfigureAwait(false);
                 await WaitForEndAsync(run, ct).ConfigureAwait(false);
             }
-            catch (Exception e) when (e is EngineException { Cause: Causes.DebugContainerGone }
-                or PyDebugException { ErrorRecord.FullyQualifiedErrorId: ErrorId.DebugContainerGone })
+            catch (Exception e) when (IsGone(e))
             {
                 await run.Writer.WriteVerboseAsync($"{target} had ended already.", ct).ConfigureAwait(false);
             }
@@ -71,6 +70,15 @@ public sealed class StopPodDebugCommand : SessionCommandBase
                 session with { State = Terminated, Timestamp = DateTime.UtcNow },
                 ct).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Whether what was to be stopped is there no more: by itself, or with its target or its pod.</summary>
+    private static bool IsGone(Exception exception)
+    {
+        string? cause = exception is EngineException engine ? engine.Cause
+            : exception is PyDebugException known ? known.ErrorRecord.FullyQualifiedErrorId : null;
+        return cause is Causes.DebugContainerGone or Causes.TargetNotRunning or Causes.PodDeleting
+            or Causes.PodNotFound or Causes.PodReplaced or Causes.NamespaceNotFound;
     }
 
     /// <summary>

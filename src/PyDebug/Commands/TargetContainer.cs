@@ -1,6 +1,4 @@
-using System;
 using System.Collections.Generic;
-using System.Linq;
 using PyDebug.Engine;
 using PyDebug.Errors;
 
@@ -14,10 +12,10 @@ internal static class TargetContainer
     public static ContainerInfo Pick(PodInfo pod, string? name, PodTarget target)
     {
         string? wanted = name ?? pod.DefaultContainer;
-        string names = string.Join(", ", pod.Containers.Select(c => c.Name));
+        string names = pod.ContainerNames;
         if (wanted is not null)
         {
-            return pod.Containers.FirstOrDefault(c => c.Name.Equals(wanted, StringComparison.Ordinal))
+            return pod.Find(wanted)
                 ?? throw ErrorFactory.Local(
                     Causes.ContainerNotFound,
                     name is null

@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Engine;
 using PyDebug.Errors;
 using PyDebug.Internal;
 
@@ -51,22 +52,14 @@ internal sealed class ToolPayload
     /// <exception cref="PyDebugException">This build does not carry it.</exception>
     public static ToolPayload Find(string name)
     {
-        string folder = Path.Join(ModuleInitializer.BinaryFolder("payload"), name);
-        try
-        {
-            using JsonDocument manifest = JsonDocument.Parse(File.ReadAllBytes(Path.Join(folder, "manifest.json")));
-            return new ToolPayload(folder, name, manifest.RootElement);
-        }
-        catch (System.Exception e) when (e is IOException or JsonException or System.UnauthorizedAccessException)
-        {
-            throw ErrorFactory.Local(AgentCause.ToolUnavailable, $"This build of PyDebug does not carry {name}.");
-        }
+        using JsonDocument manifest = PayloadManifest.Read(name);
+        return new ToolPayload(Path.Join(ModuleFiles.Folder("payload"), name), name, manifest.RootElement);
     }
 
     /// <summary>Opens the tool for the machine that the agent names, packed; null where there is none.</summary>
     public Task<Stream?> OpenAsync(JsonObject need, CancellationToken ct)
     {
-        string? machine = (string?)need["machine"];
+        string? machine = KubeJson.Text(need, "machine");
         if (machine is null || !_hashes.ContainsKey(machine))
         {
             return Task.FromResult<Stream?>(null);

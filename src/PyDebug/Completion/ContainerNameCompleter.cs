@@ -20,8 +20,8 @@ internal sealed class ContainerNameCompleter : LiveCompleter
             return [];
         }
 
-        string ns = Text(parameters, "Namespace", "Ns") ?? gateway.DefaultNamespace;
+        string ns = Text(parameters, "Namespace", "Ns", "n") ?? gateway.DefaultNamespace;
         PodInfo pod = await gateway.GetPodAsync(ns, name, ct).ConfigureAwait(false);
-        return [.. pod.Containers.Select(c => new Offer(c.Name, c.Image))];
+        return [.. pod.Containers.Concat(pod.InitContainers).Select(c => new Offer(c.Name, c.Image))];
     }
 }

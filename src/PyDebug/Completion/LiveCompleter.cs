@@ -1,9 +1,11 @@
 using System;
 using System.Collections;
+using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Linq;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using System.Runtime.CompilerServices;
 using System.Security;
 using System.Threading;
 using System.Threading.Tasks;
@@ -20,7 +22,13 @@ internal abstract class LiveCompleter : IArgumentCompleter
 {
     private const int MostOffers = 200;
 
-    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(2);
+    private const int MostKnown = 100;
+
+    private static readonly TimeSpan s_rest = TimeSpan.FromSeconds(30);
+
+    private static readonly ConcurrentDictionary<string, (long At, IReadOnlyList<Offer> Offers)> s_known = new();
+
+    private static readonly ConcurrentDictionary<string, long> s_dead = new();
 
     /// <inheritdoc/>
     public IEnumerable<CompletionResult> CompleteArgument(
@@ -31,18 +39,12 @@ internal abstract class LiveCompleter : IArgumentCompleter
         IDictionary fakeBoundParameters)
     {
         string word = wordToComplete.Trim('\'', '"');
+        ParameterName = parameterName;
         try
         {
-            CancellationTokenSource cancel = new(s_limit);
-            Task<IReadOnlyList<Offer>> work = Task.Run(() => AskAsync(fakeBoundParameters, cancel.Token), cancel.Token);
-            if (!work.Wait(s_limit))
-            {
-                return [];
-            }
-
             return
             [
-                .. work.Result
+                .. Known(fakeBoundParameters)
                     .Where(o => o.Name.StartsWith(word, StringComparison.OrdinalIgnoreCase) && IsPlain(o.Name))
                     .DistinctBy(o => o.Name)
                     .Take(MostOffers)
@@ -56,11 +58,76 @@ internal abstract class LiveCompleter : IArgumentCompleter
         }
     }
 
+    /// <summary>How long whoever types waits at most; a test's server may be slower.</summary>
+    internal static TimeSpan Limit { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>For how long names are taken to be as they were.</summary>
+    internal static TimeSpan Fresh { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The parameter that is completed.</summary>
+    private protected string ParameterName { get; private set; } = "";
+
+    /// <summary>
+    /// The names as they are now, or as they were a moment ago. A server that does not answer is left alone for a while, and
+    /// what it said last stands in for it.
+    /// </summary>
+    private IReadOnlyList<Offer> Known(IDictionary parameters)
+    {
+        string server = string.Join(
+            '|', new[] { "Kubeconfig", "KubeconfigPath", "Context", "Server", "ApiServer" }.Select(n => Text(parameters, n)))
+            + (parameters["AccessToken"] is SecureString token ? RuntimeHelpers.GetHashCode(token) : 0);
+        string key = string.Join(
+            '|', GetType().Name, ParameterName, server, Text(parameters, "Namespace", "Ns", "n"), Text(parameters, "PodName", "Name", "Pod"));
+        long now = Environment.TickCount64;
+        s_known.TryGetValue(key, out (long At, IReadOnlyList<Offer> Offers) last);
+        bool isFresh = last.Offers is not null && now - last.At < Fresh.TotalMilliseconds;
+        bool isDead = s_dead.TryGetValue(server, out long since) && now - since < s_rest.TotalMilliseconds;
+        if (isFresh || isDead)
+        {
+            return last.Offers ?? [];
+        }
+
+        CancellationTokenSource cancel = new(Limit);
+        Task<IReadOnlyList<Offer>> work = Task.Run(() => AskAsync(parameters, cancel.Token), cancel.Token);
+        try
+        {
+            if (work.Wait(Limit))
+            {
+                s_dead.TryRemove(server, out _);
+                if (s_known.Count >= MostKnown)
+                {
+                    s_known.Clear();
+                }
+
+                s_known[key] = (now, work.Result);
+                return work.Result;
+            }
+        }
+        catch (AggregateException e) when (e.InnerException is EngineException { Cause: Causes.Forbidden })
+        {
+            // It answers, and says no.
+            return [];
+        }
+        catch (AggregateException)
+        {
+            // What went wrong is told by the cmdlet, not while somebody types.
+        }
+
+        s_dead[server] = now;
+        return last.Offers ?? [];
+    }
+
     /// <summary>Asks for the names.</summary>
     private protected abstract Task<IReadOnlyList<Offer>> AskAsync(
         KubeGateway gateway,
         IDictionary parameters,
         CancellationToken ct);
+
+    /// <summary>The kubeconfig that was typed already: nothing has resolved it yet.</summary>
+    internal static string? FileIn(IDictionary parameters)
+        => Text(parameters, "Kubeconfig", "KubeconfigPath") is string path && path.StartsWith("~/", StringComparison.Ordinal)
+            ? System.IO.Path.Join(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), path[2..])
+            : Text(parameters, "Kubeconfig", "KubeconfigPath");
 
     /// <summary>A parameter that was typed already, or null.</summary>
     private protected static string? Text(IDictionary parameters, params string[] names)
@@ -71,7 +138,7 @@ internal abstract class LiveCompleter : IArgumentCompleter
         using GatewayPool gateways = new(_ => { });
         KubeGateway gateway = gateways.Get(new ConnectionSettings
         {
-            Kubeconfig = Text(parameters, "Kubeconfig", "KubeconfigPath"),
+            Kubeconfig = FileIn(parameters),
             Context = Text(parameters, "Context"),
             Server = Text(parameters, "Server", "ApiServer"),
             AccessToken = parameters["AccessToken"] as SecureString,

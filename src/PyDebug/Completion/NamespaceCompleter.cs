@@ -7,7 +7,7 @@ using PyDebug.Engine;
 
 namespace PyDebug.Completion;
 
-/// <summary>Completes the namespaces that have pods.</summary>
+/// <summary>Completes the namespaces; where they may not be listed, those that have pods.</summary>
 internal sealed class NamespaceCompleter : LiveCompleter
 {
     private protected override async Task<IReadOnlyList<Offer>> AskAsync(
@@ -15,10 +15,16 @@ internal sealed class NamespaceCompleter : LiveCompleter
         IDictionary parameters,
         CancellationToken ct)
     {
-        IReadOnlyList<PodInfo> pods = await gateway.ListPodsAsync(null, ct).ConfigureAwait(false);
+        if (await gateway.ListNamespacesAsync(ct).ConfigureAwait(false) is IReadOnlyList<string> all)
+        {
+            return [.. all.Select(n => new Offer(n, "namespace"))];
+        }
+
+        IReadOnlyList<string> namespaces = await gateway.ListPodsAsync(
+            ns: null, selector: null, p => p.Reference.Namespace, ct).ConfigureAwait(false);
         return
         [
-            .. pods.GroupBy(p => p.Reference.Namespace)
+            .. namespaces.GroupBy(n => n)
                 .OrderBy(g => g.Key)
                 .Select(g => new Offer(g.Key, $"{g.Count()} pods")),
         ];

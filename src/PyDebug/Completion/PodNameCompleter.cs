@@ -1,6 +1,5 @@
 using System.Collections;
 using System.Collections.Generic;
-using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using PyDebug.Engine;
@@ -15,13 +14,9 @@ internal sealed class PodNameCompleter : LiveCompleter
         IDictionary parameters,
         CancellationToken ct)
     {
-        string ns = Text(parameters, "Namespace", "Ns") ?? gateway.DefaultNamespace;
-        IReadOnlyList<PodInfo> pods = await gateway.ListPodsAsync(ns, ct).ConfigureAwait(false);
-        return
-        [
-            .. pods.Select(p => new Offer(
-                p.Reference.Name,
-                $"{p.Phase}: {string.Join(", ", p.Containers.Select(c => c.Name))}")),
-        ];
+        string ns = Text(parameters, "Namespace", "Ns", "n") ?? gateway.DefaultNamespace;
+        return await gateway.ListPodsAsync(
+            ns, selector: null, p => new Offer(p.Reference.Name, $"{p.Phase}: {p.ContainerNames}"), ct)
+            .ConfigureAwait(false);
     }
 }

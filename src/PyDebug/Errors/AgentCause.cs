@@ -15,8 +15,11 @@ internal static class AgentCause
     public const string FileExists = "FileExists";
     public const string FileNotFound = "FileNotFound";
     public const string FileNotRegular = "FileNotRegular";
+    public const string HeapAllocator = "HeapAllocator";
+    public const string HeapUnreadable = "HeapUnreadable";
     public const string Internal = "Internal";
     public const string Kernel = "Kernel";
+    public const string LimitExceeded = "LimitExceeded";
     public const string Lockdown = "Lockdown";
     public const string MemoryLow = "MemoryLow";
     public const string MemrayBusy = "MemrayBusy";
@@ -34,10 +37,12 @@ internal static class AgentCause
     public const string NotCPython = "NotCPython";
     public const string OldPython = "OldPython";
     public const string ProcessGone = "ProcessGone";
+    public const string ProcessOutside = "ProcessOutside";
     public const string ProcessTraced = "ProcessTraced";
     public const string PtraceDenied = "PtraceDenied";
     public const string PythonStarting = "PythonStarting";
     public const string Seccomp = "Seccomp";
+    public const string TargetNotTold = "TargetNotTold";
     public const string TargetNotVisible = "TargetNotVisible";
     public const string TooManySwitches = "TooManySwitches";
     public const string TooManyThreads = "TooManyThreads";

@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Linq;
 
 namespace PyDebug.Errors;
 
@@ -19,14 +20,22 @@ internal sealed class FailureFacts(
         => detail is not null && detail.TryGetValue(name, out string? value) ? value : null;
 
     /// <summary>The command line that starts a session on the same target, with further parameters.</summary>
-    public string Start(string parameters)
+    /// <param name="parameters">What follows the names; may be empty.</param>
+    /// <param name="podName">Another pod of the same kind; null for the target's own.</param>
+    public string Start(string parameters, string? podName = null)
     {
-        if (Target is null)
+        string? pod = podName ?? Target?.PodName;
+        // What is shown here is typed in again: a session may come from a file, which can say anything.
+        if (Target is null || !new[] { pod ?? "", Target.Namespace, Target.ContainerName ?? "x" }.All(IsName))
         {
-            return $"Start-PodDebug ... {parameters}";
+            return $"Start-PodDebug ... {parameters}".TrimEnd();
         }
 
         string container = Target.ContainerName is null ? "" : $" -ContainerName {Target.ContainerName}";
-        return $"Start-PodDebug {Target.PodName} -Namespace {Target.Namespace}{container} {parameters}".TrimEnd();
+        return $"Start-PodDebug {pod} -Namespace {Target.Namespace}{container} {parameters}".TrimEnd();
     }
+
+    private static bool IsName(string text) => text.Length is > 0 and <= 253
+        && text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '.')
+        && char.IsAsciiLetterOrDigit(text[0]);
 }

@@ -8,6 +8,9 @@ internal static class LocalCause
     public const string CustomInvalid = "CustomInvalid";
     public const string DestinationExists = "DestinationExists";
     public const string DestinationInvalid = "DestinationInvalid";
+    public const string FilesLeftOut = "FilesLeftOut";
+    public const string FollowLimit = "FollowLimit";
+    public const string LimitExceeded = "LimitExceeded";
     public const string ParameterInvalid = "ParameterInvalid";
     public const string ProbeNotScoped = "ProbeNotScoped";
     public const string ProbeUnavailable = "ProbeUnavailable";

@@ -24,6 +24,7 @@ internal static class BpftraceText
         "Stats" => string.Create(
             CultureInfo.InvariantCulture,
             $"{(map.Count is long count ? $"{count} times, " : "")}average {map.Average:0.##}, total {map.Total:0}"),
+        "TimeSeries" => string.Join("  ", map.Points.Select(p => Plain(p.Value))),
         _ => Plain(map.Value),
     };
 

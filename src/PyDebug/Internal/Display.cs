@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.ComponentModel;
 using System.Globalization;
 using System.Management.Automation;
@@ -30,6 +31,13 @@ public static partial class Display
     /// <returns>The text.</returns>
     public static string Safe(object? value, int length) => SafeText.Line(Plain(value)?.ToString(), length);
 
+    /// <summary>A name on one line, cut in the middle: most end in a number that tells them apart.</summary>
+    /// <param name="value">Any value; null is the empty string.</param>
+    /// <param name="length">The most characters.</param>
+    /// <returns>The text.</returns>
+    public static string Middle(object? value, int length)
+        => ShortNames.Middle(SafeText.Line(Plain(value)?.ToString()), length);
+
     /// <summary>A whole record, as its ToString writes it.</summary>
     /// <param name="item">A stack or a task.</param>
     /// <returns>Lines of text.</returns>
@@ -37,6 +45,10 @@ public static partial class Display
     {
         string name when name.EndsWith(nameof(PyThreadStack), StringComparison.Ordinal) =>
             As<PyThreadStack>(item).ToString(),
+        string name when name.EndsWith(nameof(PyThreadGroup), StringComparison.Ordinal) =>
+            As<PyThreadGroup>(item).ToString(),
+        string name when name.EndsWith(nameof(PyTaskGroup), StringComparison.Ordinal) =>
+            As<PyTaskGroup>(item).ToString(),
         string name when name.EndsWith(nameof(PyTask), StringComparison.Ordinal) => As<PyTask>(item).ToString(),
         _ => Safe(item),
     };
@@ -52,9 +64,21 @@ public static partial class Display
     /// <returns>One line.</returns>
     public static string StackHeading(PSObject item)
     {
+        if (Is<PyThreadGroup>(item))
+        {
+            PyThreadGroup group = As<PyThreadGroup>(item);
+            string held = Held(group.Snapshot);
+            return ProcessHeading(item, group.ProcessId, group.CommandLine, group.PythonVersion, held);
+        }
+
         PyThreadStack stack = As<PyThreadStack>(item);
+        return ProcessHeading(item, stack.ProcessId, stack.CommandLine, stack.PythonVersion, Held(stack.Snapshot));
+    }
+
+    private static string Held(StackSnapshot? said)
+    {
         string end = "";
-        if (stack.Snapshot is StackSnapshot snapshot)
+        if (said is StackSnapshot snapshot)
         {
             string threads = snapshot.Running == 1 ? "1 running thread" : $"{snapshot.Running} running threads";
             string held = snapshot.HeldMicroseconds is double time && snapshot.Running > 0
@@ -63,7 +87,7 @@ public static partial class Display
             end = $"{(snapshot.FreeThreaded ? ", free-threaded" : "")}  ({held})";
         }
 
-        return ProcessHeading(item, stack.ProcessId, stack.CommandLine, stack.PythonVersion, end);
+        return end;
     }
 
     /// <summary>The heading above a process's tasks.</summary>
@@ -71,14 +95,16 @@ public static partial class Display
     /// <returns>One line.</returns>
     public static string TaskHeading(PSObject item)
     {
-        PyTask task = As<PyTask>(item);
-        string end = task.Place switch
+        (int process, string? version, TaskPlace? place) = Is<PyTaskGroup>(item)
+            ? (As<PyTaskGroup>(item).ProcessId, As<PyTaskGroup>(item).PythonVersion, As<PyTaskGroup>(item).Place)
+            : (As<PyTask>(item).ProcessId, As<PyTask>(item).PythonVersion, As<PyTask>(item).Place);
+        string end = place switch
         {
             null => "",
             { HeldMicroseconds: double time } => $"  (held for {Microseconds(time)})",
             _ => "  (nothing was held)",
         };
-        return ProcessHeading(item, task.ProcessId, null, task.PythonVersion, end);
+        return ProcessHeading(item, process, null, version, end);
     }
 
     /// <summary>A stack's frames on one line, innermost first, or why there are none.</summary>
@@ -86,14 +112,30 @@ public static partial class Display
     /// <returns>One line.</returns>
     public static string Where(PSObject item)
     {
-        if (item.TypeNames[0].EndsWith(nameof(PyTask), StringComparison.Ordinal))
+        if (Is<PyTask>(item))
         {
             return FrameText.Joined(As<PyTask>(item).Frames);
         }
 
+        if (Is<PyTaskGroup>(item))
+        {
+            return FrameText.Joined(As<PyTaskGroup>(item).Frames);
+        }
+
+        if (Is<PyThreadGroup>(item))
+        {
+            PyThreadGroup group = As<PyThreadGroup>(item);
+            return Where(group.Frames, group.OmittedFrameCount, group.Error);
+        }
+
         PyThreadStack stack = As<PyThreadStack>(item);
-        return stack.Frames.Count > 0 ? FrameText.Joined(stack.Frames) : $"({StackText.Missing(stack)})";
+        return Where(stack.Frames, stack.OmittedFrameCount, stack.Error);
     }
+
+    private static string Where(IReadOnlyList<StackFrame> frames, long left, string? error)
+        => frames.Count == 0
+            ? $"({StackText.Missing(error)})"
+            : FrameText.Joined(frames) + (left > 0 ? Format($" < {left:#,0} more") : "");
 
     /// <summary>What a thread waits for, in short.</summary>
     /// <param name="item">A stack.</param>
@@ -111,6 +153,20 @@ public static partial class Display
     {
         PyTask task = As<PyTask>(item);
         return (task.Place?.Prefix ?? "") + SafeText.Line(task.Name, 32);
+    }
+
+    /// <summary>The names of the members of a group, in short.</summary>
+    /// <param name="item">A group of threads or tasks.</param>
+    /// <returns>The first name, and how many others there are.</returns>
+    public static string Names(PSObject item)
+    {
+        IReadOnlyList<string> names = Is<PyTaskGroup>(item) ? As<PyTaskGroup>(item).Names : As<PyThreadGroup>(item).Names;
+        return names.Count switch
+        {
+            0 => "",
+            1 => ShortNames.Middle(SafeText.Line(names[0]), 22),
+            _ => ShortNames.Middle(SafeText.Line(names[0]), 16) + Format($" +{names.Count - 1}"),
+        };
     }
 
     /// <summary>Where a frame's code is.</summary>
@@ -221,6 +277,8 @@ public static partial class Display
         => time < 1000 ? Format($"{time:0} us") : Format($"{time / 1000:0.0} ms");
 
     private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    private static bool Is<T>(PSObject item) => item.TypeNames[0].EndsWith("." + typeof(T).Name, StringComparison.Ordinal);
 
     private static T As<T>(PSObject item)
         where T : class

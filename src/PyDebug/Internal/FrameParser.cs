@@ -54,10 +54,13 @@ internal static class FrameParser
     }
 
     /// <summary>A stack whose frames are numbers in a table; null where a number points nowhere.</summary>
-    public static StackFrame[]? Stack(JsonElement entry, List<StackFrame> table)
+    public static StackFrame[]? Stack(JsonElement entry, List<StackFrame> table) => Stack(entry, "frames", table);
+
+    /// <summary>The stack of that name.</summary>
+    public static StackFrame[]? Stack(JsonElement entry, string name, List<StackFrame> table)
     {
         List<StackFrame> stack = [];
-        foreach (JsonElement number in entry.Items("frames", MostFrames))
+        foreach (JsonElement number in entry.Items(name, MostFrames))
         {
             if (Json.Integer(number) is not int index || index < 0 || index >= table.Count)
             {

@@ -100,9 +100,13 @@ internal static class FrameText
 
     private static bool IsLibrary(StackFrame frame)
         => frame.FileName.StartsWith('<')
+            || IsShim(frame)
             || frame.FileName.Contains("/lib/python", StringComparison.Ordinal)
             || frame.FileName.Contains("/site-packages/", StringComparison.Ordinal)
             || frame.FileName.Contains("/dist-packages/", StringComparison.Ordinal);
+
+    /// <summary>What 3.12 and later lay between a class that is called and its <c>__init__</c>.</summary>
+    private static bool IsShim(StackFrame frame) => frame.FileName == "__init__" && frame.Name == "__init__";
 
     private static bool IsSame(StackFrame one, StackFrame other)
         => one.Line == other.Line && one.Name == other.Name && one.FileName == other.FileName;

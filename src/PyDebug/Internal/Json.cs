@@ -13,15 +13,22 @@ internal static class Json
     /// <summary>The most characters of a text that are kept.</summary>
     public const int TextLength = 8192;
 
+    private const int MostFacts = 64;
+
+    /// <summary>Each part of a document takes twelve bytes, however short its text.</summary>
+    private const int MostParts = 3_000_000;
+
     private static readonly JsonDocumentOptions s_options = new() { MaxDepth = 32 };
 
     private static readonly DateTime s_latest = new(9999, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
     /// <summary>Reads a frame's payload; null where it is not an object.</summary>
+    /// <exception cref="LimitExceededException">It has so many parts that they would take more memory than the text.</exception>
     public static JsonDocument? Parse(ReadOnlyMemory<byte> payload)
     {
         try
         {
+            CheckParts(payload.Span);
             JsonDocument document = JsonDocument.Parse(payload, s_options);
             if (document.RootElement.ValueKind == JsonValueKind.Object)
             {
@@ -39,6 +46,13 @@ internal static class Json
 
     public static string? Text(this JsonElement item, string name)
         => Find(item, name, JsonValueKind.String) is JsonElement value ? Text(value) : null;
+
+    /// <summary>A property's value; undefined where there is none.</summary>
+    public static JsonElement Part(this JsonElement item, string name) => Find(item, name) ?? default;
+
+    /// <summary>A text of any length and of any characters: it is not safe to show.</summary>
+    public static string? RawText(this JsonElement item, string name)
+        => Find(item, name, JsonValueKind.String) is JsonElement value ? Raw(value) : null;
 
     public static bool? Flag(this JsonElement item, string name)
         => Find(item, name) is JsonElement value
@@ -61,9 +75,24 @@ internal static class Json
     public static string? String(JsonElement value) => value.ValueKind == JsonValueKind.String ? Text(value) : null;
 
     public static long? Long(this JsonElement item, string name)
-        => Find(item, name, JsonValueKind.Number) is JsonElement value && value.TryGetInt64(out long number)
-            ? number
-            : null;
+        => Find(item, name) is JsonElement value ? Whole(value) : null;
+
+    /// <summary>A long number that is no property.</summary>
+    public static long? Whole(JsonElement value)
+        => value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) ? number : null;
+
+    /// <summary>A property's name as it came; null where it is half a pair, which no encoding can carry.</summary>
+    public static string? Name(JsonProperty property)
+    {
+        try
+        {
+            return property.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
 
     public static double? Number(this JsonElement item, string name)
         => Find(item, name, JsonValueKind.Number) is JsonElement value
@@ -120,9 +149,9 @@ internal static class Json
         {
             foreach (JsonProperty property in value.EnumerateObject())
             {
-                if (facts.Count < 64)
+                if (facts.Count < MostFacts && Name(property) is string key)
                 {
-                    facts[property.Name] = property.Value.ValueKind == JsonValueKind.String
+                    facts[SafeText.Line(key)] = property.Value.ValueKind == JsonValueKind.String
                         ? Text(property.Value) ?? ""
                         : SafeText.Line(property.Value.GetRawText(), TextLength);
                 }
@@ -132,18 +161,57 @@ internal static class Json
         return facts;
     }
 
+    private static void CheckParts(ReadOnlySpan<byte> payload)
+    {
+        if (payload.Length < MostParts)
+        {
+            return;
+        }
+
+        Utf8JsonReader reader = new(payload, new JsonReaderOptions { MaxDepth = s_options.MaxDepth });
+        for (int parts = 0; reader.Read(); parts++)
+        {
+            if (parts >= MostParts)
+            {
+                throw new LimitExceededException($"An answer has more than {MostParts:#,0} parts.");
+            }
+        }
+    }
+
     private static JsonElement? Find(JsonElement item, string name, JsonValueKind? kind = null)
         => item.ValueKind == JsonValueKind.Object
-            && item.TryGetProperty(name, out JsonElement value)
+            && Property(item, name) is JsonElement value
             && (kind is null || value.ValueKind == kind)
                 ? value
                 : null;
 
-    private static string? Text(JsonElement value)
+    private static JsonElement? Property(JsonElement item, string name)
     {
         try
         {
-            return SafeText.Line(value.GetString(), TextLength);
+            return item.TryGetProperty(name, out JsonElement value) ? value : null;
+        }
+        catch (InvalidOperationException)
+        {
+            // Another name is half a surrogate pair. It hides none of those that are whole.
+            JsonElement? found = null;
+            foreach (JsonProperty property in item.EnumerateObject())
+            {
+                found = Name(property) == name ? property.Value : found;
+            }
+
+            return found;
+        }
+    }
+
+    private static string? Text(JsonElement value)
+        => Raw(value) is string text ? SafeText.Line(text, TextLength) : null;
+
+    private static string? Raw(JsonElement value)
+    {
+        try
+        {
+            return value.GetString();
         }
         catch (InvalidOperationException)
         {

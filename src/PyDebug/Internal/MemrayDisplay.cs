@@ -50,8 +50,19 @@ public static class MemrayDisplay
             text.Append("\n   ").Append(TextTable.Cut(SafeText.Line(warning), width - 3));
         }
 
+        if (report.LeftMappingCount > 0)
+        {
+            string libraries = Counts.Of(report.LeftLibraries.Count, "library", "libraries");
+            string maps = Counts.Of(report.LeftMappingCount.Value, "map", "maps");
+            text.Append('\n');
+            WriteLine(
+                text,
+                "Left in it",
+                $"{libraries} in {maps}, unused",
+                width);
+        }
+
         WriteFile(text, "Capture", report.CapturePath, width);
-        WriteFile(text, "memray's flame graph", report.HtmlPath, width);
         return text.ToString();
     }
 
@@ -89,9 +100,8 @@ public static class MemrayDisplay
 
     private static void WriteSums(StringBuilder text, MemrayReport report, int width)
     {
-        string kept = report.LeakedBytes > 0
-            ? MemrayText.Bytes(report.LeakedBytes.Value) + Format($" in {report.LeakedCount:#,0} allocations")
-            : "nothing";
+        string count = Counts.Of(report.LeakedCount ?? 0, "allocation", "allocations");
+        string kept = report.LeakedBytes > 0 ? $"{MemrayText.Bytes(report.LeakedBytes.Value)} in {count}" : "nothing";
         if (report.LeakedBytes > 0 && report.LeakedBytesPerSecond is double rate)
         {
             kept += $" ({MemrayText.Bytes(rate)}/s)";

@@ -1,52 +1,51 @@
 using System.Collections.Generic;
 using System.Linq;
+using PyDebug.Heap;
 
 namespace PyDebug.Internal;
 
-/// <summary>How fast memory grew, and when the limit is reached if it grows on.</summary>
+/// <summary>How fast memory grew while it was tracked, and when the limit is reached if it grows on.</summary>
 internal static class MemrayGrowth
 {
-    private const int LeastPoints = 3;
-
-    private const double LeastSeconds = 0.5;
-
-    /// <summary>Resident memory moves by as much without any trend.</summary>
-    private const double LeastGrowth = 1 << 20;
-
-    /// <summary>What is further away is not foretold by one window.</summary>
-    private const double Furthest = 7 * 86_400;
-
     /// <summary>
-    /// The slope of resident memory over the window by least squares, in bytes a second; null where there are too few
-    /// points for one.
+    /// The slope of resident memory over the window, in bytes a second; null where there are too few points for one.
     /// </summary>
     public static double? Rate(IReadOnlyList<MemrayMemoryPoint> timeline)
-    {
-        if (timeline.Count < LeastPoints || timeline[^1].Seconds - timeline[0].Seconds < LeastSeconds)
-        {
-            return null;
-        }
-
-        double meanTime = timeline.Average(p => p.Seconds);
-        double meanSize = timeline.Average(p => (double)p.ResidentBytes);
-        double spread = timeline.Sum(p => (p.Seconds - meanTime) * (p.Seconds - meanTime));
-        double together = timeline.Sum(p => (p.Seconds - meanTime) * (p.ResidentBytes - meanSize));
-        return spread > 0 ? together / spread : null;
-    }
+        => MemoryForecast.Rate(Resident(timeline))?.BytesPerSecond;
 
     /// <summary>The seconds from the end of the window until the limit is reached; null where it is not.</summary>
-    public static double? SecondsToLimit(MemrayReport report)
+    /// <param name="report">A report with its limit and what was used under it at the end.</param>
+    /// <param name="container">
+    /// What the container used over time. Where that is not known its growth is taken for that of the process.
+    /// </param>
+    public static double? SecondsToLimit(
+        MemrayReport report,
+        IReadOnlyList<(double Seconds, double Bytes)> container)
     {
-        if (report.MemoryLimitBytes is not long limit
-            || report.MemoryUsedBytes is not long used
-            || (report.ResidentBytesPerSecond ?? report.LeakedBytesPerSecond) is not double rate
-            || rate <= 0
-            || rate * report.DurationSeconds < LeastGrowth)
+        if (report.MemoryUsedBytes is not long used)
         {
             return null;
         }
 
-        double seconds = System.Math.Max(0, limit - used) / rate;
-        return seconds <= Furthest ? System.Math.Round(seconds, 1) : null;
+        if (MemoryForecast.Rate(container) is null)
+        {
+            container = report.Timeline.Count > 0
+                ? Ending(Resident(report.Timeline), used)
+                : Even(report.LeakedBytesPerSecond ?? 0, report.DurationSeconds, used);
+        }
+
+        return MemoryForecast.SecondsToLimit(container, report.MemoryLimitBytes);
     }
+
+    private static IReadOnlyList<(double Seconds, double Bytes)> Resident(IReadOnlyList<MemrayMemoryPoint> timeline)
+        => [.. timeline.Select(p => (p.Seconds, (double)p.ResidentBytes))];
+
+    /// <summary>The same growth, to what is used at the end.</summary>
+    private static IReadOnlyList<(double Seconds, double Bytes)> Ending(
+        IReadOnlyList<(double Seconds, double Bytes)> points,
+        long used)
+        => [.. points.Select(p => (p.Seconds, p.Bytes - points[^1].Bytes + used))];
+
+    private static IReadOnlyList<(double Seconds, double Bytes)> Even(double rate, double seconds, long used)
+        => [.. new[] { 0, 0.5, 1 }.Select(part => (part * seconds, used - (rate * seconds * (1 - part))))];
 }

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text.Json;
+using PyDebug.Heap;
 
 namespace PyDebug.Internal;
 
@@ -24,6 +25,8 @@ internal static class MemrayParser
 
     private const int MostSizes = 1000;
 
+    private const int MostLibraries = 100;
+
     /// <summary>No process has as much; sums of all stacks stay within a long.</summary>
     private const long MostBytes = 1L << 48;
 
@@ -42,12 +45,13 @@ internal static class MemrayParser
             return null;
         }
 
-        JsonElement mode = Part(item, "mode");
-        JsonElement pause = Part(item, "pause");
-        JsonElement attach = Part(item, "attach");
-        JsonElement rehearsal = Part(item, "rehearsal");
-        JsonElement memory = Part(item, "memory");
-        JsonElement capture = Part(item, "capture");
+        JsonElement mode = Json.Part(item, "mode");
+        JsonElement pause = Json.Part(item, "pause");
+        JsonElement attach = Json.Part(item, "attach");
+        JsonElement rehearsal = Json.Part(item, "rehearsal");
+        JsonElement memory = Json.Part(item, "memory");
+        JsonElement capture = Json.Part(item, "capture");
+        JsonElement left = Json.Part(item, "left");
         MemrayReport report = new()
         {
             Namespace = session.Namespace,
@@ -97,6 +101,8 @@ internal static class MemrayParser
             },
             MemoryLimitBytes = Amount(memory, "limit"),
             MemoryUsedBytes = Amount(memory, "used"),
+            LeftMappingCount = left.Integer("mappings"),
+            LeftLibraries = left.ValueKind == JsonValueKind.Object ? left.Texts("libraries", MostLibraries) : [],
         };
         return Fill(report, item);
     }
@@ -104,7 +110,7 @@ internal static class MemrayParser
     /// <summary>The report of a capture in a file, or null where the answer is not one.</summary>
     public static MemrayReport? ParseRead(JsonElement item, string path, long size, DateTime now)
     {
-        JsonElement metadata = Part(Part(item, "report"), "metadata");
+        JsonElement metadata = Json.Part(Json.Part(item, "report"), "metadata");
         if (metadata.Integer("pid") is not int pid
             || pid <= 0
             || metadata.Number("begun") is not double begun
@@ -113,6 +119,10 @@ internal static class MemrayParser
             return null;
         }
 
+        // memray writes the beginning in the end's place until it ends, which a process that is killed does not come to.
+        // Its last look at its memory is near to that.
+        bool isWhole = ended > begun;
+        double seconds = isWhole ? ended - begun : Timeline(Json.Part(item, "report"))?.LastOrDefault()?.Seconds ?? 0;
         MemrayReport report = new()
         {
             ProcessId = pid,
@@ -123,7 +133,8 @@ internal static class MemrayParser
             PythonAllocators = metadata.Flag("tracePythonAllocators") ?? false,
             Aggregated = metadata.Text("format") == "aggregated",
             Started = metadata.Time("begun"),
-            DurationSeconds = Math.Round(Math.Clamp(ended - begun, 0, MostSeconds), 3),
+            DurationSeconds = Math.Round(Math.Clamp(seconds, 0, MostSeconds), 3),
+            EndReason = isWhole ? null : MemrayWarnings.Incomplete,
             CaptureBytes = size,
             CapturePath = path,
         };
@@ -143,12 +154,13 @@ internal static class MemrayParser
     /// <summary>Adds what the capture says; a report without it says so.</summary>
     private static MemrayReport? Fill(MemrayReport about, JsonElement item)
     {
-        if (!item.TryGetProperty("report", out JsonElement part) || part.ValueKind == JsonValueKind.Null)
+        JsonElement part = Json.Part(item, "report");
+        if (part.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null)
         {
             return about with { Warnings = MemrayWarnings.OfEnd(about) };
         }
 
-        JsonElement totals = Part(part, "totals");
+        JsonElement totals = Json.Part(part, "totals");
         if (Amount(totals, "leaked") is not long leaked
             || Amount(totals, "peak") is not long peak
             || FrameParser.Table(part) is not List<StackFrame> frames
@@ -159,11 +171,13 @@ internal static class MemrayParser
             return null;
         }
 
-        JsonElement omitted = Part(Part(part, "omitted"), "leaked");
-        JsonElement peakOmitted = Part(Part(part, "omitted"), "peak");
+        JsonElement memory = Json.Part(item, "memory");
+        List<(double Seconds, double Bytes)> container = MemoryForecast.Points(memory, "points");
+        JsonElement omitted = Json.Part(Json.Part(part, "omitted"), "leaked");
+        JsonElement peakOmitted = Json.Part(Json.Part(part, "omitted"), "peak");
         MemrayReport report = about with
         {
-            PythonAllocator = Part(part, "metadata").Text("pythonAllocator"),
+            PythonAllocator = Json.Part(part, "metadata").Text("pythonAllocator"),
             AllocationCount = Amount(totals, "allocations"),
             AllocatedBytes = Amount(totals, "allocated"),
             LeakedBytes = leaked,
@@ -183,12 +197,17 @@ internal static class MemrayParser
             PeakOmittedBytes = Amount(peakOmitted, "size") ?? 0,
             PeakOmittedCount = Amount(peakOmitted, "count") ?? 0,
             ResidentBytesPerSecond = MemrayGrowth.Rate(timeline) is double rate ? Math.Round(rate, 1) : null,
+            ContainerBytesPerSecond = MemoryForecast.Rate(container)?.BytesPerSecond is double grown ? Math.Round(grown, 1) : null,
         };
         int cut = kept.Concat(atPeak).Count(a => a.Frames.Count > 0 && a.Frames[^1] is { Name: Cut, FileName: "" });
         return report with
         {
-            SecondsToLimit = MemrayGrowth.SecondsToLimit(report),
-            Warnings = [.. MemrayWarnings.OfEnd(report), .. MemrayWarnings.OfLists(report, cut)],
+            SecondsToLimit = MemrayGrowth.SecondsToLimit(report, container),
+            Warnings =
+            [
+                .. MemrayWarnings.OfEnd(report), .. MemrayWarnings.OfLists(report, cut),
+                .. MemrayWarnings.OfContainer(report, container, MemoryForecast.Files(memory, "points")),
+            ],
         };
     }
 
@@ -270,15 +289,15 @@ internal static class MemrayParser
 
     private static List<MemrayAllocatorCount> Allocators(JsonElement part)
     {
-        JsonElement allocators = Part(part, "allocators");
+        JsonElement allocators = Json.Part(part, "allocators");
         List<MemrayAllocatorCount> counts = [];
         if (allocators.ValueKind == JsonValueKind.Object)
         {
             foreach (JsonProperty property in allocators.EnumerateObject().Take(MostAllocators))
             {
-                if (Amount(allocators, property.Name) is long count)
+                if (Json.Name(property) is string name && Amount(allocators, name) is long count)
                 {
-                    counts.Add(new MemrayAllocatorCount { Allocator = SafeText.Line(property.Name, 100), Count = count });
+                    counts.Add(new MemrayAllocatorCount { Allocator = SafeText.Line(name, 100), Count = count });
                 }
             }
         }
@@ -334,7 +353,4 @@ internal static class MemrayParser
 
     private static double? Seconds(JsonElement item, string name)
         => item.Number(name) is double number && number is >= 0 and < MostSeconds ? number : null;
-
-    private static JsonElement Part(JsonElement item, string name)
-        => item.ValueKind == JsonValueKind.Object && item.TryGetProperty(name, out JsonElement part) ? part : default;
 }

@@ -31,6 +31,8 @@ internal static class ProcessParser
             PythonVersion = item.Text("version"),
             Implementation = item.Text("implementation"),
             Role = item.Text("role"),
+            State = item.Text("state"),
+            AgeSeconds = item.Number("age"),
             UserId = item.Long("uid"),
             ThreadCount = item.Integer("threads"),
             ResidentBytes = item.Long("rss"),

@@ -6,11 +6,19 @@ namespace PyDebug.Internal;
 
 /// <summary>
 /// Makes text that came from a pod or a server safe to show: what would move the cursor, change colours or reorder
-/// letters is written as an escape.
+/// letters is written as something that does not. A control character becomes its picture, such as U+240A for a line
+/// feed, which nobody can take for a backslash and a letter of the text itself; what has no picture becomes an escape.
+/// Text that is safe stays as it is, so that it can be made safe where it comes in and again where it is shown.
 /// </summary>
 internal static class SafeText
 {
     private const int DefaultLength = 2000;
+
+    private const char FirstPicture = '\u2400';
+
+    private const char Delete = '\u007f';
+
+    private const char PictureOfDelete = '\u2421';
 
     /// <summary>The text on one line, without control, format or bidirectional characters.</summary>
     /// <param name="text">The text as it came; null is the empty string.</param>
@@ -76,14 +84,11 @@ internal static class SafeText
     {
         switch (character)
         {
-            case '\n':
-                safe.Append("\\n");
+            case < ' ':
+                safe.Append((char)(FirstPicture + character));
                 break;
-            case '\r':
-                safe.Append("\\r");
-                break;
-            case '\t':
-                safe.Append("\\t");
+            case Delete:
+                safe.Append(PictureOfDelete);
                 break;
             case <= 0xff:
                 safe.Append(CultureInfo.InvariantCulture, $"\\x{character:x2}");

@@ -11,6 +11,17 @@ internal static class StackParser
 
     private const int MostNotes = 100;
 
+    /// <summary>What is said about a process as a whole.</summary>
+    public static StackSnapshot Snapshot(JsonElement item)
+        => new()
+        {
+            Running = item.Integer("running") ?? 0,
+            HeldMicroseconds = item.Number("held"),
+            FreeThreaded = item.Flag("freeThreaded") ?? false,
+            Notes = item.Texts("notes", MostNotes),
+            Warnings = item.Texts("warnings", MostNotes),
+        };
+
     /// <summary>The threads of one process, or null where the answer names no process.</summary>
     public static IReadOnlyList<PyThreadStack>? Parse(JsonElement item, PodDebugSession session, DateTime now)
     {
@@ -19,13 +30,7 @@ internal static class StackParser
             return null;
         }
 
-        StackSnapshot snapshot = new()
-        {
-            Running = item.Integer("running") ?? 0,
-            HeldMicroseconds = item.Number("held"),
-            FreeThreaded = item.Flag("freeThreaded") ?? false,
-            Notes = item.Texts("notes", MostNotes),
-        };
+        StackSnapshot snapshot = Snapshot(item);
         string? version = item.Text("version");
         string? command = item.Text("command");
         List<PyThreadStack> threads = [];
@@ -41,6 +46,7 @@ internal static class StackParser
                 Timestamp = now,
                 ThreadId = thread.Long("tid") ?? 0,
                 Name = thread.Text("name"),
+                IsMainThread = thread.Flag("main") ?? false,
                 State = thread.Text("state") ?? "unknown",
                 WaitsFor = thread.Text("waitsFor"),
                 HoldsGil = thread.Flag("gil"),
@@ -49,6 +55,7 @@ internal static class StackParser
                 HeldMicroseconds = thread.Number("held"),
                 Error = thread.Text("error"),
                 Frames = FrameParser.Parse(thread, "frames"),
+                OmittedFrameCount = thread.Long("left") ?? 0,
                 KernelState = thread.Text("kernelState"),
                 PythonVersion = version,
                 CommandLine = command,

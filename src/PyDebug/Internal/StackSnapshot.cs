@@ -14,6 +14,9 @@ internal sealed class StackSnapshot
     /// <summary>Whether the interpreter has no GIL.</summary>
     public bool FreeThreaded { get; init; }
 
+    /// <summary>What is missing, and what the stacks cannot show.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
     /// <summary>Remarks on how the stacks were had.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 }

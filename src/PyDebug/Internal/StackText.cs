@@ -25,17 +25,39 @@ internal static class StackText
             }
         }
 
+        if (stack.OmittedFrameCount > 0)
+        {
+            string outer = Counts.Of(stack.OmittedFrameCount, "frame further out is", "frames further out are");
+            text.Append("\n    (").Append(outer).Append(" left out)");
+        }
+
         if (stack.Frames.Count == 0)
         {
-            text.Append("\n    (").Append(Missing(stack)).Append(')');
+            text.Append("\n    (").Append(Missing(stack.Error)).Append(')');
         }
 
         return text.ToString();
     }
 
+    /// <summary>The number of threads on the first line, then a frame a line, innermost first.</summary>
+    public static string Whole(PyThreadGroup group)
+    {
+        PyThreadStack one = new()
+        {
+            State = group.State,
+            WaitsFor = group.WaitsFor,
+            Error = group.Error,
+            Frames = group.Frames,
+            OmittedFrameCount = group.OmittedFrameCount,
+        };
+        string text = Whole(one);
+        string frames = text[text.IndexOf('\n', System.StringComparison.Ordinal)..];
+        return $"{Counts.Of(group.Count, "thread", "threads")} ({State(one)}){frames}";
+    }
+
     /// <summary>Why a thread has no frames.</summary>
-    public static string Missing(PyThreadStack stack)
-        => string.IsNullOrEmpty(stack.Error) ? "no Python frames" : SafeText.Line(stack.Error, 200);
+    public static string Missing(string? error)
+        => string.IsNullOrEmpty(error) ? "no Python frames" : SafeText.Line(error, 200);
 
     private static string State(PyThreadStack stack)
     {

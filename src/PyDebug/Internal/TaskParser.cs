@@ -4,28 +4,59 @@ using System.Text.Json;
 
 namespace PyDebug.Internal;
 
-/// <summary>Makes records of the agent's answer to <c>tasks</c>, in the order of the tree of tasks.</summary>
-internal static class TaskParser
+/// <summary>
+/// Makes records of the agent's answer to <c>tasks</c>, which comes in parts: the tasks of one Python, in the order of
+/// their tree.
+/// </summary>
+internal sealed class TaskParser(PodDebugSession session)
 {
     private const int MostTasks = 1_000_000;
 
     private const int MostLinks = 100_000;
 
-    /// <summary>The tasks of one process, or null where the answer names no process.</summary>
-    public static IReadOnlyList<PyTask>? Parse(JsonElement item, PodDebugSession session, DateTime now)
+    private const int MostNotes = 100;
+
+    private readonly List<PyTask> _tasks = [];
+
+    private readonly List<TaskLinks> _links = [];
+
+    private int _pid;
+
+    /// <summary>The process whose tasks are still to come; 0 where none are.</summary>
+    public int Unfinished => _tasks.Count > 0 ? _pid : 0;
+
+    /// <summary>How many tasks there are in all, as the last part had it.</summary>
+    public long Total { get; private set; }
+
+    /// <summary>What is missing, as the last part had it.</summary>
+    public IReadOnlyList<string> Warnings { get; private set; } = [];
+
+    /// <summary>Remarks on how the tasks were had, as the last part had them.</summary>
+    public IReadOnlyList<string> Notes { get; private set; } = [];
+
+    /// <summary>Takes a part; false where it cannot be read.</summary>
+    /// <param name="item">The part.</param>
+    /// <param name="now">When it came.</param>
+    /// <param name="tasks">All tasks, where this was the last part.</param>
+    public bool Add(JsonElement item, DateTime now, out IReadOnlyList<PyTask>? tasks)
     {
-        if (item.Integer("pid") is not int pid || pid <= 0)
+        tasks = null;
+        if (item.Integer("pid") is not int pid || pid <= 0 || FrameParser.Table(item) is not List<StackFrame> table)
         {
-            return null;
+            return false;
         }
 
+        _pid = pid;
         string? version = item.Text("version");
-        List<PyTask> tasks = [];
-        foreach (JsonElement task in item.Items("tasks", MostTasks))
+        foreach (JsonElement task in item.Items("tasks", Math.Max(0, MostTasks - _tasks.Count)))
         {
-            List<StackFrame> frames = FrameParser.Parse(task, "frames");
-            frames.Reverse();
-            tasks.Add(new PyTask
+            if (FrameParser.Stack(task, "stack", table) is not StackFrame[] frames)
+            {
+                return false;
+            }
+
+            Array.Reverse(frames);
+            _tasks.Add(new PyTask
             {
                 Namespace = session.Namespace,
                 PodName = session.PodName,
@@ -39,13 +70,30 @@ internal static class TaskParser
                 Loop = task.Integer("loop"),
                 ThreadId = task.Long("tid"),
                 Awaits = task.Text("awaits"),
-                WaitsFor = task.Texts("waitsFor", MostLinks),
-                Waiters = task.Texts("waiters", MostLinks),
                 Frames = frames,
                 PythonVersion = version,
             });
+            _links.Add(new TaskLinks(
+                task.Text("future"), task.Texts("links", MostLinks), task.Texts("children", MostLinks)));
         }
 
-        return TaskTree.Arrange(tasks, item.Number("held"));
+        if (item.Flag("last") == true)
+        {
+            Total = item.Long("total") ?? _tasks.Count;
+            Warnings = item.Texts("warnings", MostNotes);
+            Notes = item.Texts("notes", MostNotes);
+            tasks = Finish(item.Number("held"));
+        }
+
+        return true;
+    }
+
+    /// <summary>The tasks that there are so far.</summary>
+    public IReadOnlyList<PyTask> Finish(double? heldMicroseconds)
+    {
+        IReadOnlyList<PyTask> tasks = TaskTree.Arrange(TaskLinks.Connect(_tasks, _links), heldMicroseconds);
+        _tasks.Clear();
+        _links.Clear();
+        return tasks;
     }
 }

@@ -40,7 +40,8 @@ public static class TimeDisplay
         WriteThreads(text, shown, width);
         if (report.Threads.Count - shown.Count is int hidden and > 0)
         {
-            text.Append(Format($"\n   … and {hidden} threads that did less; .Threads has all of them"));
+            string others = Counts.Of(hidden, "thread", "threads");
+            text.Append($"\n   … and {others} that did less; .Threads has all of them");
         }
 
         string space = "\n\n";
@@ -180,12 +181,13 @@ public static class TimeDisplay
             ("Thread", true), ("Name", false), .. values.Select(v => (v.Label, true)),
             ("Hottest line, and where it waits", false),
         ]);
-        foreach (PyTimeThread thread in threads)
+        IReadOnlyList<string> names = ShortNames.Of([.. threads.Select(t => SafeText.Line(t.Name))], NameLength);
+        for (int i = 0; i < threads.Count; i++)
         {
+            PyTimeThread thread = threads[i];
             table.Add(
             [
-                Format($"{thread.ThreadId}"), TextTable.Cut(SafeText.Line(thread.Name), NameLength),
-                .. values.Select(v => Seconds(v.Value(thread))), Where(thread),
+                Format($"{thread.ThreadId}"), names[i], .. values.Select(v => Seconds(v.Value(thread))), Where(thread),
             ]);
         }
 

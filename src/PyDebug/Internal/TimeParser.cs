@@ -36,8 +36,8 @@ internal static class TimeParser
         }
 
         string? cause = item.Text("whyCause");
-        JsonElement truth = Part(item, "truth");
-        JsonElement cost = Part(item, "cost");
+        JsonElement truth = Json.Part(item, "truth");
+        JsonElement cost = Json.Part(item, "cost");
         PyTimeReport report = new()
         {
             Namespace = session.Namespace,
@@ -51,7 +51,7 @@ internal static class TimeParser
             Method = method,
             WhyNotKernel = item.Text("why"),
             WhyNotKernelCause = cause,
-            Advice = AdviceOf(cause, session.Target(pid)),
+            Advice = AdviceOf(cause, item.Text("whyFound"), session, pid),
             Exact = item.Flag("exact") ?? false,
             Started = item.Time("begun"),
             DurationSeconds = seconds,
@@ -100,9 +100,12 @@ internal static class TimeParser
         _ => TimeText.Other,
     };
 
-    private static string? AdviceOf(string? cause, PodTarget target)
+    private static string? AdviceOf(string? cause, string? found, PodDebugSession session, int pid)
     {
-        FailureFacts facts = new(target, detail: null);
+        FailureFacts facts = new(session.Target(pid), new Dictionary<string, string>
+        {
+            ["found"] = found ?? "", ["sessionProfile"] = session.Profile,
+        });
         string advice = cause is null ? "" : Errors.Advice.ForKernelSampler(cause, facts);
         return advice.Length == 0 ? null : SafeText.Line(advice);
     }
@@ -121,7 +124,8 @@ internal static class TimeParser
             {
                 ProcessId = pid,
                 ThreadId = id,
-                Name = thread.Text("name"),
+                Name = thread.Text("name") is { Length: > 0 } name ? name : null,
+                IsMainThread = id == pid,
                 WallSeconds = wall,
                 CpuSeconds = Seconds(thread, "cpu") ?? 0,
                 RunnableSeconds = Seconds(thread, "runnable"),
@@ -239,7 +243,4 @@ internal static class TimeParser
 
     private static long? Count(JsonElement item, string name)
         => item.Long(name) is long number and >= 0 ? number : null;
-
-    private static JsonElement Part(JsonElement item, string name)
-        => item.ValueKind == JsonValueKind.Object && item.TryGetProperty(name, out JsonElement part) ? part : default;
 }

@@ -42,14 +42,14 @@ internal static class TimeWarnings
                 + "too short to be read for certain: it is shown as unproven.");
         }
 
-        Add(warnings, report.MissCount, report.SampleCount, $"samples of {process} gave no stack and are left out.");
-        Add(warnings, report.LostCount, report.SampleCount, $"events of {process} were lost in the kernel.");
+        Add(report.MissCount, "sample", "gave no stack and is left out", "gave no stack and are left out");
+        Add(report.LostCount, "event", "was lost in the kernel", "were lost in the kernel");
         Add(
-            warnings,
             report.TruncatedCount,
-            report.SampleCount,
-            $"stacks of {process} were cut: they have more frames than -Depth.");
-        Add(warnings, report.UnresolvedCount, report.SampleCount, $"frames of {process} have no name.");
+            "stack",
+            "was cut: it has more frames than -Depth",
+            "were cut: they have more frames than -Depth");
+        Add(report.UnresolvedCount, "frame", "has no name", "have no name");
         if (report.Threads.Count(IsOff) is int off and > 0)
         {
             string threads = off == 1 ? "a thread" : Format($"{off} threads");
@@ -58,13 +58,13 @@ internal static class TimeWarnings
         }
 
         return warnings;
-    }
 
-    private static void Add(List<string> warnings, long count, long samples, string text)
-    {
-        if (count > 0 && count > Notable * samples)
+        void Add(long count, string what, string one, string many)
         {
-            warnings.Add(Format($"{count:#,0} {text}"));
+            if (count > 0 && count > Notable * report.SampleCount)
+            {
+                warnings.Add($"{Counts.Of(count, what, what + "s")} of {process} {(count == 1 ? one : many)}.");
+            }
         }
     }
 

@@ -44,12 +44,13 @@ public sealed record BpftraceEvent
     public string? Thread { get; internal init; }
 
     /// <summary>
-    /// <c>Print</c> (printf), <c>Time</c>, <c>Value</c> (print of something that is no map), <c>Text</c> (cat, strftime
-    /// and what else bpftrace prints), or <c>Unread</c> (a line that was not what bpftrace should print).
+    /// <c>Print</c> (printf), <c>Warning</c> (warnf), <c>Error</c> (errorf), <c>Time</c>, <c>Value</c> (print of
+    /// something that is no map), <c>Text</c> (cat, strftime and what else bpftrace prints), or <c>Unread</c> (a line
+    /// that was not what bpftrace should print).
     /// </summary>
     public string Kind { get; internal init; } = "Print";
 
-    /// <summary>What was printed, without its last line end; control characters are written as escapes.</summary>
+    /// <summary>What was printed, without its last line end; control characters are written as their pictures.</summary>
     public string Text { get; internal init; } = "";
 
     /// <summary>The session that it came through. Travels beside the object and is never serialised.</summary>

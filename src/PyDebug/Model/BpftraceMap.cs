@@ -39,10 +39,11 @@ public sealed record BpftraceMap : IStackProfileSource
     /// </summary>
     public IReadOnlyList<object> Keys { get; internal init; } = [];
 
-    /// <summary><c>Value</c>, <c>Histogram</c> or <c>Stats</c>.</summary>
+    /// <summary><c>Value</c>, <c>Histogram</c>, <c>Stats</c> or <c>TimeSeries</c>.</summary>
     public string Kind { get; internal init; } = "Value";
 
-    /// <summary>The value: a number or a text; the count of a histogram or of stats; a list for a tuple.</summary>
+    /// <summary>The value: a number or a text; the count of a histogram or of stats; a list for a tuple; of a time series the last
+    /// value.</summary>
     public object? Value { get; internal init; }
 
     /// <summary>How many values went into stats or a histogram; else null.</summary>
@@ -56,6 +57,9 @@ public sealed record BpftraceMap : IStackProfileSource
 
     /// <summary>The buckets of a histogram, the lowest first.</summary>
     public IReadOnlyList<BpftraceBucket> Buckets { get; internal init; } = [];
+
+    /// <summary>The values of a time series, the earliest first.</summary>
+    public IReadOnlyList<BpftracePoint> Points { get; internal init; } = [];
 
     /// <summary>What the map gathers, such as <c>count</c>, <c>sum</c> or <c>hist</c>, where the program shows it.</summary>
     public string? Function { get; internal init; }

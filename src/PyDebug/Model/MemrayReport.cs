@@ -62,8 +62,9 @@ public sealed record MemrayReport : IStackProfileSource
 
     /// <summary>
     /// Why tracking ended: <c>Time</c> (it was over), <c>Limit</c> (<c>-MaximumCaptureBytes</c>), <c>Memory</c> (the
-    /// pod's limit was near), <c>Exited</c> (the process ended), <c>Tracker</c> (memray ended by itself); null where the
-    /// report was made of a capture in a file.
+    /// pod's limit was near), <c>Exited</c> (the process ended), <c>Tracker</c> (memray ended by itself),
+    /// <c>Incomplete</c> (a capture in a file that has no end, as where the process was killed); null where the report was
+    /// made of another capture in a file.
     /// </summary>
     public string? EndReason { get; internal init; }
 
@@ -104,12 +105,27 @@ public sealed record MemrayReport : IStackProfileSource
     /// <summary>What was used under that limit at the end, in bytes.</summary>
     public long? MemoryUsedBytes { get; internal init; }
 
+    /// <summary>
+    /// How many maps of libraries were left in the process, unused, when tracking had ended; null where the process was gone
+    /// or the report was made of a capture in a file.
+    /// </summary>
+    public int? LeftMappingCount { get; internal init; }
+
+    /// <summary>The libraries that these are of.</summary>
+    public IReadOnlyList<string> LeftLibraries { get; internal init; } = [];
+
     /// <summary>When the limit is reached if memory grows on like this, in seconds from the end; null where it does not
     /// grow or there is no limit.</summary>
     public double? SecondsToLimit { get; internal init; }
 
     /// <summary>How fast resident memory grew, in bytes a second; null where that cannot be told.</summary>
     public double? ResidentBytesPerSecond { get; internal init; }
+
+    /// <summary>
+    /// How fast the container's memory grew, in bytes a second: files in memory count, page cache that can be taken back
+    /// does not. Null where that cannot be told.
+    /// </summary>
+    public double? ContainerBytesPerSecond { get; internal init; }
 
     /// <summary>The number of allocations within the window.</summary>
     public long? AllocationCount { get; internal init; }
@@ -176,9 +192,6 @@ public sealed record MemrayReport : IStackProfileSource
 
     /// <summary>The file that the capture was kept in, or that the report was made of.</summary>
     public string? CapturePath { get; internal init; }
-
-    /// <summary>The file of memray's own flame graph, where one was asked for.</summary>
-    public string? HtmlPath { get; internal init; }
 
     /// <summary>What reduces the report's worth: a target that ended, a capture that was cut, deep stacks.</summary>
     public IReadOnlyList<string> Warnings { get; internal init; } = [];

@@ -73,6 +73,21 @@ public sealed record PodDebugSession
     /// <summary>When that was, in UTC.</summary>
     public DateTime? TargetLastEnded { get; internal init; }
 
+    /// <summary>
+    /// The name by which the API server knew who asked for the debug container; null where it did not say. It is what
+    /// the container's mark says, which whoever may add ephemeral containers can write; the audit log is the proof.
+    /// </summary>
+    public string? StartedBy { get; internal init; }
+
+    /// <summary>What <c>-Reason</c> of Start-PodDebug said; null where it was not given.</summary>
+    public string? Reason { get; internal init; }
+
+    /// <summary>Whether other containers' processes are in sight as well.</summary>
+    internal bool SharesProcesses { get; init; }
+
+    /// <summary>Whether the container was seen to be one that PyDebug starts. What JSON says proves nothing.</summary>
+    internal bool IsVerified { get; init; }
+
     /// <summary>How the server is reached. Travels beside the object and is never serialised.</summary>
     internal ConnectionSettings? Connection { get; init; }
 

@@ -49,8 +49,17 @@ public sealed record PyProcess
     /// <summary>CPython, PyPy or another; null where it could not be told.</summary>
     public string? Implementation { get; internal init; }
 
-    /// <summary><c>Master</c> (has workers), <c>Worker</c> or <c>Single</c>.</summary>
+    /// <summary>
+    /// <c>Master</c> (has workers), <c>Worker</c>, <c>Helper</c> (multiprocessing's fork server or resource tracker) or
+    /// <c>Single</c>.
+    /// </summary>
     public string? Role { get; internal init; }
+
+    /// <summary>
+    /// <c>running</c>, <c>sleeping</c>, <c>blocked</c> (in a call that nothing interrupts) or <c>stopped</c> (SIGSTOP, or
+    /// a debugger), by its main thread; null where it could not be told.
+    /// </summary>
+    public string? State { get; internal init; }
 
     /// <summary>The user's number.</summary>
     public long? UserId { get; internal init; }
@@ -83,6 +92,9 @@ public sealed record PyProcess
     /// <returns>One line that is safe to show.</returns>
     public override string ToString()
         => SafeText.Line($"{Namespace}/{PodName}/{ContainerName} process {ProcessId}: {CommandLine}", 200);
+
+    /// <summary>How long it had run when it was looked at, by the node's clock, in seconds. Never serialised.</summary>
+    internal double? AgeSeconds { get; init; }
 
     internal PodTarget Target() => new(Namespace, PodName, ContainerName, ProcessId);
 }

@@ -35,7 +35,10 @@ public sealed record PyThreadStack
     /// <summary>The thread's name, where it has one.</summary>
     public string? Name { get; internal init; }
 
-    /// <summary><c>running</c> or <c>idle</c>.</summary>
+    /// <summary>Whether it is the process's main thread.</summary>
+    public bool IsMainThread { get; internal init; }
+
+    /// <summary><c>running</c>, <c>idle</c>, or <c>stopped</c> (SIGSTOP, or a debugger).</summary>
     public string State { get; internal init; } = "";
 
     /// <summary>What an idle thread waits for: the GIL, a lock, a system call with its descriptor.</summary>
@@ -61,6 +64,9 @@ public sealed record PyThreadStack
 
     /// <summary>The frames, innermost first.</summary>
     public IReadOnlyList<StackFrame> Frames { get; internal init; } = [];
+
+    /// <summary>How many frames further out are left out, where the stack is too deep; of a running thread, about.</summary>
+    public long OmittedFrameCount { get; internal init; }
 
     /// <summary>The kernel's one-letter state of the thread, such as S or R.</summary>
     public string? KernelState { get; internal init; }

@@ -21,6 +21,9 @@ public sealed record PyTimeThread
     /// <summary>The thread's name, where it has one.</summary>
     public string? Name { get; internal init; }
 
+    /// <summary>Whether it is the process's main thread.</summary>
+    public bool IsMainThread { get; internal init; }
+
     /// <summary>How much of the window the thread lived, in seconds.</summary>
     public double WallSeconds { get; internal init; }
 

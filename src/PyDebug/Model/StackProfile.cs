@@ -62,6 +62,12 @@ public sealed record StackProfile : IStackProfileSource
     /// <summary>How many samples failed and are missing.</summary>
     public long ErrorCount { get; internal init; }
 
+    /// <summary>
+    /// The CPU time of the process meanwhile by the kernel's own counter, in seconds, to hold the samples against; null
+    /// where it is not known.
+    /// </summary>
+    public double? CpuSeconds { get; internal init; }
+
     /// <summary>Whether the whole process was stopped for each sample; null where that is not known.</summary>
     public bool? StopsProcess { get; internal init; }
 
@@ -94,8 +100,9 @@ public sealed record StackProfile : IStackProfileSource
         string duration = DurationSeconds is double seconds
             ? string.Create(CultureInfo.InvariantCulture, $" in {seconds:0.#} s")
             : "";
+        string unit = SampleCount == 1 ? "sample" : "samples";
         string text = string.Create(
-            CultureInfo.InvariantCulture, $"{ProfileText.Where(this)}: {Metric}, {SampleCount} samples{duration}");
+            CultureInfo.InvariantCulture, $"{ProfileText.Where(this)}: {Metric}, {SampleCount} {unit}{duration}");
         return SafeText.Line(text, 300);
     }
 }

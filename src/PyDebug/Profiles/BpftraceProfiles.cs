@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
+using PyDebug.Internal;
 using PyDebug.Tools.Bpftrace;
 
 namespace PyDebug.Profiles;
@@ -25,13 +26,18 @@ internal static class BpftraceProfiles
         FrameNumbers frames = new();
         ProfileBuilder builder = new(frames.Frames);
         int thread = builder.Thread(null, null);
+        int weightless = 0;
         foreach (BpftraceMap entry in entries)
         {
             double value = Weight(entry);
-            if (value > 0)
+            if (value is not > 0)
+            {
+                weightless++;
+            }
+            else
             {
                 IReadOnlyList<StackFrame> stack = entry.Frames.Count == 0 ? s_none : entry.Frames;
-                builder.Add(thread, frames.Stack(stack), value, entry.Count ?? (IsCount(entry) ? (long)value : 1));
+                builder.Add(thread, frames.Stack(stack), value, entry.Count ?? (IsCount(entry) && entry.Value is long count ? count : 1));
             }
         }
 
@@ -48,6 +54,15 @@ internal static class BpftraceProfiles
             Metric = first.Map,
             Unit = IsCount(first) ? ProfileText.EventsUnit : ProfileText.PlainUnit,
             StopsProcess = false,
+            Warnings = weightless == 0
+                ? []
+                :
+                [
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{weightless} of {Counts.Of(entries.Count, "stack", "stacks")} of {first.Map} ")
+                    + (weightless == 1 ? "is left out: it has" : "are left out: they have") + " no number above 0.",
+                ],
         }) with { Timeline = null };
     }
 

@@ -17,7 +17,8 @@ internal readonly partial record struct FrameOwner(FrameOrigin Origin, string Pa
             return new FrameOwner(FrameOrigin.Library, TrimSuffix(name));
         }
 
-        if (file.StartsWith("<frozen ", StringComparison.Ordinal))
+        bool shim = file == "__init__" && frame.Name == file;
+        if (shim || file.StartsWith("<frozen ", StringComparison.Ordinal))
         {
             return new FrameOwner(FrameOrigin.Python, "interpreter");
         }

@@ -48,11 +48,11 @@ internal static class ProfileText
     };
 
     /// <summary>What a profile of a unit rests on: samples, or the allocations or events themselves.</summary>
-    public static string CountedIn(string unit) => unit switch
+    public static string Counted(long count, string unit) => unit switch
     {
-        BytesUnit or AllocationsUnit => "allocations",
-        EventsUnit or PlainUnit => "events",
-        _ => "samples",
+        BytesUnit or AllocationsUnit => Counts.Of(count, "allocation", "allocations"),
+        EventsUnit or PlainUnit => Counts.Of(count, "event", "events"),
+        _ => Counts.Of(count, "sample", "samples"),
     };
 
     /// <summary>A part of the whole, such as <c>61.2 %</c>.</summary>

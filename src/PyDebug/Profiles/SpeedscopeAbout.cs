@@ -13,17 +13,25 @@ namespace PyDebug.Profiles;
 /// </summary>
 internal static class SpeedscopeAbout
 {
-    private const string List = "pydebug:profiles";
+    /// <summary>The file's property that has the descriptions.</summary>
+    public const string Property = "pydebug:profiles";
 
-    private const string Index = "pydebug:profile";
+    /// <summary>The profile's property that says which of them is its own.</summary>
+    public const string Index = "pydebug:profile";
 
     private const int MostProfiles = 10_000;
 
     private const int MostWarnings = 100;
 
+    /// <summary>The units that the format writes as none.</summary>
+    private static readonly string[] s_units =
+        ["samples", ProfileText.AllocationsUnit, ProfileText.EventsUnit, ProfileText.PlainUnit];
+
     /// <summary>The descriptions in a file; none in a file of another program.</summary>
-    public static List<StackProfile> Read(JsonElement root, StackProfile template)
-        => [.. root.Items(List, MostProfiles).Select(item => template with
+    /// <param name="list">The list of them.</param>
+    /// <param name="template">What is known besides.</param>
+    public static List<StackProfile> Read(JsonElement list, StackProfile template)
+        => list.ValueKind != JsonValueKind.Array ? [] : [.. list.EnumerateArray().Take(MostProfiles).Select(item => template with
         {
             Namespace = item.Text("namespace") ?? "",
             PodName = item.Text("podName") ?? "",
@@ -39,6 +47,7 @@ internal static class SpeedscopeAbout
             PythonVersion = item.Text("pythonVersion"),
             Tool = item.Text("tool"),
             Metric = item.Text("metric") ?? "Time",
+            Unit = s_units.FirstOrDefault(u => u == item.Text("unit")) ?? template.Unit,
             DurationSeconds = item.Number("durationSeconds"),
             SampleRate = item.Number("sampleRate"),
             ErrorCount = item.Long("errorCount") ?? 0,
@@ -46,14 +55,10 @@ internal static class SpeedscopeAbout
             Warnings = item.Texts("warnings", MostWarnings),
         })];
 
-    /// <summary>Which description a profile belongs to.</summary>
-    public static int? Profile(JsonElement profile, int count)
-        => profile.Integer(Index) is int index && index >= 0 && index < count ? index : null;
-
     /// <summary>Writes the descriptions into the file's outermost object.</summary>
     public static void Write(Utf8JsonWriter json, IReadOnlyList<StackProfile> profiles)
     {
-        json.WriteStartArray(List);
+        json.WriteStartArray(Property);
         foreach (StackProfile profile in profiles)
         {
             json.WriteStartObject();
@@ -67,6 +72,7 @@ internal static class SpeedscopeAbout
             json.WriteString("pythonVersion", profile.PythonVersion);
             json.WriteString("tool", profile.Tool);
             json.WriteString("metric", profile.Metric);
+            json.WriteString("unit", profile.Unit);
             Write(json, "durationSeconds", profile.DurationSeconds);
             Write(json, "sampleRate", profile.SampleRate);
             json.WriteNumber("errorCount", profile.ErrorCount);

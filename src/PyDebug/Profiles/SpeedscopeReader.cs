@@ -1,150 +1,144 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Linq;
-using System.Text.Json;
+using System.Threading;
 using PyDebug.Internal;
 
 namespace PyDebug.Profiles;
 
 /// <summary>
-/// Reads speedscope's JSON (https://www.speedscope.app/file-format-schema.json): py-spy's, our own and others'. Each
-/// process becomes a profile of its own, since thread ids repeat between processes.
+/// Makes profiles of speedscope's JSON: py-spy's, our own and others'. Each process becomes a profile of its own, since
+/// thread ids repeat between processes, and so does each unit, since seconds and bytes do not add up.
 /// </summary>
 internal static class SpeedscopeReader
 {
-    /// <summary>The most frames, profiles and samples of one file that are read.</summary>
-    private const int Most = 20_000_000;
-
-    private static readonly JsonDocumentOptions s_options = new() { MaxDepth = 16 };
+    private const long MostFrames = 30_000_000;
 
     /// <summary>Reads a file.</summary>
     /// <param name="stream">The file's content, UTF-8.</param>
     /// <param name="about">What is known about the profiles besides.</param>
-    /// <returns>The profiles by process.</returns>
+    /// <param name="ct">Stops it.</param>
+    /// <returns>The profiles by process and unit; none of a file that has none.</returns>
     /// <exception cref="InvalidDataException">It is not a speedscope file, or a damaged one.</exception>
-    public static IReadOnlyList<StackProfile> Read(Stream stream, StackProfile about)
+    /// <exception cref="LimitExceededException">It is larger than is read.</exception>
+    public static IReadOnlyList<StackProfile> Read(Stream stream, StackProfile about, CancellationToken ct = default)
     {
-        try
+        SpeedscopeFile file = SpeedscopeFile.Read(stream, ct);
+        StackProfile template = about with { Tool = file.Exporter?.Replace('@', ' ') ?? about.Tool };
+        using System.Text.Json.JsonDocument? described = file.About;
+        List<StackProfile> known = described is null ? [] : SpeedscopeAbout.Read(described.RootElement, template);
+        Dictionary<(int? About, int? Process, string Unit), Part> parts = [];
+        foreach (SpeedscopeProfile profile in file.Profiles)
         {
-            using JsonDocument document = JsonDocument.Parse(stream, s_options);
-            return Read(document.RootElement, about);
-        }
-        catch (JsonException e)
-        {
-            throw new InvalidDataException($"It is not complete JSON (line {e.LineNumber + 1}).");
-        }
-    }
-
-    private static List<StackProfile> Read(JsonElement root, StackProfile about)
-    {
-        if (root.ValueKind != JsonValueKind.Object
-            || !root.TryGetProperty("shared", out JsonElement shared)
-            || !root.TryGetProperty("profiles", out JsonElement profiles)
-            || profiles.ValueKind != JsonValueKind.Array)
-        {
-            throw new InvalidDataException("It is JSON, but not a speedscope file: 'shared' or 'profiles' is missing.");
-        }
-
-        List<StackFrame> frames = [.. shared.Items("frames", Most).Select(Frame)];
-        StackProfile template = about with { Tool = Tool(root.Text("exporter")) ?? about.Tool };
-        List<StackProfile> known = SpeedscopeAbout.Read(root, template);
-        Dictionary<int, ProcessPart> parts = [];
-        foreach (JsonElement profile in profiles.EnumerateArray())
-        {
-            SpeedscopeName name = SpeedscopeName.Parse(profile.Text("name") ?? "");
-            int? index = SpeedscopeAbout.Profile(profile, known.Count);
-            int key = index ?? -1 - (name.ProcessId ?? 0);
-            if (!parts.TryGetValue(key, out ProcessPart? part))
+            SpeedscopeName name = SpeedscopeName.Parse(profile.Name);
+            int? index = profile.About is int i && i >= 0 && i < known.Count ? i : null;
+            (string unit, double factor) = Unit(profile.Unit);
+            (int?, int?, string) key = (index, index is null ? name.ProcessId : null, unit);
+            if (!parts.TryGetValue(key, out Part? part))
             {
-                part = new ProcessPart(index is int i ? known[i] : template, name.ProcessId, frames);
+                part = new Part(file, index is int of ? known[of] : template, name.ProcessId, unit);
                 parts.Add(key, part);
             }
 
-            part.Add(profile, name, frames);
+            part.Add(profile, name, factor, isOurs: index is not null, ct);
         }
 
         return [.. parts.Values.Select(p => p.Build())];
     }
 
-    private static StackFrame Frame(JsonElement frame)
+    private static (string Unit, double Factor) Unit(string? unit) => unit switch
     {
-        int? line = frame.Integer("line");
-        return new StackFrame
-        {
-            Name = frame.Text("name") ?? "",
-            FileName = frame.Text("file") ?? "",
-            Line = line > 0 ? line : null,
-        };
-    }
+        "seconds" => ("seconds", 1),
+        "milliseconds" => ("seconds", 1e-3),
+        "microseconds" => ("seconds", 1e-6),
+        "nanoseconds" => ("seconds", 1e-9),
+        "bytes" => ("bytes", 1),
+        _ => ("samples", 1),
+    };
 
-    private static string? Tool(string? exporter) => exporter?.Replace('@', ' ');
-
-    /// <summary>What one file says about one process.</summary>
-    private sealed class ProcessPart(StackProfile about, int? process, IReadOnlyList<StackFrame> frames)
+    /// <summary>What one file says about one process in one unit.</summary>
+    private sealed class Part(SpeedscopeFile file, StackProfile about, int? process, string unit)
     {
-        private readonly ProfileBuilder _builder = new(frames);
+        private const int StepsPerLook = 4096;
 
-        private string? _unit;
+        private readonly ProfileBuilder _builder = new(file.Frames);
+
+        private readonly Dictionary<string, int> _names = [];
 
         private string? _commandLine;
 
-        public void Add(JsonElement profile, SpeedscopeName name, IReadOnlyList<StackFrame> frames)
-        {
-            (string unit, double factor) = Unit(profile.Text("unit"));
-            if (_unit is not null && _unit != unit)
-            {
-                throw new InvalidDataException($"One process is counted in {_unit} and in {unit}.");
-            }
+        private long _frames;
 
-            _unit = unit;
-            int thread = _builder.Thread(name.ThreadId, name.Thread);
-            int? pid = name.ProcessId;
-            foreach (SpeedscopeSample sample in SpeedscopeSample.All(profile, frames.Count))
+        public void Add(SpeedscopeProfile profile, SpeedscopeName name, double factor, bool isOurs, CancellationToken ct)
+        {
+            int thread = _builder.Thread(
+                name.ThreadId, ThreadName(name), isOurs ? (profile.ProcessId, profile.IsMainThread) : null);
+            Dictionary<(int Stack, SampleState State), int> numbers = [];
+            int steps = 0;
+            foreach (SpeedscopeSample sample in profile.Samples(file))
             {
-                int skip = ProcessFrames.Count(sample.Stack, frames, pid, ref _commandLine);
-                int end = sample.State == default ? sample.Stack.Length : Math.Max(skip, sample.Stack.Length - 1);
-                _builder.Add(thread, sample.Stack[skip..end], sample.Value * factor, sample.Count, sample.State);
+                if (++steps % StepsPerLook == 0)
+                {
+                    ct.ThrowIfCancellationRequested();
+                }
+
+                if (!numbers.TryGetValue((sample.Stack, sample.State), out int number))
+                {
+                    number = _builder.Stack(thread, Frames(sample.Stack, name.ProcessId), sample.State);
+                    numbers.Add((sample.Stack, sample.State), number);
+                }
+
+                _builder.Add(thread, number, sample.Value * factor, sample.Count);
             }
         }
 
         public StackProfile Build()
         {
-            string unit = _unit ?? about.Unit;
-            string metric = about.Metric;
-            if (metric == "Samples")
+            // The format has no name for some units; what is written beside it does.
+            string counted = unit == "samples" ? about.Unit : unit;
+            string metric = about.Metric != "Samples" ? about.Metric : counted switch
             {
-                metric = unit switch
-                {
-                    "bytes" => "Bytes",
-                    "samples" => "Samples",
-                    _ => about.Tool?.StartsWith("py-spy", StringComparison.Ordinal) == true ? "Cpu" : "Time",
-                };
-            }
-
-            if (metric.EndsWith("Allocations", StringComparison.Ordinal))
-            {
-                // The format has no name for that unit.
-                unit = ProfileText.AllocationsUnit;
-            }
-
+                "bytes" => "Bytes",
+                "seconds" => about.Tool?.StartsWith("py-spy", StringComparison.Ordinal) == true ? "Cpu" : "Time",
+                _ => "Samples",
+            };
             return _builder.Build(about with
             {
                 ProcessId = process ?? about.ProcessId,
                 CommandLine = _commandLine ?? about.CommandLine,
-                Unit = unit,
+                Unit = counted,
                 Metric = metric,
             });
         }
 
-        private static (string Unit, double Factor) Unit(string? unit) => unit switch
+        /// <summary>Profiles of one name without an id are different threads, and get different names.</summary>
+        private string? ThreadName(SpeedscopeName name)
         {
-            "seconds" => ("seconds", 1),
-            "milliseconds" => ("seconds", 1e-3),
-            "microseconds" => ("seconds", 1e-6),
-            "nanoseconds" => ("seconds", 1e-9),
-            "bytes" => ("bytes", 1),
-            _ => ("samples", 1),
-        };
+            if (name.ThreadId is not null)
+            {
+                return name.Thread;
+            }
+
+            string key = name.Thread ?? "";
+            int times = _names.GetValueOrDefault(key) + 1;
+            _names[key] = times;
+            return times == 1
+                ? name.Thread
+                : string.Create(CultureInfo.InvariantCulture, $"{key} #{times}").TrimStart();
+        }
+
+        private int[] Frames(int stack, int? processId)
+        {
+            int[] frames = file.Stacks.Frames(stack);
+            _frames += frames.Length;
+            if (_frames > MostFrames)
+            {
+                throw new LimitExceededException($"Its different stacks have more than {MostFrames:#,0} frames in all.");
+            }
+
+            return frames[ProcessFrames.Count(frames, file.Frames, processId, ref _commandLine)..];
+        }
     }
 }

@@ -63,48 +63,99 @@ internal static class SpeedscopeWriter
         return SafeText.Line(string.Join(", ", places), 200);
     }
 
+    /// <summary>
+    /// Writes the samples of each thread. What was sampled decides, not the list of threads, which may be shorter.
+    /// </summary>
     private static void WriteThreads(Utf8JsonWriter json, StackProfile profile, int index, FrameTable frames)
     {
         IReadOnlyList<SampleRun> runs = profile.Timeline
             ?? [.. profile.Samples.Select((s, i) => new SampleRun(i, s.Value, s.Count))];
         ILookup<(long?, string?), SampleRun> threads =
             runs.ToLookup(r => (profile.Samples[r.Sample].ThreadId, profile.Samples[r.Sample].Thread));
-        foreach (ProfileThread thread in profile.Threads)
+        (long?, string?)[] keys =
+            [.. profile.Threads.Select(t => (t.ThreadId, t.Name)).Concat(threads.Select(t => t.Key)).Distinct()];
+
+        // A profile without samples is one all the same, and is read again as one.
+        foreach ((long?, string?) key in keys.Length == 0 ? [(null, null)] : keys)
         {
-            IEnumerable<SampleRun> own = threads[(thread.ThreadId, thread.Name)];
-            json.WriteStartObject();
-            json.WriteString("type", "sampled");
-            json.WriteString("name", new SpeedscopeName(profile.ProcessId, thread.ThreadId, thread.Name).ToString());
-            json.WriteString("unit", profile.Unit is "seconds" or "bytes" ? profile.Unit : "none");
-            json.WriteNumber("startValue", 0);
-            json.WriteNumber("endValue", thread.Value);
-            SpeedscopeAbout.WriteIndex(json, index);
-            json.WriteStartArray("samples");
-            foreach (SampleRun run in own)
+            WriteThread(json, profile, index, key, [.. threads[key]], frames);
+        }
+    }
+
+    private static void WriteThread(
+        Utf8JsonWriter json,
+        StackProfile profile,
+        int index,
+        (long? Id, string? Name) thread,
+        IReadOnlyList<SampleRun> runs,
+        FrameTable frames)
+    {
+        json.WriteStartObject();
+        json.WriteString("type", "sampled");
+        json.WriteString("name", new SpeedscopeName(profile.ProcessId, thread.Id, thread.Name).ToString());
+        json.WriteString("unit", profile.Unit is "seconds" or "bytes" ? profile.Unit : "none");
+        json.WriteNumber("startValue", 0);
+        json.WriteNumber("endValue", Round(runs.Sum(r => r.Value)));
+        SpeedscopeAbout.WriteIndex(json, index);
+        if (profile.Threads.FirstOrDefault(t => (t.ThreadId, t.Name) == thread) is ProfileThread known)
+        {
+            WriteFacts(json, known);
+        }
+
+        json.WriteStartArray("samples");
+        foreach (SampleRun run in runs)
+        {
+            json.WriteStartArray();
+            StackSample sample = profile.Samples[run.Sample];
+            for (int i = sample.Frames.Count - 1; i >= 0; i--)
             {
-                json.WriteStartArray();
-                StackSample sample = profile.Samples[run.Sample];
-                for (int i = sample.Frames.Count - 1; i >= 0; i--)
-                {
-                    json.WriteNumberValue(frames.Number(sample.Frames[i]));
-                }
+                json.WriteNumberValue(frames.Number(sample.Frames[i]));
+            }
 
-                if (SampleState.Of(sample).Frame() is StackFrame end)
-                {
-                    json.WriteNumberValue(frames.Number(end));
-                }
-
-                json.WriteEndArray();
-                Flush(json);
+            if (SampleState.Of(sample).Frame() is StackFrame end)
+            {
+                json.WriteNumberValue(frames.Number(end));
             }
 
             json.WriteEndArray();
-            WriteStates(json, own.Select(r => SampleState.Of(profile.Samples[r.Sample])));
-            WriteNumbers(json, "weights", own.Select(r => r.Value));
-            WriteNumbers(json, "pydebug:counts", own.Select(r => (double)r.Count));
-            json.WriteEndObject();
+            Flush(json);
+        }
+
+        json.WriteEndArray();
+        WriteStates(json, runs.Select(r => SampleState.Of(profile.Samples[r.Sample])));
+        json.WriteStartArray("weights");
+        foreach (SampleRun run in runs)
+        {
+            json.WriteNumberValue(Round(run.Value));
+            Flush(json);
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray(SpeedscopeProfile.CountsName);
+        foreach (SampleRun run in runs)
+        {
+            json.WriteNumberValue(run.Count);
+            Flush(json);
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteFacts(Utf8JsonWriter json, ProfileThread thread)
+    {
+        if (thread.ProcessId is int process)
+        {
+            json.WriteNumber(SpeedscopeProfile.ProcessName, process);
+        }
+
+        if (thread.IsMainThread is bool main)
+        {
+            json.WriteBoolean(SpeedscopeProfile.MainName, main);
         }
     }
+
+    private static double Round(double value) => System.Math.Round(value, 9);
 
     /// <summary>Which samples end in a frame that stands for a state, and for which.</summary>
     private static void WriteStates(Utf8JsonWriter json, IEnumerable<SampleState> states)
@@ -114,22 +165,10 @@ internal static class SpeedscopeWriter
             return;
         }
 
-        json.WriteStartArray(SpeedscopeSample.States);
+        json.WriteStartArray(SpeedscopeProfile.StatesName);
         foreach (SampleState state in states)
         {
             json.WriteStringValue(state.ToString());
-            Flush(json);
-        }
-
-        json.WriteEndArray();
-    }
-
-    private static void WriteNumbers(Utf8JsonWriter json, string name, IEnumerable<double> values)
-    {
-        json.WriteStartArray(name);
-        foreach (double value in values)
-        {
-            json.WriteNumberValue(System.Math.Round(value, 9));
             Flush(json);
         }
 

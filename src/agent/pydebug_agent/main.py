@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import time
 from typing import Any, Callable, Dict, List
 
-from . import sibling
-from .channel import Channel
-from .errors import BAD_REQUEST, CANCELLED, DEADLINE, INTERNAL, AgentError
-from .hello import PROTOCOL, hello
-from .proc import Proc
-from .request import Request
+from .protocol.channel import Channel
+from .protocol.hello import PROTOCOL, hello
+from .protocol.operations import OPERATIONS
+from .protocol.wire import loads
+from .system import sibling
+from .system.errors import BAD_REQUEST, CANCELLED, DEADLINE, INTERNAL, AgentError
+from .system.guard import Guard
+from .system.proc import Proc
+from .target.request import Request
 
 EXIT_FAILURES = 1
 EXIT_BAD_REQUEST = 2
@@ -28,8 +30,6 @@ _KEEPER_SECONDS = 60.0
 
 def main() -> None:
     """Talk over this process's stdin and stdout; never returns."""
-    _offer_to_the_oom_killer()
-    sibling.step_aside()
     sink = os.dup(1)
     # Whatever prints to stdout must not get between the frames.
     os.dup2(2, 1)
@@ -52,6 +52,7 @@ def main() -> None:
 def serve(channel: Channel, proc: Proc, after: List[Callable[[], None]]) -> int:
     """Answer the one request; return the exit code. ``after`` collects what must wait for the acknowledgement."""
     channel.send_json("H", hello(proc))
+    channel.every_look(Guard(proc, channel.end).look)
     channel.start()
     request = None
     try:
@@ -63,6 +64,7 @@ def serve(channel: Channel, proc: Proc, after: List[Callable[[], None]]) -> int:
         _keep_container(request)
         operation = _operation(request.text("op"))
         operation(request)
+        _keep_code(request)
     except Exception as error:  # noqa: BLE001 - every end is told to the client
         failure = request.explain(error, None) if request is not None else _explain_early(error)
         if failure.cause == INTERNAL:
@@ -77,11 +79,21 @@ def serve(channel: Channel, proc: Proc, after: List[Callable[[], None]]) -> int:
     return EXIT_FAILURES if request.failures else 0
 
 
+def _keep_code(request: Request) -> None:
+    """Keep what was compiled for the next agent, where the client asks for it."""
+    if request.flag("keep") and not request.failures:
+        from .system.kept_code import keep
+
+        told = keep(request.proc)
+        if told is not None:
+            request.channel.send_json("M", told)
+
+
 def _parse(kind: str, payload: bytes) -> Dict[str, Any]:
     if kind != "Q":
         raise AgentError(BAD_REQUEST, f"Frame {kind!r} came where the request was due.")
     try:
-        body = json.loads(payload)
+        body = loads(payload)
     except (ValueError, RecursionError):
         raise AgentError(BAD_REQUEST, "The request is not JSON.") from None
     if not isinstance(body, dict):
@@ -99,36 +111,14 @@ def _deadline(body: Dict[str, Any]) -> float:
 
 
 def _operation(name: str) -> Callable[[Request], None]:
-    # Imported when needed: what is not imported costs no time and none of the application's memory.
-    if name in ("processes", "probe", "ping", "stop"):
-        from . import looking
-
-        return looking.OPERATIONS[name]
-    if name in ("stack", "tasks"):
-        from . import reading
-
-        return reading.OPERATIONS[name]
-    if name == "time":
-        from .timing import run
-
-        return run.time
-    if name in ("get", "put"):
-        from . import files
-
-        return files.OPERATIONS[name]
-    if name == "pyspy":
-        from . import pyspy
-
-        return pyspy.run
-    if name in ("memray", "memrayRead"):
-        from .memray import run as memray_run
-
-        return memray_run.memray if name == "memray" else memray_run.memray_read
-    if name == "bpftrace":
-        from .bpftrace import run as bpftrace
-
-        return bpftrace.run
-    raise AgentError(BAD_REQUEST, f"There is no operation {name!r}.")
+    if name not in OPERATIONS:
+        raise AgentError(BAD_REQUEST, f"There is no operation {name!r}.")
+    # Imported when needed, and sent when needed: what is not there costs no time and none of the application's memory.
+    module, _, function = OPERATIONS[name].where.rpartition(".")
+    full = f"{__package__}.{module}"
+    __import__(full)
+    operation: Callable[[Request], None] = getattr(sys.modules[full], function)
+    return operation
 
 
 def _explain_early(error: BaseException) -> AgentError:
@@ -149,18 +139,12 @@ def _keep_container(request: Request) -> None:
         last[0] = now
         for pid in keepers:
             try:
-                os.kill(pid, signal.SIGUSR1)
-            except OSError:
+                # While its interpreter starts it would be ended by it. The last thing it does is to ignore SIGCHLD.
+                if int(request.proc.status(pid).get("SigIgn", "0"), 16) >> (signal.SIGCHLD - 1) & 1:
+                    os.kill(pid, signal.SIGUSR1)
+            except (OSError, ValueError):
                 pass
 
     notify()
     request.channel.every_beat(notify)
 
-
-def _offer_to_the_oom_killer() -> None:
-    """Where the pod's memory runs out this process goes first, not the application."""
-    try:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-            file.write("1000")
-    except OSError:
-        pass

@@ -2,8 +2,7 @@
 
     make.py memray WHEEL MACHINE OUT     from memray's wheel
     make.py debian MACHINE SOURCE.. OUT  from Debian's package of memray, the first, and those of the libraries it needs
-    make.py runtime MACHINE SOURCE.. OUT what slim images lack, from Debian packages or, where SOURCE is a folder, from
-                                         the libraries in it and its LICENSE
+    make.py runtime MACHINE SOURCE.. OUT what slim images lack, from Debian packages
     make.py license SOURCE OUT           the licence of memray, as text, from its wheel or its Debian package
 
 OUT gets a tar, packed with zlib. What was made is told on stdout as JSON.
@@ -113,18 +112,13 @@ def license_of(path: Path) -> bytes:
 
 def runtime(machine: str, sources: List[Path]) -> Dict[str, bytes]:
     """Return the libraries that a slim image may lack, where memray's extension looks for them."""
-    found = from_folder(sources[0]) if sources[0].is_dir() else from_packages(sources)
+    found = from_packages(sources)
     files = {"LICENSE.runtime": found["LICENSE"]}
     for name in _RUNTIME:
         files[_LIBRARIES + name] = shrink(found[name])
     # Since glibc 2.34 the library itself is no more than this.
     files[_LIBRARIES + "libdl.so.2"] = stand_in("libdl.so.2", machine, LIBDL[machine])
     return files
-
-
-def from_folder(folder: Path) -> Dict[str, bytes]:
-    """Return the C++ runtime's libraries and their licence from a folder."""
-    return {name: (folder / name).read_bytes() for name in (*_RUNTIME, "LICENSE")}
 
 
 def from_packages(packages: List[Path]) -> Dict[str, bytes]:

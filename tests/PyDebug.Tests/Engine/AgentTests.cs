@@ -49,7 +49,13 @@ public sealed class AgentTests : IDisposable
         Assert.Equal(60, question["deadline"]!.GetValue<double>());
         Assert.Equal(7, question["pids"]![0]!.GetValue<int>());
         Assert.Equal(
-            ["pydebug_agent", "pydebug_agent.main", "pydebug_agent.reader", "pydebug_agent.reader.elf"], far!.Modules);
+            [
+                "pydebug_agent", "pydebug_agent.entry", "pydebug_agent.errors", "pydebug_agent.typing",
+                "pydebug_agent.looking", "pydebug_agent.main", "pydebug_agent.protocol",
+                "pydebug_agent.protocol.operations",
+            ],
+            far!.Modules);
+        Assert.Equal("op processes\nlow 0\nnew 0\n", far.Header);
         Assert.Equal(
             ["/usr/bin/python3", "-I", "-S", "-B", "-c", "boot program"], far.Request.Query.GetValues("command")!);
         Assert.Equal("false", far.Request.Query["tty"]);
@@ -95,9 +101,10 @@ public sealed class AgentTests : IDisposable
     [InlineData(1)]
     [InlineData(7)]
     [InlineData(32 << 10)]
+    [InlineData(32 << 20)]
     public async Task However_the_output_is_sliced_it_is_the_same(int messageSize)
     {
-        byte[] file = new byte[messageSize < 100 ? 3_000 : 3_000_000];
+        byte[] file = new byte[messageSize < 100 ? 3_000 : Math.Max(3_000_000, messageSize / 3)];
         Random.Shared.NextBytes(file);
         _cluster.Exec = async exec =>
         {
@@ -130,8 +137,31 @@ public sealed class AgentTests : IDisposable
         Assert.Equal("\u0001\u0003note", (await RunAsync(new() { Op = "ping" })).StandardError);
     }
 
-    [Fact]
-    public async Task A_slow_consumer_does_not_stop_the_socket()
+    [Theory]
+    [InlineData("{\"status\":\"\\ud800\"}")]
+    [InlineData("{\"\\ud800\":1}")]
+    [InlineData("{\"status\":{\"a\":1,\"a\":2}}")]
+    [InlineData("[")]
+    public async Task A_last_word_that_cannot_be_read_ends_the_wait_at_once(string status)
+    {
+        _cluster.Exec = async exec =>
+        {
+            await exec.BootAsync();
+            await exec.SendStatusAsync(status);
+            await exec.SendCloseAsync();
+        };
+        Stopwatch watch = Stopwatch.StartNew();
+
+        EngineException failure = await Assert.ThrowsAsync<EngineException>(() => RunAsync(new() { Op = "ping" }));
+
+        Assert.Equal(Causes.AgentStartFailed, failure.Cause);
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(10), $"{watch.Elapsed}");
+    }
+
+    [Theory]
+    [InlineData('F')]
+    [InlineData('G')]
+    public async Task A_slow_consumer_does_not_stop_the_socket(char kind)
     {
         const int Chunks = 40;
         TaskCompletionSource allSent = new();
@@ -141,7 +171,7 @@ public sealed class AgentTests : IDisposable
             await exec.HelloAsync();
             for (int i = 0; i < Chunks; i++)
             {
-                await exec.SendFrameAsync('F', new byte[1 << 20]);
+                await exec.SendFrameAsync(kind, new byte[1 << 20]);
             }
 
             await exec.SendTrailerAsync();
@@ -162,7 +192,43 @@ public sealed class AgentTests : IDisposable
             },
             TestContext.Current.CancellationToken);
 
-        Assert.Equal(Chunks, _frames.Count(f => f.Kind == 'F'));
+        Assert.Equal(Chunks, _frames.Count(f => f.Kind == kind));
+    }
+
+    [Fact]
+    public async Task Once_the_trailer_is_there_no_clock_takes_the_answer_from_a_slow_consumer()
+    {
+        TaskCompletionSource acknowledged = new();
+        _cluster.Exec = async exec =>
+        {
+            await exec.BootAsync();
+            await exec.HelloAsync();
+            await exec.SendFrameAsync('R', new JsonObject { ["kind"] = "process" });
+            await exec.SendTrailerAsync();
+            if ((await exec.ReadFrameAsync()).Kind == 'A')
+            {
+                acknowledged.SetResult();
+            }
+
+            await exec.ReadFrameAsync();
+        };
+
+        AgentOutcome outcome = await _cluster.Gateway.RunAgentAsync(
+            _cluster.Pod,
+            "pydebug-abcde",
+            "python3",
+            new() { Op = "stack", Deadline = TimeSpan.FromMilliseconds(100) },
+            async (frame, ct) =>
+            {
+                // The far side is let go at once; time runs out and the server is silent before this one reads on.
+                await acknowledged.Task.WaitAsync(TimeSpan.FromSeconds(50), ct);
+                await Task.Delay(FakeCluster.Timing.Silence + FakeCluster.Timing.Tick * 4, ct);
+                _frames.Add(frame);
+            },
+            TestContext.Current.CancellationToken);
+
+        Assert.Equal(0, outcome.ExitCode);
+        Assert.Equal(['H', 'R'], _frames.Select(f => f.Kind));
     }
 
     [Fact]

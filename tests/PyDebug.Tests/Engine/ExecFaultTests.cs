@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using System.Threading.Tasks;
 using PyDebug.Engine;
+using PyDebug.Errors;
 using Xunit;
 
 namespace PyDebug.Tests.Engine;
@@ -22,16 +23,20 @@ public sealed class ExecFaultTests : IDisposable
     [InlineData(403, Causes.Forbidden)]
     [InlineData(409, Causes.ExecFailed)]
     [InlineData(422, Causes.ExecFailed)]
-    [InlineData(429, Causes.RequestFailed)]
+    [InlineData(404, Causes.RequestFailed)]
+    [InlineData(429, Causes.RequestFailed, true)]
     [InlineData(500, Causes.ExecFailed)]
-    [InlineData(503, Causes.RequestFailed)]
-    [InlineData(504, Causes.RequestFailed)]
-    public async Task A_refused_upgrade_keeps_the_servers_words(int code, string cause)
+    [InlineData(502, Causes.RequestFailed, true)]
+    [InlineData(503, Causes.RequestFailed, true)]
+    [InlineData(504, Causes.RequestFailed, true)]
+    public async Task A_refused_upgrade_keeps_the_servers_words(int code, string cause, bool waits = false)
     {
+        int asked = 0;
         _cluster.Before = async (request, connection) =>
         {
             if (request.IsExec)
             {
+                asked++;
                 await connection.RespondAsync(code, FakeConnection.Status(code, "Reason", "these are the words"));
             }
 
@@ -43,6 +48,43 @@ public sealed class ExecFaultTests : IDisposable
         Assert.Equal(
             (cause, code, "Reason", "these are the words"), (e.Cause, e.StatusCode, e.Reason, e.ServerMessage));
         Assert.DoesNotContain(Secrets.Canary, e.ToString());
+        Assert.Equal(waits, asked > 10);
+        Assert.InRange(_cluster.Clock.Waited.TotalSeconds, waits ? 50 : 0, waits ? 120 : 0);
+    }
+
+    [Theory]
+    [InlineData(429)]
+    [InlineData(502)]
+    [InlineData(503)]
+    [InlineData(504)]
+    [InlineData(0)]
+    public async Task An_upgrade_is_tried_again_while_the_server_is_away(int code)
+    {
+        await _cluster.Gateway.GetPodAsync(_cluster.Pod, TestContext.Current.CancellationToken);
+        int asked = 0;
+        _cluster.Before = async (request, connection) =>
+        {
+            if (!request.IsExec || ++asked > 15)
+            {
+                return false;
+            }
+
+            if (code == 0)
+            {
+                connection.Reset();
+            }
+            else
+            {
+                await connection.RespondAsync(code, "upstream is away", "Retry-After: 2");
+            }
+
+            return true;
+        };
+
+        Assert.Equal(0, (await RunAsync()).ExitCode);
+        Assert.Equal(16, asked);
+        Assert.Single(_cluster.Told);
+        Assert.Single(_cluster.Warned);
     }
 
     [Fact]
@@ -118,6 +160,30 @@ public sealed class ExecFaultTests : IDisposable
         EngineException e = await FailsAsync();
 
         Assert.Equal(cause, e.Cause);
+        if (phase == "reset after the upgrade")
+        {
+            Assert.Matches(@"was cut after \d+\.\d s, before the agent answered", e.Message);
+            Assert.DoesNotContain("address", ErrorFactory.From(e, target: null).RecommendedAction);
+        }
+    }
+
+    [Fact]
+    public async Task An_agent_that_was_overdue_is_no_cut_connection()
+    {
+        _cluster.Exec = async exec =>
+        {
+            await exec.BootAsync();
+            await exec.HelloAsync();
+            await exec.SendStatusAsync(
+                "{\"status\":\"Failure\",\"reason\":\"NonZeroExitCode\","
+                + "\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"4\"}]}}");
+            await exec.SendCloseAsync();
+        };
+
+        EngineException e = await FailsAsync();
+
+        Assert.Equal(Causes.Timeout, e.Cause);
+        Assert.StartsWith("The agent was not done within ", e.Message);
     }
 
     [Theory]
@@ -222,11 +288,11 @@ public sealed class ExecFaultTests : IDisposable
                 break;
         }
 
+        string words = how == "running" ? "something else" : "container not found (\\\"pydebug-abcde\\\")";
         _cluster.Exec = async exec =>
         {
             await exec.SendStatusAsync(
-                "{\"status\":\"Failure\",\"reason\":\"InternalError\","
-                + "\"message\":\"container not found (\\\"pydebug-abcde\\\")\"}");
+                $"{{\"status\":\"Failure\",\"reason\":\"InternalError\",\"message\":\"{words}\"}}");
             await exec.SendCloseAsync();
         };
 
@@ -385,7 +451,7 @@ public sealed class ExecFaultTests : IDisposable
         _cluster.Pod,
         "pydebug-abcde",
         "python3",
-        new() { Op = "ping", Deadline = TimeSpan.FromSeconds(20) },
+        new() { Op = "ping", Deadline = TimeSpan.FromSeconds(20), ConnectWithin = TimeSpan.FromSeconds(60) },
         (_, _) => ValueTask.CompletedTask,
         TestContext.Current.CancellationToken);
 

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.IO;
 using System.Linq;
@@ -26,7 +27,6 @@ public sealed class ExecPluginTests : IDisposable
     public void Dispose()
     {
         _directory.Dispose();
-        _files.Dispose();
     }
 
     [Fact]
@@ -142,7 +142,7 @@ public sealed class ExecPluginTests : IDisposable
     [Fact]
     public async Task One_that_hangs_is_ended()
     {
-        Helper("echo $$ > pid; sleep 60", "");
+        Helper("echo $$ > pid; echo open https://login.test/device CODE >&2; sleep 60", "");
         ExecPlugin plugin = new()
         {
             Command = Path.Join(_directory.Path, "helper.sh"),
@@ -151,9 +151,10 @@ public sealed class ExecPluginTests : IDisposable
         };
 
         EngineException e = await Assert.ThrowsAsync<EngineException>(
-            () => ExecPluginRunner.RunAsync(plugin, TestContext.Current.CancellationToken));
+            () => ExecPluginRunner.RunAsync(plugin, null, null, TestContext.Current.CancellationToken));
 
         Assert.Equal(Causes.ExecPluginFailed, e.Cause);
+        Assert.EndsWith("did not answer within 2 s and was ended: open https://login.test/device CODE", e.Message);
         int pid = int.Parse(File.ReadAllText(Path.Join(_directory.Path, "pid")));
         long begun = Stopwatch.GetTimestamp();
         while (Directory.Exists($"/proc/{pid}") && Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(5))
@@ -162,6 +163,57 @@ public sealed class ExecPluginTests : IDisposable
         }
 
         Assert.False(Directory.Exists($"/proc/{pid}"));
+    }
+
+    [Fact]
+    public async Task One_that_waits_for_somebody_says_so_at_once_and_no_request_times_out_meanwhile()
+    {
+        using FakeServer server = Server();
+        Helper("echo open https://login.test/device CODE >&2; while [ ! -e go ]; do sleep 0.1; done", Credential("good"));
+        ConcurrentQueue<string> warnings = [];
+        string path = Config(server);
+        using KubeGateway gateway = KubeGateway.Connect(
+            new() { Kubeconfig = path, Warn = warnings.Enqueue, RequestTimeout = TimeSpan.FromSeconds(1) },
+            _files.Bundle,
+            FakeCluster.Timing);
+
+        Task call = CallAsync(gateway);
+        await FakeServer.UntilAsync(() => warnings.Any(w => w.Contains("says: open https://login.test/device CODE")));
+        _directory.Write("go", "");
+        await call;
+
+        Assert.Equal(1, Runs);
+    }
+
+    [Fact]
+    public async Task What_it_leaves_behind_with_its_streams_is_not_waited_for()
+    {
+        using FakeServer server = Server();
+        Helper("sleep 60 & echo $! > pid", Credential("good"));
+        using KubeGateway gateway = Connect(server);
+
+        await CallAsync(gateway);
+
+        using Process left = Process.GetProcessById(int.Parse(File.ReadAllText(Path.Join(_directory.Path, "pid"))));
+        left.Kill();
+    }
+
+    [Fact]
+    public async Task The_commands_of_a_pipeline_share_one_run_and_their_words_are_their_own()
+    {
+        using FakeServer server = Server();
+        Helper("echo a word >&2", Credential("good"));
+        string path = Config(server);
+        for (int i = 0; i < 3; i++)
+        {
+            ConcurrentQueue<string> told = [];
+            using KubeGateway gateway = KubeGateway.Connect(
+                new() { Kubeconfig = path, Tell = told.Enqueue }, _files.Bundle, FakeCluster.Timing);
+            await CallAsync(gateway);
+            Assert.Equal(i == 0 ? 1 : 0, told.Count(t => t.EndsWith("says: a word")));
+        }
+
+        Assert.Equal(1, Runs);
     }
 
     private static string Credential(string token, DateTime? expires = null)
@@ -195,13 +247,13 @@ public sealed class ExecPluginTests : IDisposable
     });
 
     private KubeGateway Connect(FakeServer server, string more = "args: []")
-    {
-        string path = _directory.Write("kubeconfig", TlsTests.Kubeconfig(
+        => KubeGateway.Connect(new() { Kubeconfig = Config(server, more) }, _files.Bundle, FakeCluster.Timing);
+
+    private string Config(FakeServer server, string more = "args: []")
+        => _directory.Write("kubeconfig", TlsTests.Kubeconfig(
             $"server: '{server.Address}'",
             "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./helper.sh, interactiveMode: Never, "
             + more + "}"));
-        return KubeGateway.Connect(new() { Kubeconfig = path }, _files.Bundle, FakeCluster.Timing);
-    }
 
     private static Task PingAsync(KubeGateway gateway) => gateway.RunAgentAsync(
         new() { Namespace = "shop", Name = "web-0", Uid = "uid-1" },

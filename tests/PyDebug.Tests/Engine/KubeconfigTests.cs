@@ -64,7 +64,7 @@ public sealed class KubeconfigTests : IDisposable
         Cluster,
         "exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Always}",
         "interactiveMode")]
-    [InlineData(Cluster + ", proxy-url: 'http://p:1', tls-server-name: x", "token: x", "tls-server-name")]
+    [InlineData(Cluster + ", proxy-url: 'socks5://p:1', tls-server-name: x", "token: x", "tls-server-name")]
     public void What_is_not_supported_is_refused_by_name(string cluster, string user, string named)
     {
         EngineException e = Assert.Throws<EngineException>(() => Resolve(TlsTests.Kubeconfig(cluster, user)));

@@ -127,29 +127,93 @@ public sealed class ParsingTests
 
         EngineException e = Assert.Throws<EngineException>(() => queue.Write(new byte[60]));
 
-        Assert.Equal(Causes.OutcomeUnknown, e.Cause);
+        Assert.Equal(Causes.LimitExceeded, e.Cause);
     }
 
     [Fact]
-    public void What_a_queue_puts_on_disk_nobody_else_may_read_and_nothing_stays()
+    public void A_queue_leaves_room_on_the_disk()
     {
-        string[] before = Directory.GetFiles(Path.GetTempPath(), "pydebug-*");
-        string[] during;
-        using (SpillQueue queue = new(memoryLimit: 4))
+        using SpillQueue queue = new(memoryLimit: 4, room: () => 1000);
+
+        EngineException e = Assert.Throws<EngineException>(() => queue.Write(new byte[60]));
+
+        Assert.Equal(Causes.LimitExceeded, e.Cause);
+        Assert.Contains("does not fit on the disk", e.Message);
+    }
+
+    [Fact]
+    public async Task What_was_read_gives_its_room_back_though_the_reader_never_catches_up()
+    {
+        using SpillQueue queue = new(memoryLimit: 0, segmentSize: 100);
+        byte[] buffer = new byte[100];
+        long read = 0;
+        queue.Write(new byte[300]);
+        for (int i = 0; i < 1000; i++)
         {
-            queue.Write(new byte[64]);
-            during = [.. Directory.GetFiles(Path.GetTempPath(), "pydebug-*").Except(before)];
-            foreach (string file in during)
-            {
-                if (!OperatingSystem.IsWindows())
-                {
-                    Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
-                }
-            }
+            queue.Write(new byte[100]);
+            read += await queue.ReadAsync(buffer, TestContext.Current.CancellationToken);
+            Assert.InRange(queue.OnDisk, 1, 500);
         }
 
-        Assert.NotEmpty(during);
-        Assert.DoesNotContain(during, File.Exists);
+        queue.Complete();
+        Assert.Equal(100_300 - read, Drain(queue).Length);
+    }
+
+    [Fact]
+    public void What_is_put_on_disk_nobody_else_may_read_and_nothing_stays_of_a_client_that_is_killed()
+    {
+        string path;
+        using (FileStream file = TemporaryFile.Create())
+        {
+            path = file.Name;
+            if (OperatingSystem.IsWindows())
+            {
+                return;
+            }
+
+            // It has no name any more, so whatever ends this process ends the file as well.
+            Assert.False(File.Exists(path));
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file.SafeFileHandle));
+            file.Write(new byte[64]);
+            file.Position = 0;
+            Assert.Equal(64, file.Read(new byte[100]));
+        }
+
+        Assert.False(File.Exists(path));
+    }
+
+    [Theory]
+    [InlineData("{\"status\":\"\\ud800\"}")]
+    [InlineData("{\"\\ud800\":1,\"status\":\"Success\"}")]
+    [InlineData("{\"status\":\"Success\",\"details\":{\"causes\":[{\"\\uDC00\":1}]}}")]
+    [InlineData("{\"status\":\"Success\",\"status\":\"Failure\"}")]
+    [InlineData("{\"status\":{\"a\":1,\"a\":2}}")]
+    [InlineData("[[[[")]
+    public void A_status_that_cannot_be_read_is_none_and_nothing_is_thrown(string json)
+    {
+        ExecStatus? status = ExecStatus.Read(Encoding.UTF8.GetBytes(json));
+        Assert.True(status is null || status.Success);
+    }
+
+    [Theory]
+    [InlineData("{\"spec\":{\"containers\":[{\"name\":\"app\",\"x\":1,\"x\":2}]}}")]
+    [InlineData("{\"spec\":{\"containers\":[{\"name\":\"app\",\"resources\":{\"limits\":{\"memory\":{\"x\":1,\"x\":2}}}}]}}")]
+    public void A_pod_with_a_name_twice_in_it_is_read_without_harm(string pod)
+        => Assert.Single(PodParser.Parse(KubeJson.ParseObject(Encoding.UTF8.GetBytes(pod))!).Containers);
+
+    [Fact]
+    public void Bytes_that_are_no_text_become_the_sign_for_that()
+    {
+        byte[] status = [.. "{\"status\":\"Failure\",\"message\":\"a"u8, 0xf6, .. "b\"}"u8];
+        Assert.Equal("a\ufffdb", ExecStatus.Read(status)!.Message);
+    }
+
+    [Fact]
+    public void An_object_that_has_a_name_twice_far_within_is_looked_into_without_harm()
+    {
+        JsonObject? value = KubeJson.ParseObject("""{"a":{"b":{"x":1,"x":2},"c":"d"}}"""u8);
+        Assert.Null(KubeJson.Text(value, "a", "b", "x"));
+        Assert.Equal("d", KubeJson.Text(value, "a", "c"));
     }
 
     [Theory]
@@ -201,6 +265,7 @@ public sealed class ParsingTests
     [InlineData("{\"image\":\"x\"}")]
     [InlineData("{\"env\":[{\"name\":\"PYDEBUG_SESSION\",\"value\":\"x\"}]}")]
     [InlineData("{\"env\":\"x\"}")]
+    [InlineData("{\"resources\":{\"limits\":{\"memory\":\"[]4\"}}}")]
     [InlineData("{\"securityContext\":{\"runAsUser\":\"root\"}}")]
     [InlineData("[]")]
     [InlineData("nonsense")]
@@ -245,7 +310,7 @@ public sealed class ParsingTests
              {"name":"c","image":"i","env":[{"name":"PYDEBUG_SESSION","valueFrom":{}}]}]
             """);
 
-        Assert.Empty(DebugContainerReader.Find(PodParser.Parse(pod)));
+        Assert.Empty(DebugContainerReader.Find(PodParser.Parse(pod), "keeper"));
     }
 
     private static byte[] Drain(SpillQueue queue)

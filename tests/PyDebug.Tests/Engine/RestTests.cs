@@ -1,6 +1,6 @@
 using System;
 using System.Collections.Generic;
-using System.Diagnostics;
+using System.Linq;
 using System.Text.Json.Nodes;
 using System.Threading.Tasks;
 using PyDebug.Engine;
@@ -24,18 +24,19 @@ public sealed class RestTests : IDisposable
             if (++asked == 1)
             {
                 await connection.RespondAsync(
-                    429, FakeConnection.Status(429, "TooManyRequests", "slow down"), "Retry-After: 1");
+                    429, FakeConnection.Status(429, "TooManyRequests", "slow down"), "Retry-After: 7");
                 return true;
             }
 
             return false;
         };
-        long begun = Stopwatch.GetTimestamp();
 
         await GetAsync();
 
         Assert.Equal(2, asked);
-        Assert.InRange(Stopwatch.GetElapsedTime(begun), TimeSpan.FromSeconds(0.95), TimeSpan.FromSeconds(15));
+        Assert.Equal(TimeSpan.FromSeconds(7), _cluster.Clock.Waited);
+        Assert.Contains("too busy", Assert.Single(_cluster.Told));
+        Assert.Empty(_cluster.Warned);
     }
 
     [Fact]
@@ -52,6 +53,85 @@ public sealed class RestTests : IDisposable
         EngineException e = await FailsAsync();
 
         Assert.Equal((Causes.RequestFailed, 503, "later", true), (e.Cause, e.StatusCode, e.ServerMessage, e.Retryable));
+        Assert.InRange(_cluster.Clock.Waited.TotalSeconds, 50, 61);
+        Assert.InRange(asked, 20, 80);
+        Assert.Single(_cluster.Told);
+        Assert.Contains("It is tried again, for 60 s at most", _cluster.Told.Single());
+        Assert.Matches(@"That is so for 1\d s; it is tried again, for (49|50|4\d) s at most", Assert.Single(_cluster.Warned));
+    }
+
+    [Theory]
+    [InlineData("reset")]
+    [InlineData("502")]
+    [InlineData("503")]
+    [InlineData("504")]
+    [InlineData("429")]
+    [InlineData("half an answer")]
+    public async Task What_may_pass_is_waited_out(string how)
+    {
+        int asked = 0;
+        _cluster.Before = async (_, connection) =>
+        {
+            if (++asked > 12)
+            {
+                return false;
+            }
+
+            switch (how)
+            {
+                case "reset":
+                    connection.Reset();
+                    break;
+                case "half an answer":
+                    await connection.Stream.WriteAsync("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"u8.ToArray());
+                    connection.Close();
+                    break;
+                default:
+                    await connection.RespondAsync(int.Parse(how), "<html>a proxy's page</html>");
+                    break;
+            }
+
+            return true;
+        };
+        if (how == "reset")
+        {
+            // A server that answered once is known to be there.
+            asked = 99;
+            await GetAsync();
+            asked = 0;
+        }
+
+        await GetAsync();
+
+        Assert.Equal(13, asked);
+        Assert.Single(_cluster.Told);
+    }
+
+    [Fact]
+    public async Task A_server_that_was_never_heard_is_given_ten_seconds()
+    {
+        _cluster.Before = (_, connection) =>
+        {
+            connection.Reset();
+            return Task.FromResult(true);
+        };
+
+        Assert.Equal(Causes.ConnectionFailed, (await FailsAsync()).Cause);
+        Assert.InRange(_cluster.Clock.Waited.TotalSeconds, 6, 10);
+    }
+
+    [Fact]
+    public async Task A_servers_own_error_is_not_waited_for_as_long()
+    {
+        int asked = 0;
+        _cluster.Before = async (_, connection) =>
+        {
+            asked++;
+            await connection.RespondAsync(500, FakeConnection.Status(500, "InternalError", "failed calling webhook"));
+            return true;
+        };
+
+        Assert.Equal(500, (await FailsAsync()).StatusCode);
         Assert.Equal(4, asked);
     }
 
@@ -76,6 +156,8 @@ public sealed class RestTests : IDisposable
     [InlineData(403, "Forbidden", "pods", Causes.Forbidden)]
     [InlineData(404, "NotFound", "pods", Causes.PodNotFound)]
     [InlineData(400, "BadRequest", null, Causes.RequestFailed)]
+    [InlineData(409, "Conflict", null, Causes.RequestFailed)]
+    [InlineData(422, "Invalid", null, Causes.RequestFailed)]
     public async Task A_refusal_has_its_cause_and_the_servers_words_and_no_token(
         int code, string reason, string? kind, string cause)
     {
@@ -89,6 +171,7 @@ public sealed class RestTests : IDisposable
         EngineException e = await FailsAsync();
 
         Assert.Equal((cause, code, "the words"), (e.Cause, e.StatusCode, e.ServerMessage));
+        Assert.Equal(TimeSpan.Zero, _cluster.Clock.Waited);
         Assert.DoesNotContain(Secrets.Canary, e.ToString());
     }
 
@@ -113,19 +196,20 @@ public sealed class RestTests : IDisposable
     {
         _cluster.Before = async (_, _) =>
         {
+            // It was never heard, and has had its ten seconds when the first attempt ends.
+            _ = Task.Delay(TimeSpan.FromSeconds(20), _cluster.Clock, TestContext.Current.CancellationToken);
             await Task.Delay(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
             return true;
         };
-
         Assert.Equal(Causes.Timeout, (await FailsAsync()).Cause);
     }
 
     [Fact]
     public async Task Nobody_listening_is_a_failed_connection()
     {
-        using FakeAgentFiles files = new();
+        FakeAgentFiles files = new();
         using KubeGateway gateway = KubeGateway.Connect(
-            new() { Server = "https://127.0.0.1:9" }, files.Bundle, FakeCluster.Timing);
+            new() { Server = "https://127.0.0.1:9", Clock = new HastyClock() }, files.Bundle, FakeCluster.Timing);
 
         EngineException e = await Assert.ThrowsAsync<EngineException>(
             () => gateway.GetPodAsync("shop", "web-0", TestContext.Current.CancellationToken));
@@ -148,7 +232,8 @@ public sealed class RestTests : IDisposable
             return true;
         };
 
-        IReadOnlyList<PodInfo> pods = await _cluster.Gateway.ListPodsAsync(null, TestContext.Current.CancellationToken);
+        IReadOnlyList<PodInfo> pods = await _cluster.Gateway.ListPodsAsync(
+            ns: null, selector: null, p => p, TestContext.Current.CancellationToken);
 
         Assert.Equal(4, pods.Count);
     }

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text.Json.Nodes;
@@ -12,6 +13,10 @@ namespace PyDebug.Tests.Engine;
 /// <summary>Adding a debug container, or finding one.</summary>
 public sealed class StartTests : IDisposable
 {
+    private const string General =
+        "{\"capabilities\":{\"add\":[\"SYS_PTRACE\",\"CHOWN\",\"DAC_OVERRIDE\",\"KILL\",\"SETGID\",\"SETUID\","
+        + "\"SYS_CHROOT\"],\"drop\":[\"ALL\"]},\"runAsUser\":0,\"runAsNonRoot\":false}";
+
     private const string PodSecurity =
         "pods \"web-0\" is forbidden: violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false "
         + "(container \"x\" must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities "
@@ -37,7 +42,11 @@ public sealed class StartTests : IDisposable
         Assert.Equal("IfNotPresent", container["imagePullPolicy"]!.ToString());
         Assert.Equal("app", container["targetContainerName"]!.ToString());
         Assert.Equal(
-            ["/usr/bin/python3.13", "-I", "-S", "-B", "-c", "keeper program\n"],
+            [
+                "/usr/bin/python3.13", "-I", "-S", "-B", "-c",
+                "\"\"\"keeper\"\"\"\nfor part in r'''import a\n\n\ndef b():\n    pass\n'''.split('\\n\\n\\n'):\n"
+                    + "    exec(part)\n",
+            ],
             container["command"]!.AsArray().Select(c => c!.ToString()));
         Assert.Equal("1", container["env"]!.AsArray().Single(e => e!["name"]!.ToString() == "A")!["value"]!.ToString());
         Assert.Equal(
@@ -47,10 +56,11 @@ public sealed class StartTests : IDisposable
     }
 
     [Theory]
-    [InlineData("General", "{\"capabilities\":{\"add\":[\"SYS_PTRACE\"]},\"runAsUser\":0,\"runAsNonRoot\":false}")]
+    [InlineData("General", General)]
     [InlineData(
         "Trace",
-        "{\"capabilities\":{\"add\":[\"SYS_PTRACE\",\"BPF\",\"PERFMON\"]},\"runAsUser\":0,\"runAsNonRoot\":false}")]
+        "{\"capabilities\":{\"add\":[\"SYS_PTRACE\",\"BPF\",\"PERFMON\",\"CHOWN\",\"DAC_OVERRIDE\",\"KILL\",\"SETGID\","
+        + "\"SETUID\",\"SYS_CHROOT\"],\"drop\":[\"ALL\"]},\"runAsUser\":0,\"runAsNonRoot\":false}")]
     [InlineData(
         "NetAdmin",
         "{\"capabilities\":{\"add\":[\"NET_ADMIN\",\"NET_RAW\"]},\"runAsUser\":0,\"runAsNonRoot\":false}")]
@@ -62,7 +72,7 @@ public sealed class StartTests : IDisposable
         + "\"seccompProfile\":{\"type\":\"RuntimeDefault\"},\"runAsUser\":10001,\"runAsGroup\":10002}")]
     public async Task Every_profile_has_its_security_context(string profile, string? expected)
     {
-        await StartAsync(_cluster.Request(profile, named: true));
+        await StartAsync(_cluster.Request(profile, named: true, image: "tools:1"));
 
         JsonNode? actual = Assert.Single(_cluster.Patches).Json["spec"]!["ephemeralContainers"]![0]!["securityContext"];
         JsonNode? wanted = expected is null ? null : JsonNode.Parse(expected);
@@ -310,25 +320,111 @@ public sealed class StartTests : IDisposable
         Assert.Empty(_cluster.Patches);
     }
 
-    [Fact]
-    public async Task Little_memory_is_told_of()
+    [Theory]
+    [InlineData(-180)]
+    [InlineData(10)]
+    [InlineData(180)]
+    public async Task The_mark_has_the_servers_time_however_wrong_this_machines_clock_is(int minutes)
     {
-        foreach (JsonNode? container in _cluster.PodObject["spec"]!["containers"]!.AsArray())
-        {
-            container!["resources"] = new JsonObject { ["limits"] = new JsonObject { ["memory"] = "16Mi" } };
-        }
+        TimeSpan ahead = TimeSpan.FromMinutes(minutes);
+        _cluster.Ahead = ahead;
 
-        await StartAsync(_cluster.Request(warnings: _warnings));
+        DebugContainerInfo made = await StartAsync(_cluster.Request());
+        DebugContainerInfo again = await StartAsync(_cluster.Request());
 
-        Assert.Contains("memory limit of only 32 MiB", Assert.Single(_warnings));
+        Assert.InRange((made.Created - DateTime.UtcNow - ahead)!.Value, TimeSpan.FromMinutes(-3), TimeSpan.FromMinutes(3));
+        Assert.Equal((made.Name, true), (again.Name, again.Reused));
     }
 
-    private static JsonObject Ours(string name, DateTime created) => new()
+    [Fact]
+    public async Task A_server_that_restarts_meanwhile_gets_the_container_once_and_is_waited_for()
+    {
+        // Each kind of request meets it: cut first, then busy.
+        ConcurrentDictionary<string, int> asked = new();
+        _cluster.Before = async (request, connection) =>
+        {
+            string kind = request.IsExec ? "exec" : $"{request.Method} {request.Target}";
+            int times = asked.AddOrUpdate(kind, 1, (_, n) => n + 1);
+            if (times == 1)
+            {
+                connection.Reset();
+            }
+            else if (times == 2)
+            {
+                await connection.RespondAsync(503, "upstream connect error");
+            }
+
+            return times <= 2;
+        };
+
+        DebugContainerInfo made = await StartAsync(_cluster.Request(force: true));
+
+        Assert.False(made.Reused);
+        Assert.Single(_cluster.Ephemeral);
+        Assert.True(asked["exec"] == 3 && asked.Keys.Any(k => k.StartsWith("PATCH")));
+        Assert.NotEmpty(_cluster.Told);
+    }
+
+    [Fact]
+    public async Task A_patch_that_was_cut_is_looked_for_and_not_made_twice()
+    {
+        int patches = 0;
+        _cluster.Before = async (request, connection) =>
+        {
+            if (request.Method != "PATCH" || request.Target.Contains("dryRun") || ++patches > 1)
+            {
+                return false;
+            }
+
+            // It is taken, and the answer lost.
+            JsonObject container = request.Json["spec"]!["ephemeralContainers"]![0]!.AsObject();
+            _cluster.Add(container, FakeCluster.Running());
+            await Task.Yield();
+            connection.Reset();
+            return true;
+        };
+
+        DebugContainerInfo made = await StartAsync(_cluster.Request());
+
+        Assert.Equal(made.Name, Assert.Single(_cluster.Ephemeral)!["name"]!.ToString());
+        Assert.Equal(1, patches);
+    }
+
+    [Fact]
+    public async Task A_server_that_goes_away_while_the_container_starts_is_told_with_what_may_be_left()
+    {
+        bool gone = false;
+        _cluster.State = _ =>
+        {
+            gone = true;
+            return FakeCluster.Waiting("ContainerCreating");
+        };
+        _cluster.Before = (request, connection) =>
+        {
+            if (gone && request.Method != "PATCH")
+            {
+                connection.Reset();
+                return Task.FromResult(true);
+            }
+
+            return Task.FromResult(false);
+        };
+
+        EngineException e = await Assert.ThrowsAsync<EngineException>(() => StartAsync(_cluster.Request(timeout: 20)));
+
+        Assert.Equal(
+            (Causes.StartTimeout, Phases.Start, RemoteStates.MayBeRunning), (e.Cause, e.Phase, e.RemoteState));
+        Assert.Contains("was not seen to start in time: Server https://127.0.0.1:", e.Message);
+        Assert.Contains(_cluster.Warned, w => w.Contains("it is tried again, for"));
+    }
+
+    private JsonObject Ours(string name, DateTime created) => new()
     {
         ["name"] = name,
         ["image"] = "shop/web:3",
-        ["command"] = new JsonArray("/usr/bin/python3.13"),
+        ["command"] = new JsonArray("/usr/bin/python3.13", "-I", "-S", "-B", "-c", _cluster.Keeper),
         ["targetContainerName"] = "app",
+        ["securityContext"] = JsonNode.Parse(General),
         ["env"] = new JsonArray(new JsonObject
         {
             ["name"] = SessionMark.Variable,

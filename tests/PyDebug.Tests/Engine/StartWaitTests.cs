@@ -118,11 +118,12 @@ public sealed class StartWaitTests : IDisposable
         Assert.Contains("i/o timeout", e.Message);
     }
 
-    [Fact]
-    public async Task An_image_without_python3_is_tried_with_python_and_then_named()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_image_without_python3_is_tried_with_python_and_then_named(bool ends)
     {
-        _cluster.State = c => FakeCluster.Terminated(
-            "StartError", 128, $"exec: \"{c["command"]![0]}\": executable file not found in $PATH: unknown");
+        _cluster.State = c => NotFound($"{c["command"]![0]}", ends);
 
         EngineException e = await FailsAsync(_cluster.Request(image: "busybox:1"));
 
@@ -143,6 +144,54 @@ public sealed class StartWaitTests : IDisposable
             : FakeCluster.Terminated("StartError", 128, "exec: \"python3\": executable file not found in $PATH");
 
         Assert.Equal("python", (await StartAsync(_cluster.Request())).Python);
+    }
+
+    [Fact]
+    public async Task A_Python_beside_the_program_is_started_first_and_leaves_no_entry_that_failed()
+    {
+        _cluster.PodObject["spec"]!["containers"]![0]!["command"] = new JsonArray("/opt/conda/bin/service");
+        DebugContainerInfo info = await StartAsync(_cluster.Request());
+        Assert.Equal("/opt/conda/bin/python3", info.Python);
+        Assert.Single(_cluster.Ephemeral);
+        Assert.True((await StartAsync(_cluster.Request())).Reused);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_Python_off_the_search_path_is_found_by_the_program_that_runs(bool ends)
+    {
+        NeedsPath("/opt/app/bin", ends);
+        _cluster.Exec = exec => exec.Request.Target.Contains("container=app&")
+            ? SayAsync(exec, "/usr/bin/tini\n/opt/app/bin/python3.13\n/opt/app/bin/python3.13\n")
+            : FakeCluster.ProbeAsync(exec);
+
+        DebugContainerInfo info = await StartAsync(_cluster.Request());
+
+        Assert.Equal("python3", info.Python);
+        Assert.StartsWith("/opt/app/bin:", $"{_cluster.Ephemeral[^1]!["env"]![1]!["value"]}");
+        DebugContainerInfo again = await StartAsync(_cluster.Request());
+        Assert.True(again.Reused && again.IsOurs);
+        Assert.Equal(info.Name, again.Name);
+        Assert.Equal(["python3", "python3"], _cluster.Ephemeral.Select(c => $"{c!["command"]![0]}"));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("/usr/bin/python3.13\n")]
+    [InlineData("/tmp/a:b/python3\nrelative/python3\n/opt/../tmp/python3\n/x y/python3\n")]
+    public async Task Where_no_such_program_runs_the_image_is_named_and_a_path_of_the_users_is_tried(string said)
+    {
+        NeedsPath("/opt/app/bin");
+        _cluster.Exec = exec => exec.Request.Target.Contains("container=app&")
+            ? SayAsync(exec, said)
+            : FakeCluster.ProbeAsync(exec);
+
+        Assert.Equal(Causes.PythonNotInImage, (await FailsAsync(_cluster.Request())).Cause);
+        Assert.Equal(2, _cluster.Ephemeral.Count);
+
+        DebugContainerRequest named = _cluster.Request(environment: new() { ["PATH"] = "/opt/app/bin" });
+        Assert.Equal("python3", (await StartAsync(named)).Python);
     }
 
     [Fact]
@@ -212,7 +261,7 @@ public sealed class StartWaitTests : IDisposable
     [InlineData("{\"spec\":{\"os\":{\"name\":\"windows\"}}}", Causes.PodIsWindows)]
     [InlineData("{\"spec\":{\"nodeSelector\":{\"kubernetes.io/os\":\"windows\"}}}", Causes.PodIsWindows)]
     [InlineData("{\"metadata\":{\"annotations\":{\"kubernetes.io/config.mirror\":\"x\"}}}", Causes.StaticPod)]
-    [InlineData("{\"metadata\":{\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"}}", Causes.PodNotRunning)]
+    [InlineData("{\"metadata\":{\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"}}", Causes.PodDeleting)]
     [InlineData("{\"status\":{\"phase\":\"Pending\"}}", Causes.PodNotRunning)]
     [InlineData("{\"status\":{\"phase\":\"Succeeded\"}}", Causes.PodFinished)]
     [InlineData("{\"status\":{\"containerStatuses\":[]}}", Causes.TargetNotRunning)]
@@ -234,6 +283,29 @@ public sealed class StartWaitTests : IDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
             () => _cluster.Gateway.StartDebugContainerAsync(_cluster.Request(timeout: 60), cancel.Token)
                 .WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
+    }
+
+    /// <summary>An image whose Python is found with a search path of ours alone.</summary>
+    private void NeedsPath(string folder, bool ends = true)
+    {
+        _cluster.PodObject["spec"]!["containers"]![0]!["command"] = null;
+        _cluster.State = c => $"{c["env"]}".Contains($"\"{folder}", StringComparison.Ordinal)
+            ? FakeCluster.Running()
+            : NotFound($"{c["command"]![0]}", ends);
+    }
+
+    /// <summary>A container whose program is not there: it has ended or, by another runtime, waits.</summary>
+    private static JsonObject NotFound(string program, bool ends)
+    {
+        string message = $"exec: \"{program}\": executable file not found in $PATH: unknown";
+        return ends ? FakeCluster.Terminated("StartError", 128, message) : FakeCluster.Waiting("RunContainerError", message);
+    }
+
+    private static async Task SayAsync(FakeExec exec, string said)
+    {
+        await exec.SendOutputAsync(System.Text.Encoding.UTF8.GetBytes(said));
+        await exec.SendStatusAsync();
+        await exec.SendCloseAsync();
     }
 
     private Task<DebugContainerInfo> StartAsync(DebugContainerRequest request)

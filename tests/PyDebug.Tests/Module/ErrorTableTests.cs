@@ -31,7 +31,7 @@ public sealed class ErrorTableTests
     [Fact]
     public void The_agents_own_list_of_causes_is_ours()
     {
-        string source = File.ReadAllText(Path.Join(Repository.Root, "src", "agent", "pydebug_agent", "errors.py"));
+        string source = File.ReadAllText(Path.Join(Repository.Root, "src", "agent", "pydebug_agent", "system", "errors.py"));
         IEnumerable<string> causes = Regex.Matches(source, "^[A-Z_]+ = \"(\\w+)\"$", RegexOptions.Multiline)
             .Select(m => m.Groups[1].Value);
         Assert.Equal(Constants(typeof(AgentCause)).Order(), causes.Order());
@@ -80,7 +80,7 @@ public sealed class ErrorTableTests
 
     [Theory]
     [InlineData(AgentCause.NoCapability, "Start-PodDebug web -Namespace shop -ContainerName app -For Time has it")]
-    [InlineData(AgentCause.Seccomp, "-SecurityProfile SysAdmin runs without one")]
+    [InlineData(AgentCause.Seccomp, "A privileged container alone has none: -SecurityProfile SysAdmin, with an -Image")]
     [InlineData(AgentCause.NoBtf, "-Method Memory needs neither")]
     public void A_kernel_sampler_that_cannot_be_had_is_answered_with_what_has_it(string cause, string advice)
     {
@@ -89,6 +89,47 @@ public sealed class ErrorTableTests
         Assert.EndsWith(
             "-Method Memory needs neither BPF nor a capability.", ErrorTable.Find(cause).Advice(facts), StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData(Causes.PodDeleting, "", "It will not come back.")]
+    [InlineData(Causes.PodDeleting, "successor=web-2", "Start-PodDebug web-2 -Namespace shop -ContainerName app makes")]
+    [InlineData(Causes.PodNotFound, "successor=web-2,near=web-1", "Start-PodDebug web-2 -Namespace shop -Cont")]
+    [InlineData(Causes.PodNotFound, "near=web-1", "Is one of these meant: web-1?")]
+    [InlineData(Causes.AgentStartFailed, "exitCode=137", "memory that ran out under the pod's limit")]
+    [InlineData(Causes.AgentStartFailed, "exitCode=1", "Python 3.8 or later is needed")]
+    [InlineData(Causes.Timeout, "", "-TimeoutSeconds waits longer.")]
+    [InlineData(Causes.Timeout, "limit=fixed", "That limit is fixed.")]
+    [InlineData(Causes.Forbidden, "scope=cluster", "takes a ClusterRole")]
+    [InlineData(Causes.TargetNotRunning, "restarts=4", "kubectl logs --previous")]
+    [InlineData(Causes.AdmissionDenied, "exec=true", "A policy on CONNECT of pods/exec must admit it.")]
+    [InlineData(AgentCause.FileDenied, "sessionProfile=Baseline,sessionUser=root", "is root, without the capabilities")]
+    [InlineData(AgentCause.FileDenied, "sessionProfile=Restricted,sessionUser=10001", "General runs as root.")]
+    [InlineData(AgentCause.FileDenied, "sessionProfile=General,sessionUser=root", "every right that a profile gives")]
+    [InlineData(AgentCause.NoCapability, "found=userns,sessionProfile=General", "hostUsers: false in the pod's spec")]
+    [InlineData(AgentCause.NoCapability, "sessionProfile=Trace", "the node does not give them")]
+    [InlineData(AgentCause.MemrayRehearsal, "output=libdl.so.2: cannot open shared object file: No such file",
+        "image lacks libdl.so.2: Start-PodDebug web -Namespace shop -ContainerName app -Force -Image IMAGE starts one")]
+    [InlineData(AgentCause.MemrayRehearsal, "output=Killed", "The process was not touched")]
+    [InlineData(AgentCause.TargetNotVisible, "debugContainer=pydebug-x", "Debug container 'pydebug-x' may be")]
+    public void Advice_fits_what_was_found(string cause, string facts, string advice)
+    {
+        Dictionary<string, string> detail = facts.Split(',', StringSplitOptions.RemoveEmptyEntries)
+            .Select(f => f.Split('=')).ToDictionary(f => f[0], f => f[1]);
+
+        string said = ErrorTable.Find(cause).Advice(new FailureFacts(new PodTarget("shop", "web", "app"), detail));
+
+        Assert.Contains(advice, said, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(Causes.ExecFailed)]
+    [InlineData(Causes.NodeUnreachable)]
+    [InlineData(Causes.AdmissionDenied)]
+    [InlineData(Causes.PodDeleting)]
+    [InlineData(Causes.TargetRestarted)]
+    public void Another_entry_is_not_advised_where_it_cannot_help(string cause)
+        => Assert.DoesNotContain(
+            "-Force", ErrorTable.Find(cause).Advice(new FailureFacts(null, null)), StringComparison.Ordinal);
 
     [Fact]
     public void The_record_has_the_pod_as_target_and_the_advice_in_its_text()
@@ -112,8 +153,8 @@ public sealed class ErrorTableTests
             ServerMessage = "pods is\nforbidden",
         };
         PyDebugException failure = ErrorFactory.From(engine, new PodTarget("shop", "web"));
-        Assert.StartsWith("Not allowed:\\x1b[2J. about_PyDebug", failure.Message, StringComparison.Ordinal);
-        Assert.Equal("pods is\\nforbidden", failure.ServerMessage);
+        Assert.StartsWith("Not allowed:\u241b[2J. about_PyDebug", failure.Message, StringComparison.Ordinal);
+        Assert.Equal("pods is\u240aforbidden", failure.ServerMessage);
         Assert.Equal(ErrorCategory.PermissionDenied, failure.ErrorRecord.CategoryInfo.Category);
     }
 

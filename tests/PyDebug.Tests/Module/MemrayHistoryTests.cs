@@ -1,4 +1,5 @@
 using System;
+using System.Management.Automation.Runspaces;
 using System.Text.Json.Nodes;
 using PyDebug.Commands;
 using PyDebug.Engine;
@@ -19,6 +20,16 @@ public sealed class MemrayHistoryTests
     };
 
     private static readonly DateTime s_begun = MemrayParserTests.Recorded().Started!.Value;
+
+    [Fact]
+    public void What_one_runspace_saw_another_is_not_told()
+    {
+        using Runspace mine = RunspaceFactory.CreateRunspace(InitialSessionState.CreateDefault2());
+        using Runspace theirs = RunspaceFactory.CreateRunspace(InitialSessionState.CreateDefault2());
+        Assert.Same(MemrayHistory.Of(mine), MemrayHistory.Of(mine));
+        Assert.NotSame(MemrayHistory.Of(mine), MemrayHistory.Of(theirs));
+        Assert.NotSame(MemrayHistory.Of(null), MemrayHistory.Of(null));
+    }
 
     [Fact]
     public void After_an_end_at_the_limit_the_next_report_says_so_and_what_the_last_one_knew()
@@ -99,7 +110,7 @@ public sealed class MemrayHistoryTests
         JsonObject body = [];
         options.Write(body);
         Assert.Equal(
-            """{"seconds":5,"native":true,"pythonAllocators":false,"aggregate":true,"maximumBytes":2097152,"keepCapture":true,"html":false,"stacks":5000,"depth":128}""",
+            """{"seconds":5,"native":true,"pythonAllocators":false,"aggregate":true,"maximumBytes":2097152,"keepCapture":true,"stacks":5000,"depth":128}""",
             body.ToJsonString());
         Assert.Equal(
             "run memray 1.20.0, native, aggregated, for 5 s inside (pause about 10 ms, memory about 9 MiB, 1.2 to 2.3 times "

@@ -234,6 +234,20 @@ public sealed class MemrayParserTests
         Assert.Contains("4 stacks of process 1 were cut", Assert.Single(report.Warnings), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(8e6, 70e3, "RSS of process 1 grows by 7.6 MiB/s and little of what was allocated meanwhile is kept: Get-PyHeap ")]
+    [InlineData(8e6, 7e6, null)]
+    [InlineData(100e3, 0.0, null)]
+    public void Growth_that_nothing_kept_explains_is_put_beside_what_was_kept(double resident, double kept, string? warning)
+    {
+        MemrayReport report = Recorded() with { ResidentBytesPerSecond = resident, LeakedBytesPerSecond = kept };
+
+        string said = string.Join('|', MemrayWarnings.OfContainer(report, [], []));
+
+        Assert.StartsWith(warning ?? "", said, StringComparison.Ordinal);
+        Assert.Equal(warning is null, said.Length == 0);
+    }
+
     [Fact]
     public void The_view_says_what_was_kept_the_peak_the_limit_and_five_functions_within_120_columns()
     {

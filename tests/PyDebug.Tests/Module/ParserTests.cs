@@ -118,9 +118,9 @@ public sealed class ParserTests
             {"pid":1,"threads":[{"tid":1,"name":"a\u001b[2J\u202eb","state":"idle","frames":[
             {"name":"render;\n\u202egpj","file":"/srv/a\u001b]0;x\u0007.py","line":1}]}]}
             """)![0];
-        Assert.Equal("a\\x1b[2J\\u202eb", thread.Name);
-        Assert.Equal("render;\\n\\u202egpj", thread.Frames[0].Name);
-        Assert.Equal("render;\\n\\u202egpj (a\\x1b]0;x\\x07.py:1)", thread.Frames[0].ToString());
+        Assert.Equal("a\u241b[2J\\u202eb", thread.Name);
+        Assert.Equal("render;\u240a\\u202egpj", thread.Frames[0].Name);
+        Assert.Equal("render;\u240a\\u202egpj (a\u241b]0;x\u2407.py:1)", thread.Frames[0].ToString());
         Assert.Equal(2, thread.ToString().Split('\n').Length);
         Assert.DoesNotContain('\u001b', thread.ToString());
         Assert.DoesNotContain('\u202e', thread.ToString());

@@ -16,7 +16,10 @@ public sealed class SerializationTests
 
     public static TheoryData<Type> Records => new([
         typeof(PodDebugSession), typeof(PyProcess), typeof(PyThreadStack), typeof(StackFrame), typeof(PyTask),
-        typeof(BpftraceEvent), typeof(BpftraceMap), typeof(BpftraceBucket), typeof(BpftraceCost), typeof(BpftraceScript)]);
+        typeof(PyThreadGroup), typeof(PyTaskGroup), typeof(PodDebugCheck),
+        typeof(BpftraceEvent), typeof(BpftraceMap), typeof(BpftraceBucket), typeof(BpftracePoint),
+        typeof(BpftraceCost), typeof(BpftraceScript),
+        typeof(PyProcessSample), typeof(PyHeapReport), typeof(PyHeapPart), typeof(PyHeapType), typeof(PyHeapHolder), typeof(PyHeapDifference)]);
 
     [Theory]
     [MemberData(nameof(Records))]
@@ -94,6 +97,7 @@ public sealed class SerializationTests
             _ when plain == typeof(bool) => true,
             _ when plain == typeof(DateTime) => s_time,
             _ when plain == typeof(IReadOnlyList<string>) => new List<string> { "one", "two" },
+            _ when plain == typeof(IReadOnlyList<long>) => new List<long> { 1, 1L << 40 },
             _ when plain == typeof(IReadOnlyList<StackFrame>) =>
                 new List<StackFrame> { (StackFrame)Filled(typeof(StackFrame)), new() { Name = "bare" } },
             _ when plain == typeof(IReadOnlyList<StackLocal>) =>
@@ -102,8 +106,16 @@ public sealed class SerializationTests
             _ when plain == typeof(IReadOnlyList<object>) => new List<object> { "part", 7L },
             _ when plain == typeof(IReadOnlyList<BpftraceBucket>) =>
                 new List<BpftraceBucket> { (BpftraceBucket)Filled(typeof(BpftraceBucket)), new() },
+            _ when plain == typeof(IReadOnlyList<BpftracePoint>) =>
+                new List<BpftracePoint> { (BpftracePoint)Filled(typeof(BpftracePoint)), new() },
             _ when plain == typeof(IReadOnlyList<BpftraceCost>) =>
                 new List<BpftraceCost> { (BpftraceCost)Filled(typeof(BpftraceCost)), new() },
+            _ when plain == typeof(IReadOnlyList<PyHeapPart>) =>
+                new List<PyHeapPart> { (PyHeapPart)Filled(typeof(PyHeapPart)), new() },
+            _ when plain == typeof(IReadOnlyList<PyHeapType>) =>
+                new List<PyHeapType> { (PyHeapType)Filled(typeof(PyHeapType)), new() },
+            _ when plain == typeof(IReadOnlyList<PyHeapHolder>) =>
+                new List<PyHeapHolder> { (PyHeapHolder)Filled(typeof(PyHeapHolder)), new() },
             _ => throw new NotSupportedException(type.Name),
         };
     }

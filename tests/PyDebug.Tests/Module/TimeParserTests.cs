@@ -206,6 +206,7 @@ public sealed class TimeParserTests
     [InlineData("\"truth\":{\"samples\":499,\"misses\":20}", "20 samples of process 1 gave no stack")]
     [InlineData("\"truth\":{\"samples\":499,\"lost\":20}", "20 events of process 1 were lost")]
     [InlineData("\"truth\":{\"samples\":499,\"truncated\":20}", "20 stacks of process 1 were cut")]
+    [InlineData("\"truth\":{\"samples\":19,\"truncated\":1}", "1 stack of process 1 was cut")]
     [InlineData("\"truth\":{\"samples\":499,\"unresolved\":2000}", "2,000 frames of process 1 have no name")]
     public void What_reduces_its_worth_is_said(string part, string warning)
     {
@@ -251,7 +252,7 @@ public sealed class TimeParserTests
         Assert.EndsWith(
             "\n\n   The container's CPU quota kept it from running for 2.1 s.", Shown(Parse(json)!), StringComparison.Ordinal);
         string remarked = json.Replace("\"pid\":1,", "\"pid\":1,\"notes\":[\"A\\u001b[2J.\",\"B.\"],", StringComparison.Ordinal);
-        Assert.EndsWith(" for 2.1 s.\n   A\\x1b[2J.\n   B.", Shown(Parse(remarked)!), StringComparison.Ordinal);
+        Assert.EndsWith(" for 2.1 s.\n   A\u241b[2J.\n   B.", Shown(Parse(remarked)!), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -285,7 +286,7 @@ public sealed class TimeParserTests
         Assert.DoesNotContain('\u001b', shown);
         Assert.DoesNotContain('\u202e', shown);
         Assert.DoesNotContain('\u0007', shown);
-        Assert.Contains("x\\n\\u202egpj", shown, StringComparison.Ordinal);
+        Assert.Contains("x\u240a\\u202egpj", shown, StringComparison.Ordinal);
         Assert.Equal(6, Shown(report).Trim('\n').Split('\n').Length + 1);
     }
 
@@ -294,7 +295,7 @@ public sealed class TimeParserTests
     {
         string shown = Shown(Parse(Least.Replace("MainThread", "日本語の関数名前がとても長い", StringComparison.Ordinal))!);
         string row = shown.Trim('\n').Split('\n')[4];
-        Assert.Contains("日本語の関数名…", row, StringComparison.Ordinal);
+        Assert.Contains("     1 日本語の…も長い 1.0s ", row, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -36,8 +36,32 @@ public sealed class TrackedProcessesTests
         PyDebugException e = Assert.Throws<PyDebugException>(() => TrackedProcesses.Choose(s_session, null, found));
         Assert.StartsWith(ErrorId.ProcessAmbiguous, e.ErrorRecord.FullyQualifiedErrorId);
         Assert.Contains("2 Python processes: 1 (master), 7 (worker).", e.Message);
+        found[1] = found[1] with { ResidentBytes = 84 << 20 };
+        e = Assert.Throws<PyDebugException>(() => TrackedProcesses.Choose(s_session, null, found));
+        Assert.Contains("1 (master), 7 (worker, 84.0 MiB).", e.Message);
         e = Assert.Throws<PyDebugException>(() => TrackedProcesses.Choose(s_session, null, []));
         Assert.StartsWith(ErrorId.NoPython, e.ErrorRecord.FullyQualifiedErrorId);
+    }
+
+    [Fact]
+    public void A_copy_that_was_made_a_moment_ago_makes_nothing_ambiguous()
+    {
+        PyProcess parent = new() { ProcessId = 1, Role = "Master", AgeSeconds = 500 };
+        PyProcess copy = new() { ProcessId = 383, Role = "Worker", AgeSeconds = 0.1 };
+        Assert.True(TrackedProcesses.MayPass([parent, copy]));
+        Assert.Same(parent, Assert.Single(TrackedProcesses.Choose(s_session, null, [parent, copy])));
+        PyProcess worker = copy with { AgeSeconds = 4 };
+        Assert.False(TrackedProcesses.MayPass([parent, worker]));
+        Assert.Throws<PyDebugException>(() => TrackedProcesses.Choose(s_session, null, [parent, worker]));
+        Assert.False(TrackedProcesses.MayPass([parent]));
+    }
+
+    [Fact]
+    public void What_looks_after_others_is_not_meant()
+    {
+        PyProcess main = new() { ProcessId = 1, Role = "Single" };
+        PyProcess tracker = new() { ProcessId = 8, Role = "Helper" };
+        Assert.Same(main, Assert.Single(TrackedProcesses.Choose(s_session, null, [main, tracker])));
     }
 
     [Fact]

@@ -19,6 +19,11 @@ internal static class Fixture
         return SpeedscopeReader.Read(stream, new StackProfile());
     }
 
+    public static IReadOnlyList<StackProfile> Read(Stream stream) => SpeedscopeReader.Read(stream, new StackProfile());
+
+    public static IReadOnlyList<StackProfile> Collapsed(string text)
+        => CollapsedReader.Read(new MemoryStream(Encoding.UTF8.GetBytes(text)), new StackProfile());
+
     public static IReadOnlyList<StackProfile> Parse(string json)
         => SpeedscopeReader.Read(new MemoryStream(Encoding.UTF8.GetBytes(json)), new StackProfile());
 

@@ -59,12 +59,12 @@ public sealed class FlameTests
         }
 
         StackProfile profile = builder.Build(new StackProfile { Metric = "Cpu", Unit = "seconds" });
-        long before = GC.GetTotalAllocatedBytes(precise: true);
+        long before = GC.GetAllocatedBytesForCurrentThread();
         string svg = Draw([profile]);
 
         Assert.Equal(100_000, profile.Samples.Count);
         Assert.InRange(svg.Length, 10_000, 6_000_000);
-        Assert.InRange(GC.GetTotalAllocatedBytes(precise: true) - before, 0, 400L << 20);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 400L << 20);
         Assert.Contains("narrow frames are not drawn one by one", svg);
     }
 
@@ -74,6 +74,17 @@ public sealed class FlameTests
         StackProfile profile = Fixture.Profile(string.Join(';', Enumerable.Repeat("f", 50_000)) + " 1");
 
         Assert.Contains("One narrow frame is not drawn", Draw([profile]));
+    }
+
+    [Fact]
+    public void Time_without_frames_is_a_box_of_its_own()
+    {
+        StackProfile native = Fixture.Profile(" 3", "main 1");
+
+        Assert.Contains("(no frames)", Draw([native]));
+        Assert.Contains("75 %", Draw([native]));
+        Assert.Contains("(no frames)", Draw([native with { ProcessId = 1 }, native with { ProcessId = 2 }]));
+        Assert.DoesNotContain("(no frames)", Draw([Fixture.Profile("main 1")]));
     }
 
     [Fact]
@@ -93,7 +104,7 @@ public sealed class FlameTests
         Assert.DoesNotContain('\u202e', svg);
         Assert.DoesNotContain('\u001b', svg);
         Assert.Contains(
-            document.Descendants(s_svg + "title"), t => t.Value.Contains("<script>alert(1)</script>\\u202e\\x07\"'&]]>"));
+            document.Descendants(s_svg + "title"), t => t.Value.Contains("<script>alert(1)</script>\\u202e\u2407\"'&]]>"));
     }
 
     [Fact]

@@ -80,7 +80,7 @@ public sealed class MemrayProfileTests
         using MemoryStream file = new();
         SpeedscopeWriter.Write(file, [profile], "1.0.0");
         file.Position = 0;
-        StackProfile again = Assert.Single(SpeedscopeReader.Read(file, new StackProfile()));
+        StackProfile again = Assert.Single(Fixture.Read(file));
         Assert.Equal((profile.Metric, profile.Unit), (again.Metric, again.Unit));
         Assert.Equal(Lines(profile), Lines(again));
     }

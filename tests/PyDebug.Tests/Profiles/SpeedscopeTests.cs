@@ -104,6 +104,53 @@ public sealed class SpeedscopeTests
         }
     }
 
+    [Fact]
+    public void Samples_without_a_list_of_threads_are_written_all_the_same()
+    {
+        StackProfile collapsed = Assert.Single(Fixture.Collapsed("main;foo 1\nmain;foo;bar 4\nmain;idle 5\n"));
+        StackProfile shorter = Fixture.Speedscope("py-spy-0.4.3/cpython3.13.5/record-speedscope.out")[0] with { Threads = [] };
+
+        Assert.Equal(Flat(collapsed), Flat(Assert.Single(RoundTrip([collapsed]))));
+        Assert.Equal(10, Assert.Single(RoundTrip([collapsed])).SampleCount);
+        Assert.Equal(Flat(shorter).Order(), Flat(Assert.Single(RoundTrip([shorter]))).Order());
+    }
+
+    [Fact]
+    public void A_profile_without_samples_is_read_again_as_one()
+    {
+        StackProfile empty = Fixture.Profile() with { ProcessId = 7, Threads = [] };
+
+        StackProfile read = Assert.Single(RoundTrip([empty]));
+
+        Assert.Equal((7, 0L, 0), (read.ProcessId!.Value, read.SampleCount, read.Samples.Count));
+    }
+
+    [Theory]
+    [InlineData("events", "@opens")]
+    [InlineData("", "@bytes")]
+    [InlineData("allocations", "LeakedAllocations")]
+    [InlineData("bytes", "Leaked")]
+    [InlineData("samples", "Samples")]
+    public void Units_that_the_format_has_no_name_for_are_kept(string unit, string metric)
+    {
+        StackProfile profile = Fixture.Profile("a;b 3") with { Unit = unit, Metric = metric };
+
+        StackProfile read = Assert.Single(RoundTrip([profile]));
+
+        Assert.Equal((unit, metric, 3.0), (read.Unit, read.Metric, read.Samples[0].Value));
+    }
+
+    [Fact]
+    public void Counts_beyond_what_a_double_holds_are_written_to_the_last_digit()
+    {
+        ProfileBuilder builder = new([new StackFrame { Name = "a" }]);
+        builder.Add(builder.Thread(null, null), [0], 1, 9007199254740993);
+
+        StackProfile read = Assert.Single(RoundTrip([builder.Build(new StackProfile())]));
+
+        Assert.Equal(9007199254740993, read.SampleCount);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("[]")]
@@ -158,12 +205,119 @@ public sealed class SpeedscopeTests
         Assert.Equal([("b", 0.03), ("a", 0.02)], profile.Samples.Select(s => (s.Frames[0].Name, s.Value)));
     }
 
+    [Theory]
+    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":2}", 0, 10, "'main', opened by event 0 at 2, is never closed")]
+    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":0},{\"type\":\"O\",\"frame\":1,\"at\":2},{\"type\":\"C\",\"frame\":0,\"at\":5}", 0, 10,
+        "event 2 at 5 closes 'main' while 'load' is the innermost open frame")]
+    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":0},{\"type\":\"O\",\"frame\":1,\"at\":6},{\"type\":\"C\",\"frame\":1,\"at\":4}", 0, 10,
+        "event 2 at 4 lies before the event before it at 6")]
+    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":1}", 2, 10, "event 0 at 1 lies before its start at 2")]
+    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":1},{\"type\":\"C\",\"frame\":0,\"at\":20}", 0, 10, "event 1 at 20 lies behind its end at 10")]
+    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":1},{\"type\":\"X\",\"frame\":0,\"at\":2}", 0, 10, "event 1 at 2 is neither of type O nor C")]
+    [InlineData("{\"type\":\"C\",\"frame\":1,\"at\":1}", 0, 10, "event 0 at 1 closes 'load', and no frame is open")]
+    [InlineData("{\"type\":\"O\",\"frame\":7,\"at\":1}", 0, 10, "event 0 at 1 refers to frame 7, which is not among the 2 of the file (0 to 1)")]
+    [InlineData("{\"type\":\"O\",\"frame\":0}", 0, 10, "event 0 has no time")]
+    [InlineData("", 10, 0, "it ends at 0, before it begins at 10")]
+    public void A_damaged_profile_of_events_is_refused_with_the_event_and_its_time(string events, int start, int end, string message)
+    {
+        string json = $$$"""
+            {"profiles":[{"type":"evented","name":"worker","unit":"milliseconds","startValue":{{{start}}},"endValue":{{{end}}},"events":[{{{events}}}]}],
+             "shared":{"frames":[{"name":"main"},{"name":"load"}]}}
+            """;
+        Assert.Equal($"Profile 0 'worker': {message}.", Assert.Throws<InvalidDataException>(() => Fixture.Parse(json)).Message);
+    }
+
+    [Fact]
+    public void The_file_of_a_recorder_that_died_is_refused()
+        => Assert.Contains(
+            "'main', opened by event 0 at 0, is never closed",
+            Assert.Throws<InvalidDataException>(() => Fixture.Speedscope("cases/speedscope-evented-unclosed.json")).Message);
+
+    [Theory]
+    [InlineData("[[0],[7]]", "[1,1]", "sample 1 refers to frame 7, which is not among the 3 of the file (0 to 2)")]
+    [InlineData("[[0],[-1]]", "[1,1]", "sample 1 refers to something that is no frame's number")]
+    [InlineData("[[0],0]", "[1,1]", "sample 1 is not a list of frames")]
+    [InlineData("[[0]]", "[1,1]", "it has 1 samples and 2 weights")]
+    [InlineData("[[0]]", "[1e300]", "weight 0 is not a number from 0 to 9.3e+18")]
+    [InlineData("7", "[]", "it has no 'samples'")]
+    public void A_damaged_profile_of_samples_is_refused_with_the_sample(string samples, string weights, string message)
+    {
+        string json = $$$"""
+            {"profiles":[{"type":"sampled","name":"t","unit":"none","samples":{{{samples}}},"weights":{{{weights}}}}],
+             "shared":{"frames":[{"name":"a"},{"name":"b"},{"name":"c"}]}}
+            """;
+        Assert.Equal($"Profile 0 't': {message}.", Assert.Throws<InvalidDataException>(() => Fixture.Parse(json)).Message);
+    }
+
+    [Theory]
+    [InlineData("{\"type\":\"O\",\"at\":2,\"frame\":0},{\"type\":\"C\",\"at\":10,\"frame\":0}", 2.0)]
+    [InlineData("{\"type\":\"O\",\"at\":0,\"frame\":0},{\"type\":\"C\",\"at\":7,\"frame\":0}", 3.0)]
+    [InlineData("{\"type\":\"O\",\"at\":0,\"frame\":0},{\"type\":\"C\",\"at\":4,\"frame\":0},{\"type\":\"O\",\"at\":5,\"frame\":0},{\"type\":\"C\",\"at\":10,\"frame\":0}", 1.0)]
+    [InlineData("", 10.0)]
+    public void Time_without_an_open_frame_counts_as_such(string events, double gap)
+    {
+        StackProfile profile = Assert.Single(Fixture.Parse($$$"""
+            {"profiles":[{"type":"evented","name":"t","unit":"none","startValue":0,"endValue":10,"events":[{{{events}}}]}],"shared":{"frames":[{"name":"a"}]}}
+            """));
+        Assert.Equal((10.0, gap), (profile.Samples.Sum(s => s.Value), profile.Samples.Where(s => s.Frames.Count == 0).Sum(s => s.Value)));
+    }
+
+    [Fact]
+    public void Each_unit_of_a_file_becomes_a_profile_of_its_own()
+    {
+        IReadOnlyList<StackProfile> profiles = Fixture.Speedscope("cases/speedscope-mixed-units.json");
+
+        Assert.Equal(
+            [("seconds", "Time", 2.0), ("bytes", "Bytes", 4096.0)],
+            profiles.Select(p => (p.Unit, p.Metric, p.Samples.Sum(s => s.Value))));
+    }
+
+    [Fact]
+    public void A_file_without_profiles_gives_none()
+        => Assert.Empty(Fixture.Speedscope("cases/speedscope-no-profiles.json"));
+
+    [Fact]
+    public void Profiles_of_one_name_without_an_id_are_different_threads()
+    {
+        StackProfile profile = Assert.Single(Fixture.Parse(
+            """
+            {"shared":{"frames":[{"name":"a"}]},"profiles":[
+             {"type":"sampled","name":"twin","unit":"seconds","samples":[[0]],"weights":[1]},
+             {"type":"sampled","name":"twin","unit":"seconds","samples":[[0]],"weights":[2]}]}
+            """));
+
+        Assert.Equal([("twin #2", 2.0), ("twin", 1.0)], profile.Threads.Select(t => (t.Name, t.Value)));
+        Assert.Equal(Flat(profile), Flat(Assert.Single(RoundTrip([profile]))));
+    }
+
+    [Fact]
+    public void Threads_say_whose_they_are_and_which_is_the_main_one()
+    {
+        StackProfile profile = Fixture.Parse(
+            """
+            {"shared":{"frames":[{"name":"a"}]},"profiles":[
+             {"type":"sampled","name":"Process 7 Thread 7 \"MainThread\"","unit":"seconds","samples":[[0]],"weights":[3]},
+             {"type":"sampled","name":"Process 7 Thread 9 \"MainThread\"","unit":"seconds","samples":[[0]],"weights":[2]},
+             {"type":"sampled","name":"Process 7 Thread 0x7F5A1C2B4740 \"x\"","unit":"seconds","samples":[[0]],"weights":[1]}]}
+            """).Single();
+
+        Assert.Equal([(7, true), (7, false), (7, null)], profile.Threads.Select(t => (t.ProcessId!.Value, t.IsMainThread)));
+    }
+
+    [Fact]
+    public void Frames_may_stand_behind_the_samples_and_a_mark_of_byte_order_before_all()
+    {
+        const string Json = """{"profiles":[{"weights":[1],"samples":[[0]],"type":"sampled","unit":"none","name":"t"}],"shared":{"x":[1,{"y":2}],"frames":[{"name":"a"}]}}""";
+        using MemoryStream stream = new([0xef, 0xbb, 0xbf, .. System.Text.Encoding.UTF8.GetBytes(Json)]);
+        Assert.Equal("a", Fixture.Read(stream)[0].Samples[0].Frames[0].Name);
+    }
+
     private static IReadOnlyList<StackProfile> RoundTrip(IReadOnlyList<StackProfile> profiles)
     {
         using MemoryStream stream = new();
         SpeedscopeWriter.Write(stream, profiles, "1.0.0");
         stream.Position = 0;
-        return SpeedscopeReader.Read(stream, new StackProfile());
+        return Fixture.Read(stream);
     }
 
     private static List<(string?, string)> Order(StackProfile profile)

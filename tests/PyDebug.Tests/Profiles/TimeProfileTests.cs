@@ -103,7 +103,7 @@ public sealed class TimeProfileTests
         SpeedscopeWriter.Write(file, [profile], "1.0.0");
         Assert.Contains("\"[recvfrom]\"", Encoding.UTF8.GetString(file.ToArray()), StringComparison.Ordinal);
         file.Position = 0;
-        StackProfile again = Assert.Single(SpeedscopeReader.Read(file, new StackProfile()));
+        StackProfile again = Assert.Single(Fixture.Read(file));
         Assert.Equal("Wall", again.Metric);
         Assert.Equal(Lines(profile), Lines(again));
     }

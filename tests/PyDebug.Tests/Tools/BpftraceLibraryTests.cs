@@ -43,8 +43,8 @@ public sealed class BpftraceLibraryTests
         Assert.Equal((1, 43, "cpu worker"), (opened.ProcessId, opened.ThreadId, opened.Thread));
         Assert.Equal(1.234, item.Properties["Milliseconds"].Value);
         Assert.Equal("ENOENT", item.Properties["Error"].Value);
-        Assert.Equal("/srv/a b,\\x1b[2J c", item.Properties["Path"].Value);
-        Assert.Equal("/srv/a b,\\x1b[2J c  1.2 ms  ENOENT", opened.Text);
+        Assert.Equal("/srv/a b,\u241b[2J c", item.Properties["Path"].Value);
+        Assert.Equal("/srv/a b,\u241b[2J c  1.2 ms  ENOENT", opened.Text);
     }
 
     [Theory]

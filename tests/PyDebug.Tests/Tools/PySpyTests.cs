@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Text;
@@ -33,6 +34,7 @@ public sealed class PySpyTests
         Assert.Equal("/usr/lib/python3.13/threading.py", thread.Frames[^1].FileName);
         Assert.All(thread.Frames, f => Assert.Null(f.Locals));
         Assert.Single(threads, t => t.HoldsGil == true);
+        Assert.Equal(1L, Assert.Single(threads, t => t.IsMainThread).ThreadId);
     }
 
     [Fact]
@@ -65,7 +67,7 @@ public sealed class PySpyTests
 
         PyThreadStack thread = Assert.Single(Parse(json[..(json.IndexOf("\n]", StringComparison.Ordinal) + 2)], 94, null));
 
-        Assert.Equal("q;r s\\x1b[31m<b>", thread.Frames[0].Name);
+        Assert.Equal("q;r s\u241b[31m<b>", thread.Frames[0].Name);
         Assert.Equal("/srv/we;ird na\"me.py", thread.Frames[1].FileName);
         Assert.Null(thread.Name);
         Assert.DoesNotContain('\u001b', thread.ToString());
@@ -88,6 +90,7 @@ public sealed class PySpyTests
 
         Assert.Equal([7L, 9L], threads.Select(t => t.ThreadId).Order());
         Assert.NotEqual("idle", threads.Single(t => t.ThreadId == 7).State);
+        Assert.Equal(7L, Assert.Single(threads, t => t.IsMainThread).ThreadId);
         Assert.Equal([1L, 9L], Parse(json, 7, null).Select(t => t.ThreadId).Order());
     }
 
@@ -164,7 +167,7 @@ public sealed class PySpyTests
         StackProfile profile = PySpyProfile.Parse(file, result, s_session, new PySpyOptions(), s_now);
 
         Assert.Equal((9, 0L), (profile.ProcessId!.Value, profile.SampleCount));
-        Assert.Equal(["Process 9 was sampled never: it was idle. -IncludeIdle shows where it waits."], profile.Warnings);
+        Assert.Equal(["Process 9 was never sampled: it was idle. -IncludeIdle shows where it waits."], profile.Warnings);
     }
 
     [Fact]
@@ -222,6 +225,53 @@ public sealed class PySpyTests
         PySpyResult result = new() { ProcessId = process, Threads = threads?.ToHashSet() };
         using MemoryStream stream = new(Encoding.UTF8.GetBytes(json));
         return PySpyDump.Parse(stream, result, s_session, nonBlocking: false, s_now);
+    }
+
+    [Theory]
+    [InlineData(4.0, 2.0, false)]
+    [InlineData(3.0, 2.0, false)]
+    [InlineData(0.4, 0.1, true)]
+    [InlineData(2.0, 2.0, true)]
+    public void Samples_are_held_against_the_kernels_counters(double process, double worker, bool wrong)
+    {
+        using JsonDocument document = JsonDocument.Parse(string.Create(CultureInfo.InvariantCulture, $$"""
+            {"pid":1,"seconds":2.04,"rate":50,"cpu":{{process}},"cpuByThread":{"7":{{worker}},"1":0.01,"x":1} }
+            """));
+        StackProfile profile = Record(PySpyResult.Parse(document.RootElement)!);
+        Assert.Equal(process, profile.CpuSeconds);
+        Assert.Equal(worker, profile.Threads.Single(t => t.ThreadId == 7).CpuSeconds);
+        if (!wrong)
+        {
+            Assert.Empty(profile.Warnings);
+            return;
+        }
+
+        string warning = Assert.Single(profile.Warnings);
+        Assert.StartsWith("Process 1: py-spy counts 3.94 s of CPU, and the kernel counted", warning);
+        Assert.Contains("Measure-PyTime", warning);
+        Assert.Equal(process < 1, warning.Contains("Thread 7 \"cpu; worker 1\" has", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_thread_that_waited_is_named_where_the_process_as_a_whole_may_be_right()
+    {
+        StackProfile profile = Plausible(cpu: 10, thread: 0.0, samples: 205);
+        Assert.Equal(
+            "py-spy counts 2.05 s of CPU, and the kernel counted 10 s; Thread 8 \"reader\" has 2.05 s of it and used 0 s. "
+            + "What it took for running was waiting: its shares are not to be trusted. Measure-PyTime has the kernel's times.",
+            PySpyPlausibility.Check(profile, 100));
+        Assert.Null(PySpyPlausibility.Check(Plausible(cpu: 2, thread: 2, samples: 205), 100));
+        Assert.Null(PySpyPlausibility.Check(Plausible(cpu: 0.01, thread: 0.01, samples: 12), 100));
+        Assert.Null(PySpyPlausibility.Check(profile with { Metric = "Wall" }, 100));
+        Assert.Null(PySpyPlausibility.Check(profile with { CpuSeconds = null }, 100));
+
+        static StackProfile Plausible(double cpu, double thread, long samples) => new()
+        {
+            Metric = "Cpu",
+            CpuSeconds = cpu,
+            SampleCount = samples,
+            Threads = [new ProfileThread { ThreadId = 8, Name = "reader", SampleCount = samples, CpuSeconds = thread }],
+        };
     }
 
     private static StackProfile Record(PySpyResult result)

@@ -17,7 +17,7 @@ internal sealed class Authorizer(IReadOnlyList<User> users)
 
     /// <summary>
     /// The administrator, and those of a policy file (<c>{"users":[{"name","rules":[...]}]}</c>) or, without one,
-    /// <c>viewer</c>, who may look at pods, and <c>debugger</c>, who holds the Role in <c>examples/role.yaml</c>.
+    /// <c>viewer</c>, who may look at pods, and <c>debugger</c>, who holds the Role in <c>deploy/role.yaml</c>.
     /// </summary>
     public static Authorizer Create(string? policyFile)
     {

@@ -121,7 +121,7 @@ internal static class FlameGraphWriter
         string text = $"{ProfileText.Share(node.Value, total)}, {ProfileText.Value(node.Value, unit)}";
         if (unit is not ("samples" or ProfileText.AllocationsUnit or ProfileText.EventsUnit or ProfileText.PlainUnit) && node.Count > 0)
         {
-            text += Invariant($", {node.Count:#,0} {ProfileText.CountedIn(unit)}");
+            text += $", {ProfileText.Counted(node.Count, unit)}";
         }
 
         return node.Self > 0 && node.Self < node.Value * 0.9999

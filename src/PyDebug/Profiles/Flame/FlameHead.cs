@@ -63,11 +63,10 @@ internal sealed record FlameHead(string Title, string About, string Root, string
             parts.Add(string.Create(CultureInfo.InvariantCulture, $"{duration:0.0} s{rate}"));
         }
 
-        string counted = ProfileText.CountedIn(profiles[0].Unit);
-        parts.Add(string.Create(CultureInfo.InvariantCulture, $"{profiles.Sum(p => p.SampleCount):#,0} {counted}"));
+        parts.Add(ProfileText.Counted(profiles.Sum(p => p.SampleCount), profiles[0].Unit));
         if (profiles.Sum(p => p.ErrorCount) is long errors and > 0)
         {
-            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{errors:#,0} errors"));
+            parts.Add(Counts.Of(errors, "error", "errors"));
         }
 
         if (profiles.Max(p => p.Timestamp) is DateTime time)

@@ -52,6 +52,13 @@ internal sealed class FlameStacks
     private int[] Path(StackSample sample, int? process, int? thread)
     {
         SampleState state = SampleState.Of(sample);
+        if (sample.Frames.Count == 0 && state == default && thread is null)
+        {
+            // Nothing would be drawn of it, and its time is there.
+            int none = Number(CollapsedWriter.NoFrames, static n => FlameFrame.Group((string)n, "machine code, or not known"));
+            return process is int own ? [own, none] : [none];
+        }
+
         int others = (process is null ? 0 : 1) + (thread is null ? 0 : 1) + (state == default ? 0 : 1);
         int[] path = new int[others + sample.Frames.Count];
         int next = 0;

@@ -49,7 +49,7 @@ internal static partial class BpftraceKey
             }
             else if (part == Part.Stack || (part == Part.Any && IsStack(texts[i])))
             {
-                IReadOnlyList<StackFrame> own = Stack(texts[i]);
+                IReadOnlyList<StackFrame> own = NativeStack.Read(texts[i]);
                 frames.AddRange(own);
                 keys.Add(FrameText.Joined(own));
             }
@@ -61,14 +61,6 @@ internal static partial class BpftraceKey
 
         return (keys, frames, process);
     }
-
-    /// <summary>The frames of a stack that bpftrace printed, innermost first.</summary>
-    public static IReadOnlyList<StackFrame> Stack(string text)
-        =>
-        [
-            .. Unescaped(text).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-                .Select(Frame),
-        ];
 
     /// <summary>A number as a number, everything else as text that is safe to show.</summary>
     public static object Value(string text, string expression)
@@ -155,26 +147,7 @@ internal static partial class BpftraceKey
     };
 
     private static bool IsStack(string text)
-    {
-        string plain = Unescaped(text);
-        return plain.StartsWith('\n') && plain.EndsWith('\n');
-    }
-
-    private static string Unescaped(string text)
-        => text.Replace("\\n", "\n", StringComparison.Ordinal).Replace("\\t", "\t", StringComparison.Ordinal);
-
-    /// <summary>One line of a stack: <c>name+12</c>; in mode perf between its address and its library.</summary>
-    private static StackFrame Frame(string line)
-    {
-        Match match = FrameLine().Match(line);
-        return match.Success
-            ? new StackFrame
-            {
-                Name = SafeText.Line(match.Groups["name"].Value, Json.TextLength),
-                Module = match.Groups["module"] is { Success: true } module ? SafeText.Line(module.Value) : null,
-            }
-            : new StackFrame { Name = SafeText.Line(line, Json.TextLength) };
-    }
+        => text.Length > 1 && text[0] == '\n' && text[^1] == '\n';
 
     [GeneratedRegex(@"\b[ku]stack\b")]
     private static partial Regex StackWord();
@@ -186,7 +159,4 @@ internal static partial class BpftraceKey
 
     [GeneratedRegex(@"^-?\d+$")]
     private static partial Regex WholeNumber();
-
-    [GeneratedRegex(@"^(?:[0-9a-f]+ (?=\S.*\())?(?<name>.+?)(?:\+(?:0x)?[0-9a-f]+)?(?:\s+\((?<module>[^()]*)\))?$")]
-    private static partial Regex FrameLine();
 }

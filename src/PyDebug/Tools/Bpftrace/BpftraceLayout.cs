@@ -1,8 +1,10 @@
 using System;
+using System.Buffers.Text;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
 using System.Management.Automation;
+using System.Text;
 using PyDebug.Internal;
 
 namespace PyDebug.Tools.Bpftrace;
@@ -53,8 +55,8 @@ internal sealed class BpftraceLayout
 
     /// <summary>An event with the parts of its line as properties; as it was where the line has other parts.</summary>
     /// <param name="record">The event.</param>
-    /// <param name="raw">Its text as it was printed.</param>
-    public object Event(BpftraceEvent record, string raw)
+    /// <param name="raw">Its text as it was printed, in UTF-8, without the line end.</param>
+    public object Event(BpftraceEvent record, byte[] raw)
     {
         if (_text is null)
         {
@@ -62,11 +64,11 @@ internal sealed class BpftraceLayout
         }
 
         long[] numbers = new long[_numbers.Count];
-        ReadOnlySpan<char> rest = raw;
+        ReadOnlySpan<byte> rest = raw;
         for (int i = 0; i < numbers.Length; i++)
         {
-            int end = rest.IndexOf(' ');
-            if (end < 0 || !long.TryParse(rest[..end], CultureInfo.InvariantCulture, out numbers[i]))
+            int end = rest.IndexOf((byte)' ');
+            if (end < 0 || !Utf8Parser.TryParse(rest[..end], out numbers[i], out int read) || read != end)
             {
                 return record;
             }
@@ -79,8 +81,9 @@ internal sealed class BpftraceLayout
             return record;
         }
 
-        string thread = SafeText.Line(rest[..ThreadWidth].TrimEnd().ToString());
-        string text = SafeText.Line(rest[ThreadWidth..].ToString(), Json.TextLength);
+        // The program pads the thread's name to a number of bytes.
+        string thread = SafeText.Line(Encoding.UTF8.GetString(rest[..ThreadWidth]).TrimEnd());
+        string text = SafeText.Line(Encoding.UTF8.GetString(rest[ThreadWidth..]), Json.TextLength);
         List<(string Name, object? Value)> values = [];
         for (int i = 0; i < numbers.Length; i++)
         {

@@ -5,4 +5,5 @@ namespace PyDebug.Tools.Bpftrace;
 /// <param name="Line">The line in the program as it ran, from 1; 0 where it names none.</param>
 /// <param name="Column">The column, from 1; 0 where it names lines alone.</param>
 /// <param name="Text">What it says, with the hints below it.</param>
-internal sealed record BpftraceMessage(bool IsError, int Line, int Column, string Text);
+/// <param name="Times">How often it came.</param>
+internal sealed record BpftraceMessage(bool IsError, int Line, int Column, string Text, long Times = 1);

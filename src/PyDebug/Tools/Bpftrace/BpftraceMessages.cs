@@ -18,7 +18,7 @@ internal static partial class BpftraceMessages
     private static readonly string[] s_noise =
     [
         "RLIMIT_MEMLOCK", "Could not read functions from", "is deprecated. Use BPFTRACE", "Total lost event count",
-        "attaching to it will likely fail", "Addrspace mismatch",
+        "attaching to it will likely fail", "Addrspace mismatch", "Addrspace is not set",
     ];
 
     private static readonly string[] s_unavailable =
@@ -34,8 +34,22 @@ internal static partial class BpftraceMessages
         "Could not load", "BPF program is too large", "processed ", "failed to verify",
     ];
 
-    /// <summary>The messages, without noise and without the program's lines that bpftrace repeats below them.</summary>
-    public static IReadOnlyList<BpftraceMessage> Parse(string text)
+    /// <summary>
+    /// The messages, each once, without noise and without the program's lines that bpftrace repeats below them.
+    /// </summary>
+    /// <param name="text">What it wrote.</param>
+    /// <param name="times">How often each line came that came more than once.</param>
+    public static IReadOnlyList<BpftraceMessage> Parse(string text, IReadOnlyDictionary<string, long>? times = null)
+    {
+        return
+        [
+            .. All(text, times)
+                .GroupBy(m => m with { Times = 0 })
+                .Select(g => g.Key with { Times = g.Aggregate(0L, (sum, m) => Counts.Add(sum, m.Times)) }),
+        ];
+    }
+
+    private static List<BpftraceMessage> All(string text, IReadOnlyDictionary<string, long>? times)
     {
         List<BpftraceMessage> messages = [];
         bool open = false;
@@ -51,7 +65,8 @@ internal static partial class BpftraceMessages
                         match.Groups["level"].Value is "ERROR" or "FATAL",
                         Number(match.Groups["line"]),
                         Number(match.Groups["column"]),
-                        match.Groups["text"].Value.Trim()));
+                        match.Groups["text"].Value.Trim(),
+                        Math.Max(1, times?.GetValueOrDefault(line) ?? 1)));
                 }
             }
             else if (open && messages.Count > 0 && !string.IsNullOrWhiteSpace(line))

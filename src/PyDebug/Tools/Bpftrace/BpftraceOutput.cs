@@ -34,8 +34,16 @@ internal sealed class BpftraceOutput(
 
     private readonly SortedDictionary<string, int> _fullMaps = new(StringComparer.Ordinal);
 
+    private readonly BpftraceHexCounts _hexCounts = new();
+
     /// <summary>The node's machine, whose system calls have numbers of their own.</summary>
     public string Machine { get; set; } = "";
+
+    /// <summary>bpftrace's version, whose output has its own ways.</summary>
+    public BpftraceVersion Version { get; set; } = new(null);
+
+    /// <summary>Whether maps came whose keys are texts.</summary>
+    public bool HasTextKeys { get; private set; }
 
     /// <summary>The Python stacks that numbers in the output stand for.</summary>
     public BpftraceStacks Stacks { get; } = new();
@@ -51,6 +59,15 @@ internal sealed class BpftraceOutput(
 
     /// <summary>How many probes were attached; null before that is said.</summary>
     public int? Probes { get; private set; }
+
+    /// <summary>How many frames of native stacks were printed.</summary>
+    public long NativeFrames { get; private set; }
+
+    /// <summary>How many of them are addresses, for which no name was found.</summary>
+    public long NamelessFrames { get; private set; }
+
+    /// <summary>How many native stacks end where the walk lost its way.</summary>
+    public long LostStacks { get; private set; }
 
     /// <summary>What helpers failed, where in the program as it runs, and how often.</summary>
     public IEnumerable<(string Text, int Line, int Column, long Times)> HelperErrors
@@ -69,6 +86,7 @@ internal sealed class BpftraceOutput(
 
         try
         {
+            line = Version.StaysInHex ? _hexCounts.Repair(line) : line;
             using JsonDocument document = JsonDocument.Parse(line, s_options);
             if (document.RootElement.ValueKind == JsonValueKind.Object
                 && document.RootElement.Text("type") is string type
@@ -92,22 +110,35 @@ internal sealed class BpftraceOutput(
         switch (type)
         {
             case "attached_probes":
-                Probes = data.Integer("probes");
+                Probes = data.Integer("probes") ?? root.Integer("count");
                 return [];
             case "lost_events":
-                LostEvents += Math.Max(0, data.Long("events") ?? 0);
+                long lost = data.Long("events") ?? root.Long("count") ?? 0;
+                LostEvents = Counts.Add(LostEvents, Math.Max(0, lost));
                 return [];
-            case "helper_error":
+            case "helper_error" or "runtime_error":
                 NoteHelperError(root);
                 return [];
-            case "map" or "hist" or "stats":
+            case "map" or "hist" or "stats" or "tseries":
                 return data.ValueKind == JsonValueKind.Object ? Maps(data, now) : null;
             case "value":
                 return data.ValueKind == JsonValueKind.Undefined ? null : [Event("Value", Plain(data), now)];
+            case "warnf" or "errorf":
+                return Text(root, "msg") is string said
+                    ? [Event(type == "warnf" ? "Warning" : "Error", Line(said), now)]
+                    : null;
             default:
                 return data.ValueKind == JsonValueKind.String ? [Printed(type, data.GetString()!, now)] : null;
         }
     }
+
+    private static string? Text(JsonElement item, string name)
+        => item.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String
+            ? value.GetString()
+            : null;
+
+    private static string Line(string text)
+        => SafeText.Line(BpftraceEscapes.Text(text.EndsWith('\n') ? text[..^1] : text), Json.TextLength);
 
     /// <summary>A line end within is no end of the event: it may come from a name that the target chose.</summary>
     private object Printed(string type, string text, DateTime now)
@@ -118,9 +149,8 @@ internal sealed class BpftraceOutput(
             "time" => "Time",
             _ => "Text",
         };
-        string line = text.EndsWith('\n') ? text[..^1] : text;
-        BpftraceEvent printed = Event(kind, SafeText.Line(line, Json.TextLength), now);
-        return layout is null || kind != "Print" ? printed : layout.Event(printed, line);
+        BpftraceEvent printed = Event(kind, Line(text), now);
+        return layout is null || kind != "Print" ? printed : layout.Event(printed, BpftraceEscapes.Bytes(text.TrimEnd('\n')));
     }
 
     private BpftraceEvent Event(string kind, string text, DateTime now) => new()
@@ -154,11 +184,12 @@ internal sealed class BpftraceOutput(
             foreach (JsonProperty entry in map.Value.EnumerateObject())
             {
                 (IReadOnlyList<object> parts, IReadOnlyList<StackFrame> frames, int? process) =
-                    BpftraceKey.Parse(entry.Name, expressions, Stacks);
+                    BpftraceKey.Parse(BpftraceEscapes.Key(entry.Name, Version.EscapesKeysTwice), expressions, Stacks);
+                HasTextKeys |= frames.Count == 0 && parts.Any(p => p is string);
                 own.Add(Row(name, parts, frames, entry.Value, now) with { ProcessId = process });
             }
 
-            if (own.Count >= mostKeys)
+            if (own.Count >= mostKeys && (_fullMaps.Count < MostErrors || _fullMaps.ContainsKey(name)))
             {
                 _fullMaps[name] = own.Count;
             }
@@ -174,9 +205,9 @@ internal sealed class BpftraceOutput(
 
     private static bool IsStats(JsonElement value)
         => value.EnumerateObject().Count() == 3
-            && value.Number("count") is not null
-            && value.Number("average") is not null
-            && value.Number("total") is not null;
+            && BpftraceNumber.Long(value, "count") is not null
+            && BpftraceNumber.Double(value, "average") is not null
+            && BpftraceNumber.Double(value, "total") is not null;
 
     private BpftraceMap Row(
         string name,
@@ -200,56 +231,78 @@ internal sealed class BpftraceOutput(
         };
         if (value.ValueKind == JsonValueKind.Object && IsStats(value))
         {
+            long? count = BpftraceNumber.Long(value, "count");
             return row with
             {
                 Kind = "Stats",
-                Value = value.Long("count"),
-                Count = value.Long("count"),
-                Average = value.Number("average"),
-                Total = value.Number("total"),
+                Value = count,
+                Count = count,
+                Average = BpftraceNumber.Double(value, "average"),
+                Total = BpftraceNumber.Double(value, "total"),
             };
         }
 
-        if (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0
-            && value.EnumerateArray().All(b => b.Long("count") is not null))
+        if (IsListOf(value, "count"))
         {
             IReadOnlyList<BpftraceBucket> buckets = [.. value.EnumerateArray().Take(MostPieces).Select(Bucket)];
-            long count = buckets.Sum(b => b.Count);
+            long count = Counts.Sum(buckets.Select(b => b.Count));
             return row with { Kind = "Histogram", Value = count, Count = count, Buckets = buckets };
         }
 
-        IReadOnlyList<StackFrame> stack = value.ValueKind == JsonValueKind.String && value.GetString()!.StartsWith('\n')
-            ? BpftraceKey.Stack(value.GetString()!)
-            : [];
-        return row with { Value = Object(value), Frames = frames.Count > 0 ? frames : stack };
+        if (IsListOf(value, "interval_start"))
+        {
+            IReadOnlyList<BpftracePoint> points = [.. value.EnumerateArray().Take(MostPieces).Select(Point)];
+            return row with { Kind = "TimeSeries", Value = points[^1].Value, Points = points };
+        }
+
+        string? text = value.ValueKind == JsonValueKind.String ? BpftraceEscapes.Text(value.GetString()!) : null;
+        row = row with
+        {
+            Value = Object(value),
+            Frames = frames.Count == 0 && text?.StartsWith('\n') == true ? NativeStack.Read(text) : frames,
+        };
+        if (row.ProcessId is null)
+        {
+            NoteNative(row.Frames);
+        }
+
+        return row;
     }
+
+    private void NoteNative(IReadOnlyList<StackFrame> frames)
+    {
+        NativeFrames += frames.Count;
+        NamelessFrames += frames.Count(NativeStack.IsNameless);
+        LostStacks += frames.Count > 0 && frames[^1].Name == NativeStack.Lost ? 1 : 0;
+    }
+
+    private static bool IsListOf(JsonElement value, string property)
+        => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0
+            && value.EnumerateArray().All(
+                i => i.ValueKind == JsonValueKind.Object && i.TryGetProperty(property, out _));
 
     private static BpftraceBucket Bucket(JsonElement bucket) => new()
     {
-        Minimum = bucket.Long("min"),
-        Maximum = bucket.Long("max"),
-        Count = bucket.Long("count") ?? 0,
+        Minimum = BpftraceNumber.Long(bucket, "min"),
+        Maximum = BpftraceNumber.Long(bucket, "max"),
+        Count = BpftraceNumber.Long(bucket, "count") ?? 0,
     };
 
-    private static object? Object(JsonElement value) => value.ValueKind switch
+    private static BpftracePoint Point(JsonElement point) => new()
     {
-        JsonValueKind.Number when value.TryGetInt64(out long number) => number,
-        JsonValueKind.Number when value.TryGetUInt64(out ulong number) => number,
-        JsonValueKind.Number => value.GetDouble(),
+        Start = Text(point, "interval_start") is string start ? Line(start) : "",
+        Value = point.TryGetProperty("value", out JsonElement value) ? Object(value) : null,
+    };
+
+    private static object? Object(JsonElement value) => BpftraceNumber.Of(value) ?? value.ValueKind switch
+    {
         JsonValueKind.True => true,
         JsonValueKind.False => false,
-        JsonValueKind.String => Text(value.GetString()!),
+        JsonValueKind.String => SafeText.Line(BpftraceEscapes.Text(value.GetString()!), Json.TextLength),
         JsonValueKind.Array => value.EnumerateArray().Take(MostPieces).Select(Object).ToArray(),
         JsonValueKind.Null => null,
         _ => SafeText.Line(value.GetRawText(), Json.TextLength),
     };
-
-    /// <summary>New versions write a number that needs 64 bits without a sign as a text.</summary>
-    private static object Text(string text)
-        => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number)
-            && number > long.MaxValue
-            ? number
-            : SafeText.Line(text, Json.TextLength);
 
     private static string Plain(JsonElement value) => Object(value) switch
     {
@@ -265,9 +318,10 @@ internal sealed class BpftraceOutput(
             ? data
             : error;
         string helper = facts.Text("helper") ?? "a helper";
-        if (helper == "map_delete_elem" && facts.Integer("retcode") == NoSuchKey)
+        if ((helper == "map_delete_elem" && facts.Integer("retcode") == NoSuchKey) || helper == "map_lookup_elem")
         {
-            // What was to be deleted is gone already, as where two threads share a key: no harm is done.
+            // What was to be deleted is gone already, as where two threads share a key; and programs ask for keys that
+            // are not there all the time. No harm is done.
             return;
         }
 
@@ -277,6 +331,8 @@ internal sealed class BpftraceOutput(
             // Counts and sums begin with a key that must not be there; who comes second is turned away with his value.
             ("map_update_elem", KeyExists) =>
                 "a value was not counted, since another processor added the same key at the same moment",
+            _ when helper.StartsWith("probe_read", StringComparison.Ordinal) =>
+                $"a read gave nothing ({helper}: {facts.Text("msg") ?? "failed"}), and 0 or an empty text was taken for it",
             _ => $"{helper}: {facts.Text("msg") ?? "failed"}",
         };
         (string, int, int) key = (text, facts.Integer("line") ?? 0, facts.Integer("col") ?? 0);

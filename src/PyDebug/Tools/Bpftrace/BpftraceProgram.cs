@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Linq;
 using System.Text;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using PyDebug.Errors;
 
 namespace PyDebug.Tools.Bpftrace;
@@ -12,7 +13,7 @@ namespace PyDebug.Tools.Bpftrace;
 /// target's threads over, and the words <c>target</c>, <c>pid</c>, <c>tid</c> and <c>pystack</c> give way to what is
 /// right in every version and namespace. Nothing moves to another line.
 /// </summary>
-internal sealed class BpftraceProgram
+internal sealed partial class BpftraceProgram
 {
     private const int MostProbes = 256;
 
@@ -41,6 +42,13 @@ internal sealed class BpftraceProgram
 
     /// <summary>Whether it asks for Python stacks.</summary>
     public bool HasPythonStacks => _parts.Any(p => p.IsWord && p.Text == BpftraceRewriter.PythonStack);
+
+    /// <summary>
+    /// Whether its reads are to be checked: it follows pointers, which may lead nowhere. A multiplication or a comment
+    /// is taken for one, which costs nothing but a check. Not where there may be a choice by <c>?</c>: bpftrace 0.23.2
+    /// compiles a read within one wrongly with -k, and gives the other branch's value.
+    /// </summary>
+    public bool NeedsChecks => Pointer().IsMatch(Text) && !Text.Contains('?', StringComparison.Ordinal);
 
     /// <summary>Reads a program.</summary>
     /// <param name="text">The program.</param>
@@ -101,7 +109,43 @@ internal sealed class BpftraceProgram
     /// <returns>The line and the column, both from 1.</returns>
     public (int Line, int Column) ToUser(IReadOnlyDictionary<string, string> words, int line, int column)
     {
+        int place = Offset(Render(words), line, column);
+        foreach (BpftracePart part in _parts)
+        {
+            int length = Rendered(part, words).Length;
+            if (place < length)
+            {
+                return PlaceOf(Text, part.IsCopied ? part.Start + place : part.Start);
+            }
+
+            place -= length;
+        }
+
+        return PlaceOf(Text, Text.Length);
+    }
+
+    /// <summary>The map that is named at a place in the program as it runs, or last before it in the same statement.</summary>
+    public string? MapAt(IReadOnlyDictionary<string, string> words, int line, int column)
+    {
         string text = Render(words);
+        int place = Math.Min(Offset(text, line, column), text.Length);
+        int at = place < text.Length && text[place] == '@' ? place : text.LastIndexOf('@', Math.Max(0, place - 1));
+        if (at < 0 || text.AsSpan(at, place - at).IndexOfAny(';', '{', '}') >= 0)
+        {
+            return null;
+        }
+
+        int end = at + 1;
+        while (end < text.Length && (char.IsAsciiLetterOrDigit(text[end]) || text[end] == '_'))
+        {
+            end++;
+        }
+
+        return text[at..end];
+    }
+
+    private static int Offset(string text, int line, int column)
+    {
         int start = 0;
         for (int i = 1; i < line; i++)
         {
@@ -124,18 +168,7 @@ internal sealed class BpftraceProgram
             }
         }
 
-        foreach (BpftracePart part in _parts)
-        {
-            int length = Rendered(part, words).Length;
-            if (place < length)
-            {
-                return PlaceOf(Text, part.IsCopied ? part.Start + place : part.Start);
-            }
-
-            place -= length;
-        }
-
-        return PlaceOf(Text, Text.Length);
+        return place;
     }
 
     private static string Rendered(BpftracePart part, IReadOnlyDictionary<string, string> words)
@@ -148,4 +181,7 @@ internal sealed class BpftraceProgram
         int lineStart = offset == 0 ? 0 : text.LastIndexOf('\n', offset - 1) + 1;
         return (text.AsSpan(0, offset).Count('\n') + 1, offset - lineStart + 1);
     }
+
+    [GeneratedRegex(@"->|\*\s*[($@A-Za-z_]|\b(?:str|kstr|ustr|buf|join|path|uptr|kptr|strncmp|strcontains|memcmp|ntop)\s*\(")]
+    private static partial Regex Pointer();
 }

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using PyDebug.Internal;
 
 namespace PyDebug.Tools.Bpftrace;
 
@@ -17,9 +18,9 @@ internal static class BpftraceRows
     {
         Func<BpftraceMap, BpftraceMap, BpftraceMap>? add = function switch
         {
-            "count" or "sum" => (a, b) => Numbers(a, b, (x, y) => x + y),
-            "min" => (a, b) => Numbers(a, b, Math.Min),
-            "max" => (a, b) => Numbers(a, b, Math.Max),
+            "count" or "sum" => (a, b) => Numbers(a, b, static (x, y) => x + y),
+            "min" => (a, b) => Numbers(a, b, Int128.Min),
+            "max" => (a, b) => Numbers(a, b, Int128.Max),
             "stats" => Stats,
             "hist" or "lhist" => Histograms,
             _ => null,
@@ -48,12 +49,21 @@ internal static class BpftraceRows
         return merged;
     }
 
-    private static BpftraceMap Numbers(BpftraceMap one, BpftraceMap other, Func<long, long, long> both)
-        => one.Value is long first && other.Value is long second ? one with { Value = both(first, second) } : one;
+    private static BpftraceMap Numbers(BpftraceMap one, BpftraceMap other, Func<Int128, Int128, Int128> both)
+        => Whole(one.Value) is Int128 first && Whole(other.Value) is Int128 second
+            ? one with { Value = BpftraceNumber.Fit(both(first, second)) }
+            : one;
+
+    private static Int128? Whole(object? value) => value switch
+    {
+        long number => number,
+        ulong number => number,
+        _ => null,
+    };
 
     private static BpftraceMap Stats(BpftraceMap one, BpftraceMap other)
     {
-        long count = (one.Count ?? 0) + (other.Count ?? 0);
+        long count = Counts.Add(one.Count ?? 0, other.Count ?? 0);
         double total = (one.Total ?? 0) + (other.Total ?? 0);
         return one with { Value = count, Count = count, Total = total, Average = count == 0 ? 0 : total / count };
     }
@@ -65,11 +75,11 @@ internal static class BpftraceRows
         {
             long place = bucket.Minimum ?? long.MinValue;
             buckets[place] = buckets.TryGetValue(place, out BpftraceBucket? found)
-                ? found with { Count = found.Count + bucket.Count }
+                ? found with { Count = Counts.Add(found.Count, bucket.Count) }
                 : bucket;
         }
 
-        long count = (one.Count ?? 0) + (other.Count ?? 0);
+        long count = Counts.Add(one.Count ?? 0, other.Count ?? 0);
         return one with { Value = count, Count = count, Buckets = [.. buckets.Values] };
     }
 }

@@ -17,7 +17,10 @@ internal sealed class BpftraceStacks
     // Below are the numbers of processes, with which stacks begin.
     private const ulong LargestProcess = 1UL << 32;
 
-    private const int MostFrames = 100_000;
+    private const int MostFramesAtOnce = 100_000;
+
+    /// <summary>The agent keeps no more either.</summary>
+    private const int MostFrames = 500_000;
 
     private static readonly StackFrame s_unresolved = new() { Name = "<unresolved>" };
 
@@ -29,7 +32,7 @@ internal sealed class BpftraceStacks
     /// <returns>Whether they could be read.</returns>
     public bool Add(JsonElement item)
     {
-        foreach (JsonElement frame in item.Items("frames", MostFrames))
+        foreach (JsonElement frame in item.Items("frames", MostFramesAtOnce))
         {
             if (frame.ValueKind != JsonValueKind.Array
                 || frame.GetArrayLength() is not (2 or 5)
@@ -39,6 +42,13 @@ internal sealed class BpftraceStacks
                 || !frame[1].TryGetUInt64(out ulong inner))
             {
                 return false;
+            }
+
+            if (_frames.Count >= MostFrames && !_frames.ContainsKey(number))
+            {
+                throw new LimitExceededException(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The debug container sent more than the {MostFrames:#,0} Python frames that are kept."));
             }
 
             _frames.TryAdd(number, (inner, frame.GetArrayLength() == 5 ? Frame(frame) : null));

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Text.Json.Nodes;
@@ -7,6 +8,9 @@ namespace PyDebug.Tools.Memray;
 /// <summary>How a process is to be tracked, as the agent and the user are told of it.</summary>
 internal sealed record MemrayOptions
 {
+    /// <summary>What the agent takes for -MaximumCaptureBytes where it is not named.</summary>
+    private const long DefaultCapture = 1L << 30;
+
     public int DurationSeconds { get; init; } = 30;
 
     public bool Native { get; init; }
@@ -17,11 +21,14 @@ internal sealed record MemrayOptions
 
     public long? MaximumCaptureBytes { get; init; }
 
+    /// <summary>
+    /// The most bytes of a capture that are taken from a pod. Tracking ends a little later than the capture reaches its
+    /// limit.
+    /// </summary>
+    public long LargestCapture => Math.Min(MaximumCaptureBytes ?? DefaultCapture, long.MaxValue / 4) * 2;
+
     /// <summary>Whether the capture is to be brought here.</summary>
     public bool KeepCapture { get; init; }
-
-    /// <summary>Whether memray's own picture is to be drawn in the debug container.</summary>
-    public bool Html { get; init; }
 
     public int MaximumStackCount { get; init; } = 5000;
 
@@ -54,10 +61,9 @@ internal sealed record MemrayOptions
         WriteCaps(body);
     }
 
-    /// <summary>Writes what a report is to hold, and what is to be made besides.</summary>
+    /// <summary>Writes what a report is to hold.</summary>
     public void WriteCaps(JsonObject body)
     {
-        body["html"] = Html;
         body["stacks"] = MaximumStackCount;
         body["depth"] = Depth;
     }

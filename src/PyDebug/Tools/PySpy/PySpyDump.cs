@@ -46,9 +46,7 @@ internal static class PySpyDump
             List<PyThreadStack> threads = [];
             foreach (JsonElement thread in document.RootElement.EnumerateArray().Take(MostThreads))
             {
-                if (thread.ValueKind != JsonValueKind.Object
-                    || !thread.TryGetProperty("frames", out JsonElement frames)
-                    || frames.ValueKind != JsonValueKind.Array)
+                if (thread.Part("frames").ValueKind != JsonValueKind.Array)
                 {
                     throw new InvalidDataException("A thread has no 'frames'.");
                 }
@@ -59,7 +57,8 @@ internal static class PySpyDump
                 }
             }
 
-            return Identified(threads, result);
+            // A process has its main thread's id.
+            return [.. Identified(threads, result).Select(t => t with { IsMainThread = t.ThreadId == result.ProcessId })];
         }
         catch (JsonException e)
         {
@@ -105,7 +104,7 @@ internal static class PySpyDump
             FileName = frame.Text("filename") ?? "",
             Line = line > 0 ? line : null,
             Module = frame.Text("module"),
-            Locals = frame.TryGetProperty("locals", out JsonElement locals) && locals.ValueKind == JsonValueKind.Array
+            Locals = frame.Part("locals").ValueKind == JsonValueKind.Array
                 ? [.. frame.Items("locals", MostLocals).Select(Local)]
                 : null,
         };
@@ -135,11 +134,18 @@ internal static class PySpyDump
         [
             .. threads.Select(t => known.Contains(t.ThreadId)
                 ? t
-                : t with
-                {
-                    ThreadId = mainIsFree && wrong == 1 ? result.ProcessId : 0,
-                    State = t.HoldsGil == true ? "running" : "unknown",
-                }),
+                : mainIsFree && wrong == 1
+                    ? t with { ThreadId = result.ProcessId, State = State(t, result, result.ProcessId) }
+                    : t with { ThreadId = 0, State = State(t, result, 0) }),
         ];
     }
+
+    /// <summary>What the kernel said of the thread just before, where it is known which one it is.</summary>
+    private static string State(PyThreadStack thread, PySpyResult result, long id)
+        => thread.HoldsGil == true ? "running" : result.States.GetValueOrDefault(id) switch
+        {
+            null => "unknown",
+            "R" => "running",
+            _ => "idle",
+        };
 }

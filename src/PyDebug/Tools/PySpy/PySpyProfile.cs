@@ -2,6 +2,8 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
+using System.Linq;
+using PyDebug.Internal;
 using PyDebug.Profiles;
 
 namespace PyDebug.Tools.PySpy;
@@ -46,6 +48,17 @@ internal static class PySpyProfile
             1 => profiles[0] with { ProcessId = result.ProcessId, Tool = about.Tool },
             _ => throw new InvalidDataException($"It holds {profiles.Count} processes instead of one."),
         };
+        profile = ProfileTrim.WithoutLast(profile, result.DoubtfulSamples);
+        profile = profile with
+        {
+            CpuSeconds = result.CpuSeconds,
+            Threads =
+            [
+                .. profile.Threads.Select(t => t.ThreadId is long id && result.CpuByThread.TryGetValue(id, out double cpu)
+                    ? t with { CpuSeconds = cpu }
+                    : t),
+            ],
+        };
         return profile with { Warnings = Warnings(profile, result, options) };
     }
 
@@ -73,16 +86,29 @@ internal static class PySpyProfile
                 + $"-SampleRate helps."));
         }
 
+        if (result.TargetReplaced)
+        {
+            warnings.Add($"{process} became another program while it was recorded: the profile is what was seen until then.");
+        }
+
         if (result.ErrorCount is long errors and > 0)
         {
-            warnings.Add(string.Create(
-                CultureInfo.InvariantCulture, $"{errors} samples of {process.ToLowerInvariant()} failed and are missing."));
+            string share = result.SampleCount is long good and > 0
+                ? $" ({ProfileText.Share(errors, errors + (double)good)})" : "";
+            string words = result.Messages.Count > 0 ? $": {result.Messages[0].TrimEnd('.')}" : "";
+            warnings.Add(Counts.Of(errors, "sample", "samples")
+                + $"{share} of {process.ToLowerInvariant()} failed and {(errors == 1 ? "is" : "are")} missing{words}.");
         }
 
         double expected = result.Seconds * (result.Rate ?? options.SampleRate);
-        if (!options.IncludeIdle && !result.TargetExited && profile.SampleCount < IdleShare * expected)
+        if (!options.IncludeIdle && !result.TargetExited && !result.TargetReplaced && profile.SampleCount < IdleShare * expected)
         {
             warnings.Add(Idle(process, profile.SampleCount, options));
+        }
+
+        if (PySpyPlausibility.Check(profile, result.Rate ?? options.SampleRate) is string wrong)
+        {
+            warnings.Add($"{process}: {wrong}");
         }
 
         if (options.NonBlocking)
@@ -93,16 +119,14 @@ internal static class PySpyProfile
         return warnings;
     }
 
-    private static string Idle(string process, long samples, PySpyOptions options)
+    /// <summary>That a process was hardly seen, and what shows it.</summary>
+    public static string Idle(string process, long samples, PySpyOptions options)
     {
-        string times = samples switch
-        {
-            0 => "never",
-            1 => "once",
-            _ => string.Create(CultureInfo.InvariantCulture, $"{samples} times"),
-        };
+        string times = samples == 1 ? "once" : string.Create(CultureInfo.InvariantCulture, $"{samples} times");
+        string was = options.GilOnly ? "seen with the GIL" : "sampled";
+        string seen = samples == 0 ? $"{process} was never {was}" : $"{process} was {was} {times}";
         return options.GilOnly
-            ? $"{process} was seen with the GIL {times}: it hardly ran Python code."
-            : $"{process} was sampled {times}: it was idle. -IncludeIdle shows where it waits.";
+            ? $"{seen}: it hardly ran Python code."
+            : $"{seen}: it was idle. -IncludeIdle shows where it waits.";
     }
 }

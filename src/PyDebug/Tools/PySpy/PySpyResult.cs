@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Globalization;
 using System.Linq;
 using System.Text.Json;
 using PyDebug.Internal;
@@ -39,6 +40,24 @@ internal sealed record PySpyResult
     /// <summary>By how many seconds the sampling was behind at most.</summary>
     public double? Behind { get; init; }
 
+    /// <summary>The CPU time of the process meanwhile by the kernel's counter, in seconds; null where it is not known.</summary>
+    public double? CpuSeconds { get; init; }
+
+    /// <summary>The same of each thread that was there at the end, by its native id.</summary>
+    public IReadOnlyDictionary<long, double> CpuByThread { get; init; } = new Dictionary<long, double>();
+
+    /// <summary>The kernel's letters for the threads' states, just before; by their native ids.</summary>
+    public IReadOnlyDictionary<long, string> States { get; init; } = new Dictionary<long, string>();
+
+    /// <summary>How many samples were taken.</summary>
+    public long? SampleCount { get; init; }
+
+    /// <summary>Whether the process became another program meanwhile.</summary>
+    public bool TargetReplaced { get; init; }
+
+    /// <summary>How many of each thread's last samples may be of that other program.</summary>
+    public long DoubtfulSamples { get; init; }
+
     /// <summary>Whether the target exited meanwhile.</summary>
     public bool TargetExited { get; init; }
 
@@ -57,7 +76,7 @@ internal sealed record PySpyResult
                 CommandLine = CommandLineOf(item),
                 PythonVersion = item.Text("python"),
                 Version = item.Text("version"),
-                Threads = item.TryGetProperty("threads", out JsonElement threads) && threads.ValueKind == JsonValueKind.Array
+                Threads = item.Part("threads").ValueKind == JsonValueKind.Array
                     ? item.Items("threads", MostThreads)
                         .Where(t => t.ValueKind == JsonValueKind.Number && t.TryGetInt64(out _))
                         .Select(t => t.GetInt64())
@@ -68,11 +87,65 @@ internal sealed record PySpyResult
                 Rate = item.Integer("rate"),
                 ErrorCount = item.Long("errors"),
                 Behind = item.Number("behind"),
+                CpuSeconds = item.Number("cpu"),
+                CpuByThread = Counters(item),
+                States = StatesOf(item),
+                SampleCount = item.Long("samples"),
+                TargetReplaced = item.Text("ended") == "replaced",
+                DoubtfulSamples = item.Long("doubtful") ?? 0,
                 TargetExited = item.Text("ended") == "exited",
                 WasLeftStopped = item.Flag("stopped") ?? false,
                 Messages = item.Texts("messages", MostMessages),
             }
             : null;
+
+    private static Dictionary<long, double> Counters(JsonElement item)
+    {
+        Dictionary<long, double> counters = [];
+        JsonElement threads = item.Part("cpuByThread");
+        foreach ((long id, string name) in Ids(threads))
+        {
+            if (threads.Number(name) is double seconds)
+            {
+                counters[id] = seconds;
+            }
+        }
+
+        return counters;
+    }
+
+    private static Dictionary<long, string> StatesOf(JsonElement item)
+    {
+        Dictionary<long, string> states = [];
+        JsonElement threads = item.Part("states");
+        foreach ((long id, string name) in Ids(threads))
+        {
+            if (threads.Text(name) is string state)
+            {
+                states[id] = state;
+            }
+        }
+
+        return states;
+    }
+
+    /// <summary>The names of an object's properties that are ids of threads.</summary>
+    private static IEnumerable<(long Id, string Name)> Ids(JsonElement threads)
+    {
+        if (threads.ValueKind != JsonValueKind.Object)
+        {
+            yield break;
+        }
+
+        foreach (JsonProperty thread in threads.EnumerateObject().Take(MostThreads))
+        {
+            if (Json.Name(thread) is string name
+                && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out long id))
+            {
+                yield return (id, name);
+            }
+        }
+    }
 
     private static string? CommandLineOf(JsonElement item)
     {

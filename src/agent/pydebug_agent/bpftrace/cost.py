@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Optional
 
-from ..timing.bpf import Kernel, KernelRefusal
+from ..bpf.syscalls import Kernel, KernelRefusal
 from .held import held
 
 _COST = re.compile(r"^run_time_ns:\s*(\d+)$.*^run_cnt:\s*(\d+)$", re.MULTILINE | re.DOTALL)

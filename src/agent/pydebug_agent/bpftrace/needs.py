@@ -6,11 +6,11 @@ import errno
 import os
 from typing import List, Optional, Sequence, Tuple
 
-from .. import errors
-from ..hello import capabilities
-from ..payload import Executable
-from ..proc import Proc
-from ..timing.refusals import in_user_namespace, lockdown
+from ..bpf.refusals import in_user_namespace, lockdown
+from ..protocol.hello import capabilities
+from ..system import errors
+from ..system.proc import Proc
+from ..tools.payload import Executable
 
 _DIRECTORIES = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 _TYPES = "/sys/kernel/btf/vmlinux"

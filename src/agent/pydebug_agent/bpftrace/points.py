@@ -6,11 +6,11 @@ import os
 import re
 from typing import Dict, List, Optional, Sequence
 
-from ..errors import BAD_REQUEST, AgentError
-from ..payload import Executable
-from ..request import Request
-from ..scratch import nameless_file
-from ..tools import Tools
+from ..system.errors import BAD_REQUEST, AgentError
+from ..system.scratch import nameless_file
+from ..target.request import Request
+from ..tools.payload import Executable
+from ..tools.runner import Tools
 
 _MOST_POINTS = 256
 _MOST_LISTED = 64 << 20

@@ -11,20 +11,20 @@ import re
 import struct
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from .. import errors
-from ..proc import Proc
+from ..bpf.attach import Attachment
+from ..bpf.names import StackNames, telling_words
+from ..bpf.records import MIX
+from ..bpf.refusals import no_types, refused, too_old
+from ..bpf.syscalls import Kernel, KernelRefusal
+from ..bpf.task_layout import Machine
+from ..bpf.thread_local import find_offset
 from ..reader.failures import explained
 from ..reader.layouts import NEWEST, Layout
 from ..reader.memory import Denied, Fault, Gone
 from ..reader.target import Target, check_ctypes, gone
-from ..request import Request
-from ..timing.attach import Attachment
-from ..timing.bpf import Kernel, KernelRefusal
-from ..timing.machine import Machine
-from ..timing.names import StackNames, telling_words
-from ..timing.records import MIX
-from ..timing.refusals import no_types, refused, too_old
-from ..timing.tls import find_offset
+from ..system import errors
+from ..system.proc import Proc
+from ..target.request import Request
 from .held import held
 
 WORD = "pystack"
@@ -148,7 +148,7 @@ def _calibrated(target: Target, machine: Machine) -> Walk:
             if not probed:
                 raise gone(target.pid)
             threads = [thread for thread in target.threads() if thread.tid in probed]
-            offset = find_offset(target.memory, [(thread.address, probed[thread.tid].pointer) for thread in threads])
+            offset = find_offset(target.memory, [(thread, probed[thread.tid].pointer) for thread in threads])
             differences = {thread.ident - probed[thread.tid].pointer for thread in threads}
             if offset is not None and len(differences) == 1:
                 return Walk(target.layout, machine.pointer, offset, differences.pop())

@@ -8,15 +8,16 @@ import select
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from ..errors import BAD_REQUEST, SECCOMP, TOOL_FAILED, AgentError
-from ..payload import Executable
 from ..reader.waits import system_calls
-from ..request import Request
-from ..scratch import nameless_file, write_all
-from ..tools import Tool, Tools
+from ..system.errors import BAD_REQUEST, SECCOMP, TOOL_FAILED, AgentError
+from ..system.scratch import nameless_file, write_all
+from ..target.request import Request
+from ..tools.payload import Executable
+from ..tools.runner import Tool, Tools
 from . import needs, points, pystack, scope
 from .cost import Statistics
-from .lines import Lines
+from .lines import MISSED_KEY, Lines
+from .messages import Messages
 from .pystack import PyStacks
 
 _LARGEST_PROGRAM = 1 << 20
@@ -25,9 +26,8 @@ _LONGEST_ARGUMENT = 4096
 _START_SECONDS = 60.0
 _END_SECONDS = 20.0
 _MOST_SECONDS = 43200.0
-_LONGEST_MESSAGES = 1 << 16
 _CHUNK = 1 << 18
-_MAP_LINE = re.compile(rb'"type": "(?:map|hist|stats)"')
+_MAP_LINE = re.compile(rb'"type": "(?:map|hist|stats|tseries)"')
 _ATTACHED = b'"attached_probes"'
 _WAITS = ("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll")
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(\S*)")
@@ -70,7 +70,7 @@ def run(request: Request) -> None:
             }
         )
         if not request.flag("dry"):
-            _Run(request, tools, executable, stacks).run(_joined(parts, words), arguments)
+            _Run(request, tools, executable, numbers, stacks).run(_joined(parts, words), arguments)
     finally:
         tools.close()
         os.close(executable.descriptor)
@@ -80,11 +80,20 @@ class _Run:
     """One bpftrace, from its start to its last line."""
 
     def __init__(
-        self, request: Request, tools: Tools, executable: Executable, stacks: Optional[PyStacks] = None
+        self,
+        request: Request,
+        tools: Tools,
+        executable: Executable,
+        version: Tuple[int, int],
+        stacks: Optional[PyStacks] = None,
     ) -> None:
+        # The walk over Python's frames checks its own reads, and has no room for more in the verifier's eyes.
+        checks = request.flag("checks") and stacks is None and version > (0, 0)
         self._request = request
         self._stacks = stacks
-        self._lines = Lines(pystack.PRINTED)
+        hidden = [MISSED_KEY] if checks else []
+        self._lines = Lines(hidden + ([re.escape(pystack.PRINTED)] if stacks is not None else []))
+        self._options = _checks(version, checks)
         self._cost: Optional[List[Dict[str, Any]]] = None
         self._tools = tools
         self._executable = executable
@@ -93,7 +102,7 @@ class _Run:
         self._most = int(request.number("maximumBytes", float(64 << 20), 1.0, float(1 << 40)))
         self._sent = 0
         self._dropped = 0
-        self._messages = b""
+        self._messages = Messages()
         self._attached: Optional[float] = None
         self._head = b""
 
@@ -109,7 +118,7 @@ class _Run:
             try:
                 tool = self._tools.start(
                     self._executable,
-                    ["-f", "json", "-B", "line", "--", f"/proc/self/fd/{file}", *arguments],
+                    ["-f", "json", "-B", "line", *self._options, "--", f"/proc/self/fd/{file}", *arguments],
                     out_end,
                     err_end,
                     keep=[file],
@@ -150,7 +159,7 @@ class _Run:
                 elif stream == out:
                     self._read(tool, data, ended == "bytes", statistics)
                 else:
-                    self._messages += data[: _LONGEST_MESSAGES - len(self._messages)]
+                    self._messages.take(data)
             now = time.monotonic()
             channel.check()
             if self._stacks is not None and now - named >= self._stacks.wait:
@@ -172,8 +181,7 @@ class _Run:
                 told = now
                 statistics.read(tool.process.pid)
                 self._tell(now)
-        if self._stacks is not None:
-            self._take(self._lines.rest(), ended == "bytes")
+        self._take(self._lines.rest(), ended == "bytes")
         self._tools.wait([tool], 2.0, channel.check)
         finished = time.monotonic()
         self._tools.end([tool], 2.0)
@@ -181,8 +189,7 @@ class _Run:
 
     def _read(self, tool: Tool, data: bytes, over: bool, statistics: Statistics) -> None:
         """Take what was printed. The client knows the frames of stacks, and the costs, before it sees a map."""
-        if self._stacks is not None:
-            data = self._lines.take(data)
+        data = self._lines.take(data)
         if _MAP_LINE.search(data):
             if self._stacks is not None:
                 self._stacks.poll(tool.process.pid)
@@ -241,8 +248,11 @@ class _Run:
             channel.progress(min(round(done, 1), self._seconds), self._seconds, f"{self._sent} bytes")
 
     def _settle(self, tool: Tool, ended: str, killed: bool, seconds: float, statistics: Statistics) -> None:
-        messages = self._messages.decode("utf-8", "backslashreplace")
+        messages = self._messages.text
         code = tool.process.returncode
+        if self._request.channel.ending is not None:
+            # What it printed by then is sent; why it ended is not its own doing.
+            raise self._request.channel.ending
         if ended == "start":
             raise AgentError(
                 TOOL_FAILED,
@@ -267,10 +277,19 @@ class _Run:
                 "bytes": self._sent,
                 "dropped": self._dropped,
                 "messages": messages,
+                "messagesRepeated": self._messages.repeats(),
+                "messagesDropped": self._messages.dropped,
                 "cost": statistics.cost,
                 "stacks": self._stacks.summary() if self._stacks is not None else None,
             }
         )
+
+
+def _checks(version: Tuple[int, int], wanted: bool) -> List[str]:
+    """Return the option that has a read tell that it failed, in place of a 0 that nobody can tell from a real one."""
+    if not wanted:
+        return []
+    return ["-k"] if version >= (0, 23) else ["-kk"]
 
 
 def _joined(parts: Sequence[str], words: Dict[str, str]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Dict, List, Mapping, Sequence, Set
 
-from ..errors import BAD_REQUEST, NO_BTF, PROCESS_GONE, TARGET_NOT_VISIBLE, TOOL_FAILED, AgentError
-from ..proc import Proc
-from ..request import Request
-from ..roots import Containers
-from ..timing.btf import Btf
+from ..bpf.btf import Btf
+from ..system import plain_paths
+from ..system.errors import NO_BTF, PROCESS_GONE, TARGET_NOT_VISIBLE, TOOL_FAILED, AgentError
+from ..system.proc import Proc
+from ..target.containers import Containers
+from ..target.processes import check_place
+from ..target.request import Request
 
 _SAME_START_SECONDS = 2.0
 _MOST_NAMESPACES = 16
@@ -18,6 +21,7 @@ _FILES = {
     "libc": re.compile(r"/(?:libc\.so\.6|libc-2[^/]*\.so|ld-musl-[^/]*|libc\.musl-[^/]*)$"),
     "python": re.compile(r"/libpython3[^/]*$"),
 }
+_PLAIN = re.compile(r"/[A-Za-z0-9_./+@=~-]+")
 # struct upid: the number and the namespace it counts in.
 _NUMBER_BYTES = 16
 
@@ -32,8 +36,12 @@ def expressions(request: Request, node: bool, pids: Sequence[int]) -> Dict[str, 
         return {"target": "1", "pid": "curtask->tgid", "tid": "curtask->pid"}
     offset = _offset_of_numbers()
     pid = _number("curtask->group_leader->thread_pid", offset)
+    request.tell_apart()
     namespaces = _mount_namespaces(request.proc, request.containers)
     target = _any_of("curtask->nsproxy->mnt_ns->ns.inum", namespaces)
+    if request.flag("checks"):
+        # A thread that ends has none any more. That is no failed read to tell of.
+        target = f"((uint64)curtask->nsproxy != 0 && {target})"
     if pids:
         _require(request, pids)
         target = f"({target} && {_any_of(pid, pids)})"
@@ -56,8 +64,37 @@ def places(request: Request, names: Set[str], pids: Sequence[int]) -> Dict[str, 
             raise AgentError(
                 TOOL_FAILED, f"Process {pid} has no {name} that a probe could be put in.", pid, {"tool": "bpftrace"}
             )
-        found[name] = request.proc.path(pid, "root") + matching[0]
+        found[name] = _reached(request.proc, pid, name, matching)
     return found
+
+
+def _reached(proc: Proc, pid: int, name: str, matching: List[str]) -> str:
+    """Return one of some files as it is reached from here; what it is called becomes part of a program that is run as root.
+
+    Its name is the target's to choose: one of other than plain letters could be a program of its own. A link that lies on
+    the way by now could lead into our files.
+    """
+    plain = [path for path in matching if _PLAIN.fullmatch(path)]
+    if not plain:
+        raise AgentError(
+            TOOL_FAILED,
+            f"Process {pid} has its {name} in a file whose path has other letters than a probe can have in it.",
+            pid,
+            {"tool": "bpftrace", "reason": "path"},
+        )
+    for path in plain:
+        whole = proc.path(pid, "root") + path
+        try:
+            os.close(plain_paths.handle(whole))
+            return whole
+        except OSError:
+            continue
+    raise AgentError(
+        TOOL_FAILED,
+        f"The file of process {pid} that has its {name} lies no more where it was: no probe can be put in it.",
+        pid,
+        {"tool": "bpftrace", "reason": "path"},
+    )
 
 
 def _number(thread: str, offset: int) -> str:
@@ -107,5 +144,4 @@ def _require(request: Request, pids: Sequence[int]) -> None:
         expected = started.get(str(pid))
         if expected is not None and abs(request.proc.started(pid) - float(expected)) > _SAME_START_SECONDS:
             raise AgentError(PROCESS_GONE, f"Process {pid} is gone; its number belongs to another one now.", pid)
-        if request.containers.is_ours(pid):
-            raise AgentError(BAD_REQUEST, f"Process {pid} belongs to the debug container.", pid)
+        check_place(request.containers, pid)

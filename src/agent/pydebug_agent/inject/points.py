@@ -16,11 +16,15 @@ _CALLS: Dict[int, str] = {
 }  # fmt: skip
 # What the kernel's functions are called in which a call with a timeout waits that it can restart.
 _FUNCTIONS = (("poll", 7), ("nanosleep", 230), ("futex", 202))
+# The instructions of x86-64: ``syscall``, and the first byte of ``mov $imm32,%eax``, which loads a call's number.
 _SYSCALL = b"\x0f\x05"
 _MOVE = 0xB8
-_RESTART = 219
+# restart_syscall
+RESTART = 219
+# include/linux/errno.h, in rax where a stop has cut a call short and the kernel is yet to decide what becomes of it.
 # ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND: called again as it was. ERESTART_RESTARTBLOCK: with a timeout.
 _AGAIN, _AGAIN_TIMED = (-512, -513, -514), -516
+# include/uapi/linux/futex.h: the command is in the lower bits, flags above.
 _FUTEX_WAIT, _FUTEX_WAIT_BITSET, _FUTEX_COMMAND = 0, 9, 0x7F
 _TIMER_ABSTIME = 1
 
@@ -36,17 +40,21 @@ class Point(NamedTuple):
 
 
 class Restarted(NamedTuple):
-    """A thread whose call an earlier stop has restarted: where it waits, and the kernel's function that it waits in."""
+    """A thread whose call an earlier stop has restarted: where it waits, and the kernel's function that it waits in.
+
+    ``number`` is which call it was, where that was seen.
+    """
 
     stack: int
     instruction: int
     function: str
+    number: Optional[int] = None
 
 
 def restarted(line: bytes, wchan: str) -> Optional[Restarted]:
     """Read /proc's ``syscall`` and ``wchan``; None for a thread that is not in such a call."""
     words = line.split()
-    if len(words) != 9 or words[0] != b"%d" % _RESTART:
+    if len(words) != 9 or words[0] != b"%d" % RESTART:
         return None
     return Restarted(int(words[7], 16), int(words[8], 16), wchan)
 
@@ -56,7 +64,7 @@ def may_be_point(call: List[int], timed: bool) -> bool:
 
     ``timed``: also where its timeout would start anew. That is known before: a stop turns such a call into another.
     """
-    if call[0] == _RESTART:
+    if call[0] == RESTART:
         return timed
     name = _CALLS.get(call[0])
     if name is None:
@@ -75,6 +83,7 @@ def find(
     """
     if not is_64_bit(registers):
         raise Unusable("it runs 32-bit code")
+    # The number of the call that it is in, -1 where it is in none.
     number = signed(registers["orig_rax"])
     if number >= 0:
         return _in_call(number, registers, source, before)
@@ -84,13 +93,14 @@ def find(
 
 
 def _in_call(number: int, registers: Registers, source: Source, before: Optional[Restarted]) -> Point:
-    again = number == _RESTART
+    again = number == RESTART
     try:
         if again:
             number = _number(registers, source, before)
         name = _CALLS.get(number)
         if name is None:
             raise Unusable(f"it is in system call {number}")
+        # It stands behind its instruction; one of another kind (int 0x80, vsyscall) is not gone back to like this.
         if source.read(registers["rip"] - 2, 2) != _SYSCALL:
             raise Unusable("it is in a system call of another kind")
         if name == "futex":
@@ -101,6 +111,8 @@ def _in_call(number: int, registers: Registers, source: Source, before: Optional
         raise Unusable(f"its code cannot be read ({fault})") from None
     back = dict(registers)
     result = signed(registers["rax"])
+    # With -1 there the kernel does not restart a second time what is restarted here by hand: back on the instruction,
+    # with the call's number in rax.
     back["orig_rax"] = (1 << 64) - 1
     timed = False
     if result in _AGAIN or result == _AGAIN_TIMED:
@@ -119,6 +131,8 @@ def _number(registers: Registers, source: Source, before: Optional[Restarted]) -
         return int.from_bytes(code[1:5], "little")
     # From glibc 2.41 on it came in a register that the call has overwritten; the kernel's function tells.
     if before is not None and (before.stack, before.instruction) == (registers["rsp"], registers["rip"]):
+        if before.number is not None:
+            return before.number
         for part, number in _FUNCTIONS:
             if part in before.function and not before.function.startswith("ep_"):
                 # The first argument of nanosleep is an address, that of clock_nanosleep a small number.

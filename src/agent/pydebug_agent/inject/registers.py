@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import struct
 from typing import Dict, Tuple
 
 from ..reader.hold import Holder
-from ..reader.memory import Gone
 
 _GETREGS, _SETREGS, _GETREGSET, _GETSIGMASK = 12, 13, 0x4204, 0x420A
 _NT_X86_XSTATE = 0x202
@@ -77,34 +75,6 @@ def signed(value: int) -> int:
 def is_64_bit(registers: Registers) -> bool:
     """Say whether the thread runs 64-bit code."""
     return registers["cs"] == _LONG_MODE
-
-
-class Writer:
-    """Writes into another process's memory; like reading it, that needs the right to trace it and no file."""
-
-    def __init__(self, pid: int) -> None:
-        import ctypes
-
-        self.pid = pid
-        self._get_errno = ctypes.get_errno
-        self._writev = ctypes.CDLL(None, use_errno=True).process_vm_writev
-        self._writev.restype = ctypes.c_ssize_t
-        self._writev.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong,
-                                 ctypes.c_ulong]  # fmt: skip
-
-    def write(self, address: int, data: bytes) -> None:
-        """Write all of ``data``."""
-        import ctypes
-
-        buffer = ctypes.create_string_buffer(data, len(data))
-        local = struct.pack("<QQ", ctypes.addressof(buffer), len(data))
-        done = self._writev(self.pid, local, 1, struct.pack("<QQ", address, len(data)), 1, 0)
-        if done == len(data):
-            return
-        number = self._get_errno() if done < 0 else errno.EFAULT
-        if number == errno.ESRCH:
-            raise Gone(f"process {self.pid} is gone")
-        raise Unusable(f"its memory at {address:#x} cannot be written ({errno.errorcode.get(number, number)})")
 
 
 Span = Tuple[int, int]

@@ -10,7 +10,7 @@ from ..reader.frames import Thread
 from ..reader.layouts import schema
 from ..reader.memory import Fault
 from ..reader.target import Target
-from .registers import Writer
+from .writer import Writer
 
 _FIRST_MINOR = 14
 # Behind what the reader uses come two fields of lists, then these six.
@@ -52,12 +52,12 @@ def is_enabled(target: Target, support: Support, thread: Thread) -> bool:
 class Remote:
     """Asks one thread to run one script."""
 
-    def __init__(self, target: Target, support: Support) -> None:
+    def __init__(self, target: Target, support: Support, writer: Writer) -> None:
         self._memory = target.memory
         self._support = support
-        self._writer = Writer(target.pid)
+        self._writer = writer
 
-    def ask(self, thread: Thread, path: str) -> bool:
+    def leave(self, thread: Thread, path: str) -> bool:
         """Leave the path of a script with a thread; false where somebody else has left one."""
         text = os.fsencode(path) + b"\0"
         if len(text) > self._support.size:
@@ -67,11 +67,17 @@ class Remote:
             return False
         self._writer.write(place + self._support.path, text)
         self._writer.write(place + self._support.pending, struct.pack("<i", 1))
+        return True
+
+    def raise_flag(self, thread: Thread) -> None:
+        """Let a thread look soon at what was left with it. It must stand meanwhile.
+
+        Its flags are read and written in two steps: what it, or a signal that it handles, sets in between would be lost.
+        """
         breaker = thread.address + self._support.eval_breaker
         # One byte holds the flags; the others must not be put back to what they were.
         flags = self._memory.read(breaker, 1)[0]
         self._writer.write(breaker, bytes([flags | _PLEASE_STOP]))
-        return True
 
     def take_back(self, thread: Thread) -> None:
         """Forget a script that has not been run."""

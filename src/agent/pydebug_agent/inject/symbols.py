@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
 import struct
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from .. import errors
-from ..proc import Mapping
 from ..reader.elf import Image
 from ..reader.memory import Fault, Memory
+from ..system import errors
+from ..system.proc import Mapping
 from .chain import restorer_in
+from .libraries import is_glibc, is_libc, name_of
 from .registers import Span
 
-_LIBC = re.compile(r"(?:libc\.so\.6|libpthread\.so\.0|libdl\.so\.2|lib(?:c|pthread|dl)-2\.\d+\.so)$")
-_MUSL = re.compile(r"(?:ld-musl-[^/]*|libc\.musl-[^/]*)\.so\.1$")
-_THREADS = ("pthread_attr_init", "pthread_attr_setdetachstate", "pthread_create", "sleep", "dlopen")
+_THREADS = ("pthread_attr_init", "pthread_attr_setdetachstate", "pthread_create", "usleep", "dlopen")
 _PYTHON = ("PyGILState_Ensure", "PyRun_SimpleString", "PyGILState_Release")
 _EVAL_LOOP = "_PyEval_EvalFrameDefault"
 _LARGEST_CODE = 1 << 22
-
-
-def libc_of(maps: List[Mapping]) -> str:
-    """Return "glibc", "musl", or "static" where no C library is mapped."""
-    names = [os.path.basename(_plain(entry.path)) for entry in maps]
-    if any(_MUSL.match(name) for name in names):
-        return "musl"
-    return "glibc" if any(_LIBC.match(name) for name in names) else "static"
 
 
 class Symbols:
@@ -37,7 +26,7 @@ class Symbols:
         self._pid = pid
         self._memory = memory
         self._maps = maps
-        libraries = list(self._images(lambda name: bool(_LIBC.match(name))))
+        libraries = list(self._images(is_glibc))
         found = self._find(_THREADS, libraries)
         everything = list(self._images(lambda name: not name.endswith(".so") or "python" in name))
         found.update(self._find(_PYTHON, everything))
@@ -51,7 +40,7 @@ class Symbols:
     def _images(self, wanted: Callable[[str], bool]) -> Iterator[Image]:
         seen = set()
         for entry in self._maps:
-            name = os.path.basename(_plain(entry.path))
+            name = name_of(entry.path)
             if entry.offset or not entry.path.startswith("/") or entry.path in seen or not wanted(name):
                 continue
             seen.add(entry.path)
@@ -73,7 +62,7 @@ class Symbols:
 
     def _restorer(self) -> int:
         for entry in self._maps:
-            if "x" in entry.permissions and re.match(r"libc(?:\.so\.6|-2)", os.path.basename(_plain(entry.path))):
+            if "x" in entry.permissions and is_libc(name_of(entry.path)):
                 place = restorer_in(self._memory.read(entry.start, min(entry.end - entry.start, _LARGEST_CODE)))
                 if place is not None:
                     return entry.start + place
@@ -88,18 +77,14 @@ class Symbols:
         return None
 
 
-def unsafe(pid: int, reason: str, sentence: str) -> errors.AgentError:
+def unsafe(pid: int, reason: str, sentence: str, detail: Optional[Dict[str, Any]] = None) -> errors.AgentError:
     """Return the failure of a process into which there is no way that is known to be safe."""
     return errors.AgentError(
         errors.MEMRAY_UNSAFE,
         f"Nothing can be started safely inside process {pid}: {sentence}.",
         pid,
-        {"reason": reason},
+        {"reason": reason, **(detail or {})},
     )
-
-
-def _plain(path: str) -> str:
-    return path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path
 
 
 def _extent(image: Image, name: str) -> Optional[Tuple[int, int]]:

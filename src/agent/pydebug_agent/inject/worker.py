@@ -1,33 +1,41 @@
-"""A new thread in the target, made by one of its own, that sleeps until it is given work and ends when that is done."""
+"""A new thread in the target, made by one of its own, that sleeps until it is given work and ends when that is done.
+
+Where it is given none it ends by itself, within seconds.
+"""
 
 from __future__ import annotations
 
-import random
 import struct
 import time
-from typing import Callable, List, NamedTuple, Optional
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from ..proc import Mapping, Proc
-from ..reader.memory import Denied, Fault, Gone, Memory
 from ..reader.hold import Refused
+from ..reader.memory import Denied, Fault, Gone, Memory
 from ..reader.waits import called
+from ..system.light import uniform
+from ..system.proc import Mapping, Proc
 from . import points
 from .chain import Call, Sizes, build, sizes_here, start
-from .registers import Registers, Stopper, Unusable, Writer, signed
+from .registers import Registers, Stopper, Unusable, signed
+from .stack import Stacks
 from .symbols import Symbols, unsafe
+from .writer import Writer
 
 _DETACHED = 1
 _RTLD_NOW = 2
 _GIL_WAS_FREE = 1
 _NANOSLEEP = (35, 230)
+# poll, and what it is after a stop.
+_POLL = (7, 219)
 _ATTRIBUTES = 64
 _ROOM = 128
-# What pthread_create needs of the stack it runs on, with much to spare.
-_STACK_LEAST = 32 << 10
 _APPEAR_SECONDS = 5.0
 _SEARCH_SECONDS = 3.0
+_SETTLE_SECONDS = 0.1
 _EVAL_TRIES = 400
-_LEAST_SLEEP, _MOST_SLEEP = 40, 89
+# How long it sleeps, in microseconds: no two that are made one after the other sleep equally long.
+_LEAST_SLEEP, _MOST_SLEEP = 8_000_000, 8_999_999
+_LOAD_SECONDS = 20.0
 # SIGKILL, SIGSTOP and those of libc's own cannot be blocked; nobody else blocks all the others.
 _MOST_BLOCKED = 57
 
@@ -44,16 +52,20 @@ class Made(NamedTuple):
 class Worker:
     """Makes threads in one process. All calls must come from one thread."""
 
-    def __init__(self, pid: int, proc: Proc, memory: Memory, symbols: Symbols, check: Callable[[], None]) -> None:
+    def __init__(
+        self, pid: int, proc: Proc, memory: Memory, writer: Writer, symbols: Symbols, check: Callable[[], None]
+    ) -> None:
         self._pid = pid
         self._proc = proc
         self._memory = memory
         self._symbols = symbols
         self._check = check
         self._stopper = Stopper()
-        self._writer = Writer(pid)
+        self._writer = writer
         self._sizes: Sizes = sizes_here()
-        self._stacks: List[Mapping] = []
+        self._maps: List[Mapping] = []
+        self._stacks = Stacks(pid, memory, proc.maps(pid))
+        self._known: Dict[int, points.Restarted] = {}
 
     def make(self, python: List[int]) -> Made:
         """Make one thread through a thread of ``python`` (native ids, preferred first) that stands at a safe point."""
@@ -80,20 +92,12 @@ class Worker:
         last = reasons[-1] if reasons else "none waits in a system call or runs Python code"
         raise unsafe(self._pid, "noSafePoint", f"no thread came to a safe point ({last})")
 
-    def run(self, tid: int, libraries: List[str], source: str) -> None:
-        """Let a made thread load libraries, without the GIL, run Python source, with it, and end."""
+    def run(self, tid: int, source: str) -> None:
+        """Let a made thread run Python source and end."""
         text = source.encode("utf-8") + b"\0"
-        places: List[int] = []
-        for library in libraries:
-            places.append(len(text))
-            text += library.encode("utf-8") + b"\0"
 
         def give() -> None:
-            if not self._stopper.interrupted:
-                raise Unusable("it did not stop as asked")
-            registers = self._stopper.registers(tid)
-            if signed(registers["orig_rax"]) not in _NANOSLEEP:
-                raise Unusable("it does not sleep any more")
+            registers = self._stopped_in(tid, _NANOSLEEP)
             room = len(text) + 15 & ~15
             base = registers["rsp"] - 128 - room
             functions = self._symbols.functions
@@ -102,25 +106,73 @@ class Worker:
                 Call(functions["PyRun_SimpleString"], (base,)),
                 Call(functions["PyGILState_Release"], (_GIL_WAS_FREE,)),
             ]
-            loads = [Call(functions["dlopen"], (base + place, _RTLD_NOW)) for place in places]
             back = dict(registers)
             # The sleep is over.
             back.update(rax=0, orig_rax=(1 << 64) - 1)
             self._writer.write(base, text)
-            self._send(tid, loads + calls, registers, back, room)
+            self._send(tid, calls, registers, back, room)
 
         self._stopper.run(tid, give)
 
-    def touch(self, tid: int) -> float:
-        """Stop a thread and let it go on: a call that never starts again ends so. Return for how long it stood (us)."""
-        try:
-            return self._stopper.run(tid, lambda: None)[1]
-        except (Refused, Gone):
-            return 0.0
+    def load(self, tid: int, libraries: Sequence[str]) -> None:
+        """Let a thread of ours that waits for a word from us load libraries, without the GIL, and wait on."""
+        text = b"".join(library.encode("utf-8") + b"\0" for library in libraries)
+        if not libraries:
+            return
+
+        def give() -> int:
+            registers = self._stopped_in(tid, _POLL)
+            point = points.find(registers, self._memory, None, restarted)
+            room = len(text) + 15 & ~15
+            place = registers["rsp"] - 128 - room
+            calls: List[Call] = []
+            for library in libraries:
+                calls.append(Call(self._symbols.functions["dlopen"], (place, _RTLD_NOW)))
+                place += len(library.encode("utf-8")) + 1
+            self._writer.write(registers["rsp"] - 128 - room, text)
+            self._send(tid, calls, registers, point.registers, room)
+            return registers["rsp"]
+
+        self._wait_until_polls(tid)
+        restarted = self._restarted(tid)
+        stack = self._stopper.run(tid, give)[0]
+        # What it calls meanwhile waits, if at all, deeper in its stack.
+        self._wait_until_polls(tid, stack)
+
+    def _stopped_in(self, tid: int, calls: Sequence[int]) -> Registers:
+        """Return the registers of a thread of ours that stands in one of some calls."""
+        if not self._stopper.interrupted:
+            raise Unusable("it did not stop as asked")
+        registers = self._stopper.registers(tid)
+        if signed(registers["orig_rax"]) not in calls:
+            raise Unusable("it does not wait any more")
+        return registers
+
+    def _wait_until_polls(self, tid: int, stack: Optional[int] = None) -> None:
+        """Wait until a thread of ours waits for a word, where its stack was then."""
+        until = time.monotonic() + _LOAD_SECONDS
+        while time.monotonic() < until:
+            try:
+                words = self._proc.read(self._pid, "task", tid, "syscall", limit=512).split()
+            except FileNotFoundError:
+                raise Gone(f"thread {tid} ended") from None
+            if len(words) == 9 and int(words[0]) in _POLL and stack in (None, int(words[7], 16)):
+                return
+            self._check()
+            time.sleep(0.001)
+        raise Unusable("it did not come back from loading")
+
+    def hold(self, tid: int, act: Callable[[], None]) -> float:
+        """Do something while a thread stands; return for how long it stood (us).
+
+        A call of it that never starts again ends so.
+        """
+        return self._stopper.run(tid, act)[1]
 
     def close(self) -> None:
         """Let go of whatever is still held."""
         self._stopper.settle()
+        self._writer.close()
 
     def _parked(self, python: List[int], timed: bool) -> List[int]:
         """Return the threads that seem to wait where they may be used."""
@@ -145,13 +197,15 @@ class Worker:
 
     def _try(self, tid: int, timed: bool, reasons: List[str]) -> Optional[Made]:
         self._check()
-        seconds = random.randint(_LEAST_SLEEP, _MOST_SLEEP)
+        sleep = int(uniform(_LEAST_SLEEP, _MOST_SLEEP))
         before = set(self._proc.threads(self._pid))
         # Read before the thread stands: it takes longer than all the rest.
-        self._stacks = [entry for entry in self._proc.maps(self._pid) if entry.permissions.startswith("rw")]
+        self._maps = self._proc.maps(self._pid)
+        if not self._learned(tid, reasons):
+            return None
         restarted = self._restarted(tid)
         try:
-            place, held = self._stopper.run(tid, lambda: self._divert(tid, seconds, timed, restarted))
+            place, held = self._stopper.run(tid, lambda: self._divert(tid, sleep, timed, restarted))
         except Unusable as reason:
             reasons.append(f"thread {tid}: {reason}")
             return None
@@ -160,32 +214,62 @@ class Worker:
             return None
         except Gone:
             return None
-        made = self._appeared(before, seconds)
+        made = self._appeared(before, sleep)
         if made is None:
             raise unsafe(self._pid, "kernel", f"thread {tid} was asked to make a thread, and none came")
         return Made(made, tid, place, held)
 
+    def _learned(self, tid: int, reasons: List[str]) -> bool:
+        """Look once at what a thread has on its stack, and let it go on: to follow it takes time at first."""
+        if tid in self._known:
+            return True
+        try:
+            registers = self._stopper.run(tid, lambda: self._stopper.registers(tid))[0]
+        except Refused as reason:
+            reasons.append(f"thread {tid}: {reason}")
+            return False
+        except Gone:
+            return False
+        number = self._note(tid, registers)
+        self._stacks.learn(registers, self._maps)
+        until = time.monotonic() + _SETTLE_SECONDS
+        while number >= 0 and self._call_of(tid) is None and time.monotonic() < until:
+            time.sleep(0.0005)
+        return True
+
+    def _note(self, tid: int, registers: Registers) -> int:
+        """Keep what a thread waits in: it is another call after a stop, and which it was is not told then."""
+        number = signed(registers["orig_rax"])
+        if number != points.RESTART or tid not in self._known:
+            self._known[tid] = points.Restarted(registers["rsp"], registers["rip"], "", number)
+        return number
+
     def _restarted(self, tid: int) -> Optional[points.Restarted]:
         try:
             line = self._proc.read(self._pid, "task", tid, "syscall", limit=512)
-            return points.restarted(line, self._proc.text(self._pid, "task", tid, "wchan"))
+            found = points.restarted(line, self._proc.text(self._pid, "task", tid, "wchan"))
         except (OSError, ValueError):
             return None
+        known = self._known.get(tid)
+        if known is None or known.number in (-1, points.RESTART):
+            return found
+        return known if found is None or known[:2] == found[:2] else found
 
-    def _divert(self, tid: int, seconds: int, timed: bool, restarted: Optional[points.Restarted]) -> str:
+    def _divert(self, tid: int, sleep: int, timed: bool, restarted: Optional[points.Restarted]) -> str:
         if not self._stopper.interrupted:
             raise Unusable("a signal came first")
         registers = self._stopper.registers(tid)
+        self._note(tid, registers)
         point = points.find(registers, self._memory, self._symbols.eval_loop, restarted)
         if point.timed and not timed:
             raise Unusable("its timeout would start anew")
-        self._check_stack(registers)
+        self._stacks.check(tid, registers, self._maps)
         functions = self._symbols.functions
         base = registers["rsp"] - 128 - _ROOM
         calls = [
             Call(functions["pthread_attr_init"], (base,)),
             Call(functions["pthread_attr_setdetachstate"], (base, _DETACHED)),
-            Call(functions["pthread_create"], (base + _ATTRIBUTES, base, functions["sleep"], seconds)),
+            Call(functions["pthread_create"], (base + _ATTRIBUTES, base, functions["usleep"], sleep)),
         ]
         self._send(tid, calls, registers, point.registers, _ROOM)
         return point.place
@@ -204,24 +288,16 @@ class Worker:
         self._writer.write(chain.address, chain.content)
         self._stopper.set_registers(tid, start(registers, chain, self._symbols.restorer))
 
-    def _check_stack(self, registers: Registers) -> None:
-        for entry in self._stacks:
-            if entry.start <= registers["rsp"] < entry.end:
-                if registers["rsp"] - entry.start < _STACK_LEAST:
-                    raise Unusable("its stack is nearly used up")
-                return
-        raise Unusable("its stack is not where it should be")
-
-    def _appeared(self, before: "set[int]", seconds: int) -> Optional[int]:
+    def _appeared(self, before: "set[int]", sleep: int) -> Optional[int]:
         until = time.monotonic() + _APPEAR_SECONDS
         while time.monotonic() < until:
             for tid in self._proc.threads(self._pid):
-                if tid not in before and self._is_made(tid, seconds):
+                if tid not in before and self._is_made(tid, sleep):
                     return tid
             time.sleep(0.0005)
         return None
 
-    def _is_made(self, tid: int, seconds: int) -> bool:
+    def _is_made(self, tid: int, sleep: int) -> bool:
         words = self._call_of(tid)
         if not words or words[0] not in _NANOSLEEP or len(words) < 5:
             return False
@@ -229,7 +305,7 @@ class Worker:
             asked = struct.unpack("<QQ", self._memory.read(words[1 if words[0] == 35 else 3], 16))
         except (Fault, Gone, Denied):
             return False
-        return asked == (seconds, 0) and self._blocks_all(tid)
+        return asked == divmod(sleep * 1000, 1_000_000_000) and self._blocks_all(tid)
 
     def _blocks_all(self, tid: int) -> bool:
         """Whether a thread blocks every signal: what a chain sets, and threads that it makes inherit."""

@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import List, Optional
 
-from .. import errors
-from ..digest import sha256
-from ..errors import AgentError
-from ..proc import Mapping, Proc
-from ..reader.rooted import TargetRoot
-from .people import Interpreter, Person, loader_environment
+from ..inject.libraries import is_libc, name_of, plain
+from ..system import errors
+from ..system.digest import sha256
+from ..system.errors import AgentError
+from ..system.launch import Credentials
+from ..system.proc import Mapping, Proc
+from ..system.target_root import TargetRoot
+from ..target import python_names
+from .credentials import Interpreter, limits_of, loader_environment
 
-_PYTHON = re.compile(r"python3?(?:\.\d+)?$")
 _LIBRARY_FOLDERS = (
     "/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib64", "/lib64", "/usr/lib", "/lib", "/usr/local/lib",
     "/usr/local/lib64",
 )  # fmt: skip
 _O_PATH = 0o10000000
 _SYS_CHROOT = 1 << 18
+_LARGEST_FILE = 128 << 20
 
 
-def choose(pid: int, proc: Proc, person: Person, minor: int, maps: List[Mapping]) -> Interpreter:
+def choose(pid: int, proc: Proc, credentials: Credentials, minor: int, maps: List[Mapping]) -> Interpreter:
     """Return the nearest to the target's own interpreter that can be run."""
-    executable = _inside(pid, proc, _plain(proc.link(pid, "exe")))
-    if _may_chroot(proc):
+    executable = _inside(pid, proc, plain(proc.link(pid, "exe")))
+    limits = limits_of(pid, proc)
+    if may_chroot(proc):
         environment = loader_environment(pid, proc)
         root = proc.path(pid, "root")
-        if _PYTHON.match(os.path.basename(executable)):
-            return Interpreter("same", executable, root, person, environment)
+        if python_names.of_executable(executable) is not None:
+            return Interpreter("same", executable, root, credentials, environment, limits)
         inside = TargetRoot(proc, pid)
         try:
             for folder in ("/usr/bin", "/usr/local/bin", "/opt/python/bin"):
                 path = f"{folder}/python3.{minor}"
                 if _exists(inside, path):
-                    return Interpreter("image", path, root, person, environment)
+                    return Interpreter("image", path, root, credentials, environment, limits)
         finally:
             inside.close()
     if sys.version_info[1] == minor and _same_libc(pid, proc, maps):
         own = os.path.realpath(sys.executable)
-        same = _hash(own) == _hash(proc.path(pid, "exe"))
-        return Interpreter("same" if same else "own", own, None, person, loader_environment(os.getpid(), proc))
+        found = _hash(own)
+        same = found is not None and found == _hash(proc.path(pid, "exe"))
+        return Interpreter("same" if same else "own", own, None, credentials, {}, limits)
     raise AgentError(
         errors.MEMRAY_REHEARSAL,
         f"memray cannot be tried out before it is started in process {pid}: neither its own interpreter nor one like "
@@ -52,11 +56,11 @@ def choose(pid: int, proc: Proc, person: Person, minor: int, maps: List[Mapping]
     )
 
 
-def reader_interpreter(minor: int, person: Person) -> Optional[Interpreter]:
+def reader_interpreter(minor: int, credentials: Credentials) -> Optional[Interpreter]:
     """Return this container's own interpreter where it is of the minor asked for."""
     if sys.version_info[1] != minor:
         return None
-    return Interpreter("own", os.path.realpath(sys.executable), None, person, {"LC_ALL": "C.UTF-8"})
+    return Interpreter("own", os.path.realpath(sys.executable), None, credentials, {}, [])
 
 
 def missing_libraries(pid: int, proc: Proc, names: List[str]) -> List[str]:
@@ -72,7 +76,7 @@ def missing_libraries(pid: int, proc: Proc, names: List[str]) -> List[str]:
         inside.close()
 
 
-def _may_chroot(proc: Proc) -> bool:
+def may_chroot(proc: Proc) -> bool:
     try:
         return bool(int(proc.status("self").get("CapEff", "0"), 16) & _SYS_CHROOT) and os.geteuid() == 0
     except ValueError:
@@ -96,28 +100,32 @@ def _same_libc(pid: int, proc: Proc, maps: List[Mapping]) -> bool:
         return False
     inside = TargetRoot(proc, pid)
     try:
-        descriptor = inside.open(theirs, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = inside.regular(theirs)
     finally:
         inside.close()
     if descriptor is None:
         return False
     try:
-        return _hash(f"/proc/self/fd/{descriptor}") == _hash(own)
+        found = _hash(own)
+        return found is not None and found == _hash(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
 
 
 def _libc(maps: List[Mapping]) -> Optional[str]:
     for entry in maps:
-        if re.match(r"libc(?:\.so\.6|-2\.\d+\.so)$", os.path.basename(_plain(entry.path))):
-            return _plain(entry.path)
+        if is_libc(name_of(entry.path)):
+            return plain(entry.path)
     return None
 
 
 def _hash(path: str) -> Optional[str]:
+    """Return the hash of a file, None where it cannot be read, or is none that programs lie in."""
     digest = sha256()
     try:
         with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size > _LARGEST_FILE:
+                return None
             for chunk in iter(lambda: file.read(1 << 18), b""):
                 digest.update(chunk)
     except OSError:
@@ -129,7 +137,3 @@ def _inside(pid: int, proc: Proc, path: str) -> str:
     """Return a path of the target's as it knows it: one whose root lies in ours shows with that before it."""
     root = proc.link(pid, "root").rstrip("/")
     return path[len(root) :] if root and path.startswith(root + "/") else path
-
-
-def _plain(path: str) -> str:
-    return path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ..errors import AMBIGUOUS_PROCESS, BAD_REQUEST, AgentError
-from ..processes import Processes
-from ..request import Request
+from ..system.errors import AMBIGUOUS_PROCESS, BAD_REQUEST, AgentError
+from ..target.processes import Processes
+from ..target.request import Request
 
 _LARGEST_CAPTURE = 1 << 30
 
@@ -20,7 +20,6 @@ class Options(NamedTuple):
     aggregate: bool
     maximum: int
     keep: bool
-    html: bool
     rehearse_only: bool
     stacks: int
     depth: int
@@ -44,7 +43,6 @@ def options_of(request: Request) -> Options:
         aggregate=request.flag("aggregate"),
         maximum=int(request.number("maximumBytes", _LARGEST_CAPTURE, 1 << 20, 1 << 40)),
         keep=request.flag("keepCapture"),
-        html=request.flag("html"),
         rehearse_only=request.flag("rehearseOnly"),
         stacks=int(request.number("stacks", 5000, 1, 20000)),
         depth=int(request.number("depth", 128, 1, 512)),

@@ -34,33 +34,43 @@ def load(settings):
     import sys
     import types
 
+    machinery = sys.modules["_frozen_importlib"]
     loaders = sys.modules["_frozen_importlib_external"]
-    files = settings["files"]
+    sources = settings["sources"]
+    *libraries, extension = settings["libraries"]
+
+    class Given:
+        @staticmethod
+        def create_module(_):
+            return None
+
+        @staticmethod
+        def exec_module(made):
+            name = made.__spec__.origin
+            exec(compile(sources[name], "<memray>/" + name, "exec"), made.__dict__)
 
     class Finder:
         @staticmethod
         def find_spec(name, _path=None, _target=None):
             base = name.replace(".", "/")
-            for end in ("/__init__.py", ".py", settings["extension"]):
-                path = files.get(base + end)
-                if path is not None:
-                    kind = loaders.ExtensionFileLoader if end.endswith(".so") else loaders.SourceFileLoader
-                    folder = [] if end == "/__init__.py" else None
-                    return loaders.spec_from_file_location(
-                        name, path, loader=kind(name, path), submodule_search_locations=folder
-                    )
+            if name == "memray._memray":
+                return loaders.spec_from_file_location(
+                    name, extension, loader=loaders.ExtensionFileLoader(name, extension)
+                )
+            for end in ("/__init__.py", ".py"):
+                if base + end in sources:
+                    return machinery.ModuleSpec(name, Given, origin=base + end, is_package=end == "/__init__.py")
             return None
 
-    for _, path in settings["libraries"]:
+    for path in libraries:
         try:
             # A library that is no module is loaded all the same, and stays.
-            _imp.create_dynamic(sys.modules["_frozen_importlib"].ModuleSpec("library", None, origin=path))
+            _imp.create_dynamic(machinery.ModuleSpec("library", None, origin=path))
         except ImportError:
             pass
-    source = {}
-    with open(files["memray/_stand_ins.py"], encoding="utf-8") as file:
-        exec(compile(file.read(), "_stand_ins.py", "exec"), source)
-    for name, content in source["ALWAYS"].items():
+    stand_ins = {}
+    exec(compile(sources["memray/_stand_ins.py"], "_stand_ins.py", "exec"), stand_ins)
+    for name, content in stand_ins["ALWAYS"].items():
         sys.modules[name] = types.ModuleType(name)
         sys.modules[name].__dict__.update(content)
     sys.meta_path.insert(0, Finder)

@@ -12,11 +12,13 @@ def main(settings):
     import sys
     import time
 
+    confine(settings["rooms"])
     try:
-        compile_library(settings["bytecode"])
+        code = compiled_library()
     except Exception as error:
+        code = b""
         sys.stderr.write("bytecode: %s\n" % error)
-    sys.stdout.write("ready\n")
+    sys.stdout.buffer.write(b"ready %d\n" % len(code) + code)
     sys.stdout.flush()
     keep = []
     for _ in range(1200):
@@ -24,8 +26,29 @@ def main(settings):
         time.sleep(0.05)
 
 
-def compile_library(path):
-    """Write the code of each module of the standard library that memray needs and that lies there as source."""
+def confine(rooms):
+    """Leave as little room under its own limits as the process has that it rehearses for."""
+    import os
+
+    try:
+        import resource
+    except ImportError:
+        return
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
+        status = dict(line.split(":", 1) for line in file if ":" in line)
+    used = {name: int(status[key].split()[0]) * 1024 for name, key in (("AS", "VmSize"), ("DATA", "VmData"))}
+    used["NOFILE"] = len(os.listdir("/proc/self/fd"))
+    for name, room in rooms.items():
+        if name in used:
+            kind = getattr(resource, "RLIMIT_" + name)
+            hard = resource.getrlimit(kind)[1]
+            wanted = used[name] + room
+            if hard == resource.RLIM_INFINITY or wanted < hard:
+                resource.setrlimit(kind, (wanted, hard))
+
+
+def compiled_library():
+    """Return the code of each module of the standard library that memray needs and that lies there as source."""
     import collections
     import enum
     import functools
@@ -38,8 +61,10 @@ def compile_library(path):
     found = {}
     for name, module in list(sys.modules.items()):
         spec = getattr(module, "__spec__", None)
-        if spec is not None and type(spec.loader) is loaders.SourceFileLoader and spec.name == name:
+        # What this process itself was made with is not asked for.
+        if name.startswith("ctypes") or spec is None or spec.name != name:
+            continue
+        if type(spec.loader) is loaders.SourceFileLoader:
             if spec.submodule_search_locations is None or name == "collections":
                 found[name] = (spec.origin, marshal.dumps(spec.loader.get_code(name)))
-    with open(path, "wb") as file:
-        file.write(marshal.dumps((loaders.MAGIC_NUMBER, found)))
+    return marshal.dumps((loaders.MAGIC_NUMBER, found))

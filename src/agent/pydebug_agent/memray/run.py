@@ -7,27 +7,29 @@ import os
 import time
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
-from .. import errors
-from ..digest import sha256
-from ..errors import AgentError
-from ..memory import read_memory
-from ..payload import obtain
-from ..processes import Processes
-from ..request import Request
-from ..scratch import nameless_file, write_all
-from ..sending import send_file
-from .draw import Drawer
+from ..system import errors
+from ..system.container_memory import Container
+from ..system.digest import sha256
+from ..system.errors import AgentError
+from ..system.memory_limit import read_memory
+from ..system.scratch import nameless_file, write_all
+from ..target.processes import Processes
+from ..target.request import Request
+from ..tools.payload import obtain
+from ..transfer.kept import send_held
+from .credentials import nobody
 from .interpreters import reader_interpreter
 from .options import Options, hashes_of, options_of, target_pids
-from .people import person_of
-from .place import Place, place_for
-from .subject import VERSION, Subject, invalid, read_report, unpack
+from .payloads import VERSION, lay_out
+from .reading import invalid, read_report
+from .scratch_files import ScratchFiles
+from .subject import Subject
 
 _LOOK_SECONDS = 0.1
 _TELL_SECONDS = 1.0
-# Where less is left under the limit, or less than is used up in some seconds, the report is worth more than the rest of
-# the time.
-_LAST_ROOM = 6 << 20
+# Where no more is left under the limit than what it takes to read a capture, and what is used up in the seconds that this
+# takes, the report is worth more than the rest of the time.
+_LAST_ROOM = 14 << 20
 _LAST_SECONDS = 3.0
 _GROWTH_SECONDS = 3.0
 _LARGEST_UPLOAD = 4 << 30
@@ -47,15 +49,13 @@ class _Run:
         self._options = options
         self._found = found
         self._subjects: List[Subject] = []
-        self._drawer: Optional[Drawer] = None
+        self._container = Container(request.proc)
+        self._begun = 0.0
 
     def run(self, pids: List[int]) -> None:
         """Track all processes over the same seconds."""
         request = self._request
-        request.channel.at_loss(self._drop)
         try:
-            if self._options.html:
-                self._drawer = Drawer(request, VERSION)
             ready = [pid for pid in pids if self._made_ready(pid)]
             if self._options.rehearse_only or not ready:
                 return
@@ -77,8 +77,8 @@ class _Run:
             self._tell("prepare", 0.0, "Checking", pid)
             self._found.require(pid, request.started())
             subject = Subject(request, pid, self._options)
-            subject.check()
             self._subjects.append(subject)
+            subject.check()
             subject.prepare()
             self._tell("rehearse", 0.0, "Rehearsing", pid)
             subject.rehearse()
@@ -108,12 +108,14 @@ class _Run:
         active = [subject for subject in self._subjects if subject.tracking]
         if not active:
             return
-        begun = told = time.monotonic()
+        begun = told = self._begun = time.monotonic()
         until = begun + options.seconds
         limit = Nearing()
+        self._container.note()
         while active:
             self._request.channel.check()
             now = time.monotonic()
+            self._container.note()
             for subject in active:
                 subject.look()
             active = [subject for subject in active if subject.tracking]
@@ -197,10 +199,11 @@ class _Run:
                 "capture": {
                     "bytes": size,
                     "sha256": None,
-                    "place": "memory" if subject.in_memory else "disk",
+                    "place": "memory" if subject.files.in_memory else "disk",
                     "maximum": subject.maximum,
                 },
-                "memory": {"limit": memory.limit, "used": memory.used},
+                "memory": {**self._container.as_json(self._begun), "limit": memory.limit, "used": memory.used},
+                "left": subject.left().as_json(),
                 "report": report,
             }
         )
@@ -212,7 +215,7 @@ class _Run:
         if subject.ended == "exited":
             warn("ProcessExited", f"Process {pid} ended while it was tracked: the report is what was captured.", pid)
         elif subject.ended == "limit":
-            most = _amount(subject.maximum) + (", and is kept in memory" if subject.in_memory else "")
+            most = _amount(subject.maximum) + (", and is kept in memory" if subject.files.in_memory else "")
             what = "filled the debug container's disk" if subject.is_full else f"reached {most}"
             warn("CaptureLimit", f"The capture of process {pid} {what}: tracking ended early.", pid)
         elif subject.ended == "memory":
@@ -221,31 +224,17 @@ class _Run:
             warn("TrackerEnded", f"The tracker in process {pid} ended by itself: the report is what was captured.", pid)
 
     def _hand_over(self, subject: Subject) -> None:
-        """Send the files that were asked for besides the report."""
-        if not self._options.keep and self._drawer is None:
+        """Send the capture where it was asked for."""
+        if not self._options.keep:
             return
-        assert subject.place is not None
-        capture = subject.place.open_capture()
-        if capture is None:
-            raise invalid(subject.pid, "missing", "it is gone")
-        try:
-            if self._drawer is not None:
-                # Without a picture the capture is worth having all the same.
-                with self._request.guarded(subject.pid):
-                    self._tell("read", self._options.seconds, "Drawing the capture", subject.pid)
-                    page = self._drawer.draw(capture)
-                    try:
-                        self._send(page, "html", subject.pid)
-                    finally:
-                        os.close(page)
-            if self._options.keep:
-                self._send(capture, "capture", subject.pid)
-        finally:
-            os.close(capture)
+        self._send(subject.files.capture, subject.pid, 2 * subject.maximum)
 
-    def _send(self, descriptor: int, file: str, pid: int) -> None:
+    def _send(self, descriptor: int, pid: int, most: int) -> None:
         told = time.monotonic()
         size = os.fstat(descriptor).st_size
+        if size > most:
+            # It is the target's to write, and may be as large as it likes to have it.
+            raise invalid(pid, "size", f"it claims {_amount(size)}, and tracking ended at {_amount(most // 2)}")
 
         def tell(sent: int) -> None:
             nonlocal told
@@ -254,9 +243,9 @@ class _Run:
                 text = f"{_amount(sent)} of {_amount(size)} sent"
                 self._tell("send", self._options.seconds, text, pid, sent)
 
-        about = {"file": file, "pid": pid}
-        self._request.result({"kind": "file", **about})
-        send_file(self._request, descriptor, size, about, tell)
+        about = {"file": "capture", "pid": pid}
+        self._request.result({"kind": "file", **about, "size": size})
+        send_held(self._request, descriptor, size, about, pid == self._subjects[-1].pid, tell=tell)
 
     def _tell(self, phase: str, done: float, text: str, pid: Any = None, size: int = 0) -> None:
         self._request.channel.send_json(
@@ -276,12 +265,6 @@ class _Run:
             subject.abandon()
         for subject in self._subjects:
             subject.close()
-        if self._drawer is not None:
-            self._drawer.close()
-
-    def _drop(self) -> None:
-        for subject in self._subjects:
-            subject.drop()
 
 
 class Nearing:
@@ -301,7 +284,7 @@ class Nearing:
         # In the first moments what the tracker itself takes would pass for growth.
         lasts = now - begun
         growth = max(0.0, (before - room) / lasts) if lasts >= _GROWTH_SECONDS / 2 else 0.0
-        return room < max(_LAST_ROOM, growth * _LAST_SECONDS)
+        return room < _LAST_ROOM + growth * _LAST_SECONDS
 
 
 def memray_read(request: Request) -> None:
@@ -323,35 +306,17 @@ def memray_read(request: Request) -> None:
             f"There is no memray for the debug container's Python 3.{minor} on {machine} in this build.",
             detail={"reason": reason, "found": f"3.{minor}" if machine in hashes else machine},
         )
-    drawer = Drawer(request, VERSION) if options.html else None
-    person = person_of(os.getpid(), request.proc)
-    payload = obtain(request, f"memray-{kind}", {machine: hashes[machine][kind]})
-    place: Optional[Place] = None
-    descriptor = nameless_file(request.proc, "A capture of memray")
+    credentials = nobody(request.proc)
+    files = ScratchFiles(request.proc, credentials)
     try:
-        _receive(request, descriptor, size, wanted)
-        place = place_for(request.proc, person)
-        request.channel.at_loss(place.close)
-        unpack(request, place, payload, os.getpid(), hashes[machine])
-        interpreter = reader_interpreter(minor, person)
+        _receive(request, files.capture, size, wanted)
+        lay_out(request, files, kind, os.getpid(), hashes[machine])
+        interpreter = reader_interpreter(minor, credentials)
         assert interpreter is not None
-        report = read_report(request, interpreter, place, descriptor, options.stacks, options.depth, None)
+        report = read_report(request, interpreter, files, files.capture, options.stacks, options.depth, None)
         request.result({"kind": "memrayRead", "memray": VERSION, "report": report})
-        if drawer is not None:
-            page = drawer.draw(descriptor)
-            about = {"file": "html", "pid": None}
-            try:
-                request.result({"kind": "file", **about})
-                send_file(request, page, os.fstat(page).st_size, about)
-            finally:
-                os.close(page)
     finally:
-        os.close(descriptor)
-        os.close(payload.descriptor)
-        if place is not None:
-            place.close()
-        if drawer is not None:
-            drawer.close()
+        files.close()
 
 
 def _receive(request: Request, descriptor: int, size: int, wanted: str) -> None:

@@ -1,54 +1,37 @@
-"""What runs inside the target. Sent there as source: it stands alone, on Python 3.9 and later.
+"""What tracks inside the target. Sent there as source: it stands alone, on Python 3.9 and later.
 
-It connects to a socket of the agent's, loads memray from the agent's files, tracks until it is told to stop or the
-socket ends, and goes. Its words are lines: "started", "stopped", "busy", "error" with what belongs to them.
+It loads memray from files that the agent has opened for it, tracks until it is told to stop or the connection ends, and
+goes. Its words are lines: "ready", "started", "stopped", "busy", "error" with what belongs to them. Nothing of what
+greenlets replace is used: it would run on another thread, and that one would wait.
 """
 
 MARK = "pydebug.memray"
 TICK = 0.002
 USUAL_SECONDS = 0.05
+ANSWER_SECONDS = 5.0
+LOAD_SECONDS = 30.0
 
 
-def track(settings):
-    """Track as ``settings`` say; never raises."""
-    import _signal
-    import _socket
+def track(settings, channel, descriptors):
+    """Track as ``settings`` say."""
     import sys
 
-    try:
-        # The application's signals are for its own threads.
-        _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
-        channel = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    except (OSError, ValueError):
+    def say(*words):
+        text = " ".join(str(word) for word in words).replace("\n", " ")
+        channel.settimeout(ANSWER_SECONDS)
+        channel.sendall(text.encode("utf-8", "replace")[:4000] + b"\n")
+
+    if MARK in sys.modules:
+        say("busy", "pydebug")
         return
+    sys.modules[MARK] = type(sys)(MARK)
     try:
-        channel.settimeout(5.0)
-        channel.connect(settings["control"])
-
-        def say(*words):
-            text = " ".join(str(word) for word in words).replace("\n", " ")
-            channel.sendall(text.encode("utf-8", "replace")[:4000] + b"\n")
-
-        if MARK in sys.modules:
-            say("busy", "pydebug")
-            return
-        sys.modules[MARK] = type(sys)(MARK)
-        try:
-            watched(settings, channel, say)
-        finally:
-            sys.modules.pop(MARK, None)
-    except OSError:
-        pass
-    except BaseException as error:
-        try:
-            say("error", type(error).__name__ + ":", error)
-        except OSError:
-            pass
+        watched(settings, channel, descriptors, say)
     finally:
-        channel.close()
+        sys.modules.pop(MARK, None)
 
 
-def watched(settings, channel, say):
+def watched(settings, channel, descriptors, say):
     """Attach, wait, detach."""
     import _thread
     import sys
@@ -61,11 +44,23 @@ def watched(settings, channel, say):
     if sys.getprofile() is not None or getattr(sys.modules.get("threading"), "_profile_hook", None) is not None:
         say("busy", "profile")
         return
-    box = [True, 0.0, time.perf_counter()]
-    _thread.start_new_thread(tick, (box, time.perf_counter, time.sleep))
+    settings["paths"] = {}
+    for name, descriptor in zip(settings["names"], descriptors):
+        # Another report's may have the same number; the loader goes by the path.
+        settings["paths"][name] = "/proc/self/task/%d/fd/%d" % (_thread.get_native_id(), descriptor)
+    say("ready", _thread.get_native_id(), int(known is not None), *descriptors)
+    # Meanwhile the agent lets this thread load the libraries, while it waits here without the interpreter's lock.
+    channel.settimeout(LOAD_SECONDS)
+    if channel.recv(16) != b"go\n":
+        return
+    box = [genuine(_thread.start_new_thread, _thread) and genuine(time.sleep, time), 0.0, time.perf_counter()]
+    measured = usual = None
+    if box[0]:
+        _thread.start_new_thread(tick, (box, time.perf_counter, time.sleep))
     try:
-        time.sleep(USUAL_SECONDS)
-        usual, box[1] = longest_of(box, time.perf_counter()), 0.0
+        if box[0]:
+            time.sleep(USUAL_SECONDS)
+            usual, box[1] = longest_of(box, time.perf_counter()), 0.0
         memray = load(settings)
         options = {
             "native_traces": settings["native"],
@@ -73,7 +68,8 @@ def watched(settings, channel, say):
         }
         if settings["aggregate"]:
             options["file_format"] = memray.FileFormat.AGGREGATED_ALLOCATIONS
-        destination = memray.FileDestination(path=settings["capture"], overwrite=True, compress_on_exit=False)
+        place = settings["paths"]["capture"]
+        destination = memray.FileDestination(path=place, overwrite=True, compress_on_exit=False)
         tracker = memray.Tracker(destination=destination, **options)
         try:
             tracker.__enter__()
@@ -83,29 +79,41 @@ def watched(settings, channel, say):
                 return
             raise
         name_threads()
-        longest = longest_of(box, time.perf_counter())
+        if usual is not None:
+            measured = longest_of(box, time.perf_counter())
     finally:
         box[0] = False
-    held(settings, channel, say, tracker, (memray.__version__, _thread.get_ident(), longest * 1e3, usual * 1e3))
+    times = [-1.0 if seconds is None else seconds * 1e3 for seconds in (measured, usual)]
+    held(settings, channel, descriptors, say, tracker, (memray.__version__, _thread.get_ident(), *times))
 
 
-def held(settings, channel, say, tracker, words):
+def genuine(function, module):
+    """Say whether a function of a module's is the interpreter's own."""
+    return type(function) is type(len) and function.__self__ is module
+
+
+def held(settings, channel, descriptors, say, tracker, words):
     """Keep tracking until there is a reason to stop; the end of the interpreter is one."""
-    import _thread
     import atexit
+    import posix
     import time
 
-    lock = _thread.allocate_lock()
+    trackers = [tracker]
 
     def stop():
-        if lock.acquire(False):
-            tracker.__exit__(None, None, None)
+        try:
+            last = trackers.pop()
+        except IndexError:
+            return
+        last.__exit__(None, None, None)
 
     atexit.register(stop)
     try:
+        while descriptors:
+            posix.close(descriptors.pop())
         say("started", *words)
         channel.settimeout(settings["longest"])
-        # Any word, the end of the socket and the end of the time mean the same.
+        # Any word, the end of the connection and the end of the time mean the same.
         channel.recv(16)
     except OSError:
         pass
@@ -115,7 +123,6 @@ def held(settings, channel, say, tracker, words):
             stop()
         finally:
             atexit.unregister(stop)
-    channel.settimeout(5.0)
     say("stopped", (time.perf_counter() - begun) * 1e3)
 
 
@@ -144,8 +151,7 @@ def longest_of(box, now):
 
 
 def load(settings):
-    """Return memray, loaded from the agent's files without a trace in sys.path."""
-    import os
+    """Return memray, loaded from what the agent sent, without a trace in sys.path."""
     import sys
 
     import_library(settings)
@@ -156,31 +162,29 @@ def load(settings):
         admit(known.pydebug_threads)
         return known
     loaders = sys.modules["_frozen_importlib_external"]
-    files = settings["files"]
+    machinery = sys.modules["_frozen_importlib"]
     added = []
     replaced = {}
 
-    def module(name, path, folder=None, kind=loaders.SourceFileLoader):
-        loader = kind(name, path)
-        machinery = sys.modules["_frozen_importlib"]
-        spec = machinery.ModuleSpec(name, loader, origin=path, is_package=folder is not None)
-        spec.has_location = True
-        if folder is not None:
-            spec.submodule_search_locations = [folder]
+    def module(name, origin, loader=None, package=False):
+        spec = machinery.ModuleSpec(name, loader, origin=origin, is_package=package)
         made = machinery.module_from_spec(spec)
         sys.modules[name] = made
         added.append(name)
-        return made, loader
+        return made
+
+    def run(name, made):
+        origin = "<memray>/" + name
+        made.__file__ = origin
+        exec(compile(settings["sources"]["memray/" + name], origin, "exec"), made.__dict__)
 
     def part(name, package=False):
-        path = files["memray/" + name.replace(".", "/") + ("/__init__.py" if package else ".py")]
-        made, loader = module("memray." + name, path, os.path.dirname(path) if package else None)
-        loader.exec_module(made)
+        made = module("memray." + name, "pydebug", package=package)
+        run(name.replace(".", "/") + ("/__init__.py" if package else ".py"), made)
         return made
 
     try:
-        path = files["memray/__init__.py"]
-        package, package_loader = module("memray", path, os.path.dirname(path))
+        package = module("memray", "pydebug", package=True)
         package.pydebug_version = settings["version"]
         package.pydebug_threads = set()
         admit(package.pydebug_threads)
@@ -193,13 +197,12 @@ def load(settings):
         for name, other in own.items():
             replaced[name] = sys.modules.get(name)
             sys.modules[name] = other
-        load_libraries(settings["libraries"])
-        extension, loader = module(
-            "memray._memray", files[settings["extension"]], kind=loaders.ExtensionFileLoader
-        )
+        path = settings["paths"]["extension"]
+        loader = loaders.ExtensionFileLoader("memray._memray", path)
+        extension = module("memray._memray", path, loader)
         loader.exec_module(extension)
         package._memray = extension
-        package_loader.exec_module(package)
+        run("__init__.py", package)
     except BaseException:
         for name in added:
             sys.modules.pop(name, None)
@@ -213,25 +216,6 @@ def load(settings):
     # It would warn on the application's stderr.
     package.set_log_level(40)
     return package
-
-
-def load_libraries(libraries):
-    """Load what the extension needs and the loader would not find, but for what is there already."""
-    if not libraries:
-        return
-    import _imp
-    import sys
-
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
-        loaded = maps.read()
-    for name, path in libraries:
-        if "/" + name in loaded or "/memfd:pydebug-" + name in loaded:
-            continue
-        try:
-            # A library that is no module is loaded all the same, and stays.
-            _imp.create_dynamic(sys.modules["_frozen_importlib"].ModuleSpec("library", None, origin=path))
-        except ImportError:
-            pass
 
 
 def import_library(settings):
@@ -248,7 +232,7 @@ def import_library(settings):
     codes = {}
     if not all(name in sys.modules for name in wanted):
         try:
-            with open(settings["bytecode"], "rb") as file:
+            with open(settings["paths"]["bytecode"], "rb") as file:
                 magic, codes = marshal.loads(file.read())
             if magic != loaders.MAGIC_NUMBER:
                 codes = {}

@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import os
-import select
-import subprocess
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from .. import errors
-from ..errors import AgentError
 from ..inject.start import Script, Started, Starter
-from ..inject.symbols import libc_of, unsafe
-from ..memory import read_memory
-from ..payload import Executable, obtain
-from ..reader.target import Target
-from ..request import Request
+from ..inject.symbols import unsafe
+from ..reader.target import Target, describe
+from ..system import errors
+from ..system.errors import AgentError
+from ..system.launch import Heard
+from ..system.memory_limit import is_low_allowed, read_memory
+from ..system.sources import program, source_of
+from ..target.request import Request
+from .alike import check_alike, check_session
 from .control import Control
-from .interpreters import choose, missing_libraries, reader_interpreter
+from .credentials import Interpreter, nobody, credentials_of
+from .interpreters import choose, may_chroot, reader_interpreter
+from .left import Left, left_in
+from .needs import Rooms, needs_of, rooms_of, what_fits
+from .notice import Notice
 from .options import Options, hashes_of
-from .people import Interpreter, end, person_of
-from .place import IN_MEMORY, Place, disk, opened, place_for, written
-from .sources import program, source_of
+from .payloads import VERSION, check_payload, kind_of, lay_out
+from .reading import invalid, read_report, telling
+from .scratch_files import IN_MEMORY, ScratchFiles, written
 
-VERSION = "1.20.0"
-# What tracking needs of the room under the memory limit: 8 MiB in the target, the rest for a second interpreter that
-# rehearses and reads, whose need grows with the number of stacks.
-_NEEDS, _NEEDS_NATIVE, _NEEDS_ALLOCATORS = 20 << 20, 48 << 20, 64 << 20
-# Without a disk the payload, twice while it is laid out, and the least of a capture come on top; and what a capture
-# may take where no limit is set.
-_NEEDS_IN_MEMORY = 8 << 20
+# What a capture in memory may take where no limit is set.
 _LARGEST_IN_MEMORY = 256 << 20
-RUNTIME = ["libstdc++.so.6", "libgcc_s.so.1", "libdl.so.2"]
 _BEGIN_SECONDS, _START_SECONDS, _STOP_SECONDS = 20.0, 30.0, 30.0
 _GIVE_UP_SECONDS = 3.0
 _EXIT_SECONDS = 2.0
 _REHEARSAL_SECONDS = 30.0
 _TRACKER_EXTRA = 120.0
-_LARGEST_REPORT = 15 << 20
-# The reader's exit code where it read the capture and it was none.
-_REFUSED = 3
+_LARGEST_BYTECODE = 8 << 20
 
 
 class Rehearsal(NamedTuple):
@@ -65,13 +59,22 @@ class Subject:
         self._proc = request.proc
         self._hashes = hashes_of(request)
         self.target = Target(pid, request.proc)
-        self.person = person_of(pid, request.proc)
+        if self.target.others:
+            # Which of them allocates cannot be told, and only one would be asked.
+            raise unsafe(
+                pid,
+                "severalPythons",
+                f"it runs several Pythons: {', '.join([describe(self.target.found), *self.target.others])}",
+            )
+        self.credentials = credentials_of(pid, request.proc)
         self.started_at = request.proc.started(pid)
-        self.in_memory = disk(request.proc) is None
+        self.files = ScratchFiles(request.proc, self.credentials)
         self.maximum = options.maximum
-        self.place: Optional[Place] = None
-        self.control: Optional[Control] = None
+        self.needs = needs_of(options, self.files.in_memory)
+        self._rooms = Rooms({})
+        self.control = Control()
         self._starter: Optional[Starter] = None
+        self._notice: Optional[Notice] = None
         self.started: Optional[Started] = None
         self.rehearsal: Optional[Rehearsal] = None
         self.attach_seconds = 0.0
@@ -90,168 +93,128 @@ class Subject:
     @property
     def kind(self) -> str:
         """The payload that fits."""
-        version = self.target.found.version
-        return f"cp{version[0]}{version[1]}"
-
-    @property
-    def needs(self) -> int:
-        """The bytes that must be left under the memory limit."""
-        more = _NEEDS_IN_MEMORY if self.in_memory else 0
-        if self.options.python_allocators:
-            return _NEEDS_ALLOCATORS + more
-        return (_NEEDS_NATIVE if self.options.native else _NEEDS) + more
+        return kind_of(self.target)
 
     def check(self) -> None:
         """Raise what speaks against it, before anything is sent or made."""
-        self._check_payload()
+        check_payload(self.target, self._hashes)
+        check_session(self.pid, self._proc)
         self._starter = Starter(self.target, self._request.channel.check)
         memory = read_memory(self._proc)
-        if self.in_memory:
+        if self.files.in_memory:
             # Half of what is left: the application grows meanwhile.
             most = _LARGEST_IN_MEMORY if memory.room is None else max(1 << 20, (memory.room - self.needs) // 2)
             self.maximum = min(self.maximum, most)
-        if memory.room is not None and memory.room < self.needs:
+        if memory.room is not None and memory.room < self.needs and not is_low_allowed():
             raise AgentError(
                 errors.MEMORY_LOW,
                 f"Tracking process {self.pid} so needs {self.needs >> 20} MiB, and {memory.room >> 20} MiB are left "
                 f"under the limit of {(memory.limit or 0) >> 20} MiB that the application lives with.",
                 self.pid,
-                {"limit": memory.limit, "used": memory.used, "needed": self.needs, "mode": self.options.mode},
+                {
+                    "limit": memory.limit, "used": memory.used, "needed": self.needs,
+                    **what_fits(self.options, self.files.in_memory, memory.room),
+                },
             )
-
-    def _check_payload(self) -> None:
-        machine = os.uname().machine
-        minor = f"3.{self.target.found.version[1]}"
-        libc = libc_of(self.target.locator.maps)
-        reason = found = ""
-        if self.target.found.free_threaded or self.target.layout.free_threaded:
-            reason, found, text = "freeThreaded", minor + "t", "a Python without the GIL"
-        elif libc == "musl":
-            reason, found, text = "libc", libc, "musl as C library"
-        elif libc != "glibc":
-            raise unsafe(self.pid, "static", "no C library is loaded, so nothing can be loaded into it")
-        elif machine not in self._hashes:
-            reason, found, text = "machine", machine, f"a machine of the kind {machine}"
-        elif self.kind not in self._hashes[machine]:
-            reason, found, text = "version", minor, f"Python {minor}"
-        if reason:
-            raise AgentError(
-                errors.MEMRAY_NO_PAYLOAD,
-                f"There is no memray for process {self.pid}: it has {text}, and this build carries none for that.",
-                self.pid,
-                {"reason": reason, "found": found},
-            )
+        self._rooms = rooms_of(self.pid, self._proc)
+        # Past this limit the kernel would send a signal that ends most programs.
+        self.maximum = self._rooms.capture(self.pid, self.maximum)
 
     def prepare(self) -> None:
-        """Bring the payload and make room for the capture."""
-        machine = os.uname().machine
-        hashes = self._hashes[machine]
-        payload = obtain(self._request, f"memray-{self.kind}", {machine: hashes[self.kind]})
-        try:
-            self.place = place_for(self._proc, self.person)
-            unpack(self._request, self.place, payload, self.pid, hashes)
-        finally:
-            os.close(payload.descriptor)
-        self.control = Control(self.place)
-        self.place.write("script", self._script().encode("utf-8"))
+        """Bring the payload."""
+        lay_out(self._request, self.files, self.kind, self.pid, self._hashes[os.uname().machine])
 
-    def _script(self) -> str:
-        assert self.place is not None
-        place = self.place
+    def _asked(self, target: Target, capture: int) -> Script:
+        """Have what is to run in a process ready for it, and return how it begins there."""
+        files = self.files
+        # A copy that is loaded already wins, such as an earlier report's: another one would stay, too. Its file may
+        # have a longer name.
+        loaded = {os.path.basename(entry.path).replace(IN_MEMORY, "") for entry in target.locator.maps}
+        *others, (_, extension) = files.libraries()
+        others = [(name, file) for name, file in others if not any(other.startswith(name) for other in loaded)]
         settings: Dict[str, Any] = {
-            "control": place.control,
-            "capture": place.seen("capture"),
-            "bytecode": place.seen("bytecode"),
-            "files": {name: path for name, path in place.files().items() if name.startswith("memray/")},
-            "libraries": place.libraries(),
-            "extension": place.extension(),
+            "names": ["capture", "bytecode", *(name for name, _ in others), "extension"],
+            "sources": files.sources,
             "version": VERSION,
             "longest": self.options.seconds + _TRACKER_EXTRA,
             **self.options.mode,
         }
         # One name for all of its code, by which the report knows what is not the application's.
-        source = (
-            source_of("session")
-            + f"\n\nif direct:\n    track({settings!r})\n"
-            + f"else:\n    import _thread\n    _thread.start_new_thread(track, ({settings!r},))\n"
-        )
-        return (
-            f"exec(compile({source!r}, '<pydebug>', 'exec'), "
-            "{'__name__': 'pydebug', 'direct': globals().get('direct', False)})\n"
-        )
+        source = source_of("session", __package__) + f"\n\ntrack({settings!r}, channel, descriptors)\n"
+        handed = [capture, files.bytecode, *(file for _, file in others), extension]
+        self.control.expect(target.pid, source, handed)
+        begin = source_of("begin", __package__)
 
-    def _asked(self, target: Target) -> Script:
-        place = self.place
-        assert place is not None and self.control is not None
-        path = place.seen("script")
-        extension = place.extension()
-        libraries = [*place.libraries(), (os.path.basename(extension), place.seen(extension))]
-        # A copy that is loaded already wins, such as an earlier report's: another one would stay, too. Its file may
-        # have a longer name.
-        loaded = {os.path.basename(entry.path).replace(IN_MEMORY, "") for entry in target.locator.maps}
-        before = [seen for name, seen in libraries if not any(file.startswith(name) for file in loaded)]
-        return Script(
-            path,
-            f"try:\n exec(open({path!r}, encoding='utf-8').read(), {{'direct': True}})\nexcept BaseException:\n pass\n",
-            before,
-            self.control.answered,
-        )
+        def run(function: str) -> str:
+            text = begin + f"\n\n{function}({self.control.address!r})\n"
+            return (
+                f"try:\n exec(compile({text!r}, '<pydebug>', 'exec'), {{'__name__': 'pydebug'}})\n"
+                "except BaseException:\n pass\n"
+            )
+
+        def show() -> str:
+            if self._notice is None:
+                root = self._proc.path(self.pid, "root") if may_chroot(self._proc) else None
+                self._notice = Notice(run("ask"), self.credentials, self._proc, root)
+                self._notice.wait(self._request.channel.check)
+            return self._notice.path
+
+        return Script(run("begin"), show, self.control.answered, lambda: self.control.is_green)
 
     # Rehearsal
 
     def rehearse(self) -> None:
         """Do it all in a process of our own that is like the target; raise what went wrong there."""
-        assert self.place is not None
         begun = time.monotonic()
         minor = self.target.found.version[1]
-        self.interpreter = choose(self.pid, self._proc, self.person, minor, self.target.locator.maps)
+        self.interpreter = choose(self.pid, self._proc, self.credentials, minor, self.target.locator.maps)
         try:
-            bytecode = {"bytecode": self.place.seen("bytecode")}
-            process = self.interpreter.run(program("rehearsal", "main", bytecode))
-        except (OSError, subprocess.SubprocessError) as error:
+            source = program("rehearsal", __package__, "main", {"rooms": self._rooms.rooms})
+            process = self.interpreter.run(source)
+        except OSError as error:
             raise self._rehearsal_failed("start", f"{self.interpreter.path} cannot be run: {error}", "") from error
         try:
             self._rehearse(process)
         except AgentError as error:
-            if error.cause in (errors.CANCELLED, errors.DEADLINE):
+            if error.cause in (errors.CANCELLED, errors.DEADLINE) or error.detail.get("reason") in ("seccomp", "lsm"):
                 raise
             time.sleep(0.05)
-            said = _last_words(process)
+            said = process.words()
             reason = "died" if process.poll() is not None else "failed"
             raise self._rehearsal_failed(reason, error.message, said) from error
         finally:
-            end(process)
-        self.place.forget_capture()
+            process.end()
+            self.control.hang_up()
         where = f"{self.interpreter.path} in the target's root" if self.interpreter.root else self.interpreter.path
         self.rehearsal = Rehearsal(self.interpreter.how, where, time.monotonic() - begun)
 
-    def _rehearse(self, process: "subprocess.Popen[bytes]") -> None:
-        assert self.control is not None and self.place is not None and process.stdout is not None
-        ready = select.select([process.stdout], [], [], _REHEARSAL_SECONDS)[0]
-        if not ready or process.stdout.readline() != b"ready\n":
+    def _rehearse(self, process: Heard) -> None:
+        check = self._request.channel.check
+        word, _, size = (process.line(_REHEARSAL_SECONDS, check) or b"").strip().partition(b" ")
+        most = size.isdigit() and int(size) <= _LARGEST_BYTECODE
+        code = process.take(int(size), _REHEARSAL_SECONDS, check) if word == b"ready" and most else None
+        if code is None:
             raise AgentError(errors.MEMRAY_REHEARSAL, "The interpreter did not start.")
+        self.files.keep_bytecode(code)
+        check_alike(self.pid, process.pid, self._proc)
         target = Target(process.pid, self._proc)
         if target.found.version[1] != self.target.found.version[1]:
             raise AgentError(errors.MEMRAY_REHEARSAL, f"{target.version} was started instead of {self.target.version}.")
-        starter = Starter(target, self._request.channel.check)
-        self.control.expect(process.pid)
+        starter = Starter(target, check)
         try:
-            starter.start(self._asked(target), _BEGIN_SECONDS)
-            self._wait_started(process.pid)
+            starter.start(self._asked(target, self.files.trial), _BEGIN_SECONDS)
+            self._wait_started(process.pid, starter)
             time.sleep(0.12)
-            self.control.stop()
-            said = self.control.wait(_STOP_SECONDS, self._request.channel.check)
+            self.control.say("stop")
+            said = self.control.wait(_STOP_SECONDS, check)
             if said is None or said[0] != "stopped":
                 raise AgentError(errors.MEMRAY_REHEARSAL, "The tracker did not stop.")
         finally:
             starter.close()
-        descriptor = self.place.open_capture()
-        if descriptor is None:
-            raise AgentError(errors.MEMRAY_REHEARSAL, "No capture was written.")
-        os.close(descriptor)
+        self.files.end_trial()
 
     def _rehearsal_failed(self, reason: str, message: str, output: str) -> AgentError:
-        last = (_telling(output) if reason == "died" else "") or message
+        last = (telling(output) if reason == "died" else "") or message
         return AgentError(
             errors.MEMRAY_REHEARSAL,
             f"memray was not started in process {self.pid}: in a rehearsal with the target's interpreter it failed: "
@@ -264,23 +227,36 @@ class Subject:
 
     def attach(self) -> None:
         """Start the tracker."""
-        assert self._starter is not None and self.control is not None
+        assert self._starter is not None
         begun = time.monotonic()
-        self.control.expect(self.pid)
-        self.started = self._starter.start(self._asked(self.target), _BEGIN_SECONDS)
-        self._wait_started(self.pid)
+        try:
+            self.started = self._starter.start(self._asked(self.target, self.files.capture), _BEGIN_SECONDS)
+            self._wait_started(self.pid, self._starter)
+        except AgentError as error:
+            # Whoever comes later finds nobody, and goes.
+            self.control.hang_up()
+            left = self.left()
+            error.message = f"{error.message} {left}"
+            error.detail["left"] = left.as_json()
+            raise
         self.attach_seconds = time.monotonic() - begun
         self.tracking = True
         self.begun = time.time()
         self.began = time.monotonic()
 
-    def _wait_started(self, pid: int) -> None:
-        assert self.control is not None
-        said = self.control.wait(_START_SECONDS, self._request.channel.check)
-        word, rest = said if said is not None else ["", ""]
+    def _wait_started(self, pid: int, starter: Starter) -> None:
+        check = self._request.channel.check
+        word, rest = self.control.wait(_START_SECONDS, check) or ["", ""]
+        if word == "ready":
+            tid, known, *numbers = _numbers(rest)
+            # The first two are the capture and the bytecode; the last is memray itself, which may be there already.
+            wanted = numbers[2:-1] if known else numbers[2:]
+            starter.load(int(tid), [f"/proc/self/task/{tid:.0f}/fd/{number:.0f}" for number in wanted])
+            self.control.say("go")
+            word, rest = self.control.wait(_START_SECONDS, check) or ["", ""]
         if word == "started":
-            words = rest.split()
-            self.longest, self.usual = round(float(words[2]), 1), round(float(words[3]), 1)
+            times = [round(time, 1) if time >= 0 else None for time in _numbers(rest.partition(" ")[2])]
+            self.longest, self.usual = times[1:3]
             return
         if word == "busy":
             raise _busy(pid, rest)
@@ -297,9 +273,12 @@ class Subject:
             {"seconds": _START_SECONDS},
         )
 
+    def left(self) -> Left:
+        """Look at what is left in the process."""
+        return left_in(self.pid, self._proc)
+
     def look(self) -> None:
         """Note where the process has ended, or its tracker."""
-        assert self.control is not None
         self.control.next()
         if self.control.ended or not self._proc.exists(self.pid):
             self._finish("exited")
@@ -319,25 +298,18 @@ class Subject:
     @property
     def captured(self) -> int:
         """The bytes of the capture so far."""
-        descriptor = self.place.open_capture() if self.place is not None else None
-        if descriptor is None:
-            return 0
-        try:
-            return written(descriptor)
-        finally:
-            os.close(descriptor)
+        return written(self.files.capture)
 
     def has_no_room(self, captured: int) -> bool:
         """Say whether the capture may not grow any more, and note it."""
-        self.is_full = self.tracking and self.place is not None and self.place.is_full(captured)
+        self.is_full = self.tracking and self.files.is_full(captured)
         return self.is_full
 
     def stop(self, why: str) -> None:
         """Stop the tracker and wait until it has."""
         if not self.tracking:
             return
-        assert self.control is not None
-        self.control.stop()
+        self.control.say("stop")
         self._finish(why)
         told = False
         until = time.monotonic() + _STOP_SECONDS
@@ -370,145 +342,46 @@ class Subject:
             self.seconds = time.monotonic() - self.began
 
     def abandon(self) -> None:
-        """Stop without a report, soon; whatever does not stop in time stops by itself when the socket ends."""
-        if self.control is not None:
-            if self.tracking:
-                self.control.stop()
-                self.control.wait(_GIVE_UP_SECONDS, lambda: None)
-                self.tracking = False
-            self.control.close()
-            self.control = None
+        """Stop without a report, soon; whatever does not stop in time stops by itself when the connection ends."""
+        if self.tracking:
+            self.control.say("stop")
+            self.control.wait(_GIVE_UP_SECONDS, lambda: None)
+            self.tracking = False
+        self.control.hang_up()
 
     def close(self) -> None:
         """Leave nothing behind."""
         self.abandon()
-        if self._starter is not None:
-            self._starter.close()
-        if self.place is not None:
-            self.place.close()
-            self.place = None
-
-    def drop(self) -> None:
-        """Remove our files at once: the client is gone. Runs in any thread."""
-        if self.place is not None:
-            self.place.close()
+        closing: List[Callable[[], None]] = [self.control.close, self.files.close]
+        closing += [part.close for part in (self._starter, self._notice) if part is not None]
+        self._starter = self._notice = None
+        for close in closing:
+            close()
 
     # After
 
     def report(self) -> Dict[str, Any]:
         """Return what the capture says."""
-        assert self.place is not None
-        descriptor = self.place.open_capture()
-        if descriptor is None:
+        if not self.files.has_capture():
             raise invalid(self.pid, "missing", "the target wrote none")
-        try:
-            interpreter = self.interpreter or reader_interpreter(self.target.found.version[1], self.person)
-            assert interpreter is not None
-            if interpreter.root is not None and not self._proc.exists(self.pid):
-                interpreter = reader_interpreter(self.target.found.version[1], self.person)
-                if interpreter is None:
-                    raise invalid(self.pid, "interpreter", "the target is gone, and its Python with it")
-            return read_report(
-                self._request,
-                interpreter,
-                self.place,
-                descriptor,
-                self.options.stacks,
-                self.options.depth,
-                self.pid,
-            )
-        finally:
-            os.close(descriptor)
+        interpreter = self.interpreter
+        # Where its own is not there any more, nobody reads with ours.
+        if interpreter is None or interpreter.root is None or not self._proc.exists(self.pid):
+            interpreter = reader_interpreter(self.target.found.version[1], nobody(self._proc))
+            if interpreter is None:
+                raise invalid(self.pid, "interpreter", "the target is gone, and its Python with it")
+        options = self.options
+        capture = self.files.capture
+        return read_report(self._request, interpreter, self.files, capture, options.stacks, options.depth, self.pid)
 
 
-def unpack(request: Request, place: Place, payload: Executable, pid: int, hashes: Dict[str, str]) -> None:
-    """Lay out a payload, and before it what it needs of the runtime that neither it nor the process's image has."""
-    wanted = missing_libraries(pid, request.proc, RUNTIME)
-    there = [name for name in RUNTIME if name not in wanted]
-    with opened(payload) as archive:
-        own = {os.path.basename(name) for name in archive.getnames()}
-    missing = [name for name in wanted if name not in own]
-    if missing:
-        if "runtime" not in hashes:
-            raise AgentError(
-                errors.MEMRAY_NO_PAYLOAD,
-                f"memray needs {' and '.join(missing)}, which the image of process {pid} has not, and this build "
-                "carries none.",
-                pid,
-                {"reason": "runtime", "found": missing[0]},
-            )
-        runtime = obtain(request, "memray-runtime", {os.uname().machine: hashes["runtime"]})
-        try:
-            place.unpack(runtime, [name for name in RUNTIME if name not in missing])
-        finally:
-            os.close(runtime.descriptor)
-    place.unpack(payload, there)
-
-
-def read_report(
-    request: Request,
-    interpreter: Interpreter,
-    place: Place,
-    descriptor: int,
-    stacks: int,
-    depth: int,
-    pid: Optional[int],
-) -> Dict[str, Any]:
-    """Let an interpreter of the payload's version make a report of a capture."""
-    settings = {
-        "capture": f"/proc/self/fd/{descriptor}",
-        "files": place.files(),
-        "libraries": place.libraries(),
-        "extension": place.extension()[len("memray/_memray") :],
-        "stacks": stacks,
-        "depth": depth,
-        "points": 1000,
-    }
-    source = program("reduce", "main", settings)
-    status, output, said = _read(request, interpreter, source, descriptor, pid)
-    if status not in (0, _REFUSED):
-        # It did not come to say what is wrong with the capture; to try again harms nobody.
-        status, output, said = _read(request, interpreter, source, descriptor, pid)
-    if status != 0:
-        raise invalid(pid, "reader", _telling(said) or f"the reader ended with {status}", said)
+def _numbers(text: str) -> List[float]:
+    """Return the numbers that something in a target said, which may say anything: three at least."""
     try:
-        found: Dict[str, Any] = json.loads(output)
-    except ValueError as error:
-        raise invalid(pid, "report", f"what was made of it cannot be read ({error})") from error
-    return found
-
-
-def _read(
-    request: Request, interpreter: Interpreter, source: str, descriptor: int, pid: Optional[int]
-) -> "tuple[int, bytes, str]":
-    """Run the reader; return its exit code, its output and what it said."""
-    try:
-        process = interpreter.run(source, [descriptor])
-    except (OSError, subprocess.SubprocessError) as error:
-        raise invalid(pid, "interpreter", f"no interpreter can read it ({error})") from error
-    try:
-        output, said = _drain(process, request.channel.check)
-        return process.returncode, output, said.decode("utf-8", "replace")
-    finally:
-        end(process)
-
-
-def invalid(pid: Optional[int], reason: str, sentence: str, output: str = "") -> AgentError:
-    """Return the failure of a capture that cannot be read."""
-    detail = {"reason": reason, "output": output[-2000:]} if output else {"reason": reason}
-    return AgentError(errors.CAPTURE_INVALID, f"The capture cannot be read: {sentence.rstrip('.')}.", pid, detail)
-
-
-def _telling(said: str) -> str:
-    """Return what of an interpreter's last words tells: a fatal error and its cause, else the last line."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    fatal = next((number for number, line in enumerate(lines) if line.startswith("Fatal Python error:")), None)
-    if fatal is None:
-        return lines[-1] if lines else ""
-    # Below it come the runtime's state, where there is one the exception, and where each thread was.
-    threads = ("Python runtime state:", "Current thread ", "Thread 0x", "Extension modules:", "File ", "<", "Traceback")
-    more = [line for line in lines[fatal + 1 :] if not line.startswith(threads)]
-    return "; ".join([lines[fatal], *more[-1:]])
+        found = [float(word) for word in text.split()]
+    except ValueError:
+        found = []
+    return found if len(found) > 2 else [0.0, -1.0, -1.0]
 
 
 def _busy(pid: int, by: str) -> AgentError:
@@ -521,30 +394,3 @@ def _busy(pid: int, by: str) -> AgentError:
         )
     what = "a report is made of it already" if by == "pydebug" else "it has loaded a memray of its own"
     return AgentError(errors.MEMRAY_BUSY, f"Process {pid} cannot be tracked now: {what}.", pid, {"by": by})
-
-
-def _drain(process: "subprocess.Popen[bytes]", check: Callable[[], None]) -> "tuple[bytes, bytes]":
-    """Return what a child writes until it ends; too much is an end, too."""
-    assert process.stdout is not None and process.stderr is not None
-    parts: Dict[int, List[bytes]] = {process.stdout.fileno(): [], process.stderr.fileno(): []}
-    open_ends = list(parts)
-    total = 0
-    while open_ends:
-        check()
-        for descriptor in select.select(open_ends, [], [], 0.1)[0]:
-            data = os.read(descriptor, 1 << 16)
-            total += len(data)
-            if not data or total > _LARGEST_REPORT:
-                open_ends.remove(descriptor)
-            parts[descriptor].append(data)
-    process.wait()
-    return b"".join(parts[process.stdout.fileno()]), b"".join(parts[process.stderr.fileno()])
-
-
-def _last_words(process: "subprocess.Popen[bytes]") -> str:
-    assert process.stderr is not None
-    os.set_blocking(process.stderr.fileno(), False)
-    try:
-        return (process.stderr.read(1 << 16) or b"").decode("utf-8", "replace")
-    except OSError:
-        return ""

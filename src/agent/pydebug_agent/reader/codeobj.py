@@ -29,6 +29,10 @@ class Place(NamedTuple):
 # A frame whose code object was gone before it could be named.
 UNRESOLVED = Place("<unresolved>", "", 0)
 
+# A frame of code that is the interpreter's own: between a class that is called and its __init__, from 3.12 on.
+INTERPRETER = Place("__init__", "__init__", 0)
+_LONGEST_OWN = 8
+
 # Where each frame is, innermost first.
 Stack = Tuple[Place, ...]
 
@@ -74,6 +78,8 @@ class CodeReader:
         code = self._code(frame.code)
         if code is None:
             return None
+        if code.file == INTERPRETER.file and code.name == INTERPRETER.name and code.units <= _LONGEST_OWN:
+            return INTERPRETER
         index = frame.instruction
         if not self._layout.heap_frames:
             start = frame.code + self._layout.code_start

@@ -12,6 +12,10 @@ _PT_LOAD, _PT_DYNAMIC = 1, 2
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_GNU_HASH = 4, 5, 6, 10, 0x6FFFFEF5
 _SHT_SYMTAB = 2
 _MOST_SYMBOLS = 1 << 20
+_MOST_SEARCHED = 1 << 16
+# In one bucket of a hash table, where real ones have a few.
+_MOST_CHAINED = 1 << 12
+_MOST_TABLES = 2
 _MOST_TABLE = 1 << 24
 _SYMBOL = struct.Struct("<IBBHQQ")
 
@@ -88,7 +92,7 @@ class Image:
         if index < first:
             return None
         chain = bucket_table + 4 * buckets
-        for _ in range(_MOST_SYMBOLS):
+        for _ in range(_MOST_CHAINED):
             found = self._source.u32(chain + 4 * (index - first))
             if found | 1 == wanted | 1:
                 string, section, value, size = self._entry(index)
@@ -101,9 +105,11 @@ class Image:
 
     def _by_search(self, name: bytes) -> Optional[Tuple[int, int]]:
         count = self._source.u32(self._address(_DT_HASH) + 4)
-        if count > _MOST_SYMBOLS:
+        if count > _MOST_SEARCHED:
             raise Fault("odd hash table")
         strings = self._source.read(self._address(_DT_STRTAB), min(self._dynamic.get(_DT_STRSZ, 1 << 20), 1 << 23))
+        if name + b"\0" not in strings:
+            return None
         symbols = self._source.read(self._address(_DT_SYMTAB), 24 * count)
         for string, _, _, section, value, size in _SYMBOL.iter_unpack(symbols):
             if section and strings[string : string + len(name) + 1] == name + b"\0":
@@ -122,8 +128,9 @@ def symbol_in_file(descriptor: int, name: str) -> Optional[int]:
         return None
     data = os.pread(descriptor, 64 * count, table)
     sections: List[Tuple[int, ...]] = list(struct.iter_unpack("<IIQQQQIIQQ", data[: len(data) // 64 * 64]))
-    for section in sections:
-        if section[1] == _SHT_SYMTAB and section[6] < len(sections):
+    # A file has one of these.
+    for section in [section for section in sections if section[1] == _SHT_SYMTAB][:_MOST_TABLES]:
+        if section[6] < len(sections):
             strings = sections[section[6]]
             if section[5] > _MOST_TABLE or strings[5] > _MOST_TABLE:
                 return None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import Iterator
 
-from .. import errors
-from ..access import ptrace_denied
-from ..proc import Proc
+from ..system import errors
+from ..system.light import contextmanager
+from ..system.proc import Proc
+from ..system.ptrace_access import ptrace_denied
 from .memory import Denied, Fault, Gone
 from .target import gone
 

@@ -6,7 +6,6 @@ Every layout is checked against the live process before it is used (selfcheck.py
 
 from __future__ import annotations
 
-import re
 import struct
 from typing import Dict, List, Optional, Tuple
 
@@ -22,7 +21,8 @@ _FIELDS = (
     "bytes_value str_state str_length str_ascii str_compact type_keys generator_frame"
 ).split()
 
-# -1: that minor has no such field.
+# -1: that minor has no such field. Which member of which structure of CPython's headers each number is, and the program
+# that makes these rows from the headers: tests/agent/layout_tables.py.
 _OLD: Dict[int, Tuple[int, ...]] = {
     8: (32, 1152, 8, 0, 56, -1, 8, 16, 176, -1, 24, -1, -1, -1, 24, 32, 104, -1, 360, -1,
         104, 112, 112, 120, 40, -1, 32, 32, 16, 48, 72, 872, 16),
@@ -36,6 +36,11 @@ _OLD: Dict[int, Tuple[int, ...]] = {
          112, 128, 120, 136, 68, 192, 32, 32, 16, 40, 56, 880, 72),
 }  # fmt: skip
 
+# How long the lock of the GIL is at most: struct _gil_runtime_state of pycore_gil.h has 208 bytes, and a member more in
+# a free-threaded build. Whoever waits for an address in it waits for the GIL.
+GIL_BYTES = 216
+
+# _Py_DebugOffsets of pycore_runtime.h (3.13), of pycore_debug_offsets.h from 3.14 on.
 # The published structure's fields in order, each eight bytes; "+14" and "+15": only from that minor on.
 _SCHEMA = """
 runtime: size finalizing head
@@ -178,12 +183,11 @@ def published_layout(minor: int, free_threaded: bool, data: bytes) -> Layout:
 
 def _parsed_schema() -> List[Tuple[str, int, List[Tuple[str, int]]]]:
     result: List[Tuple[str, int, List[Tuple[str, int]]]] = []
-    for line in re.sub(r"\n    ", " ", _SCHEMA).strip().splitlines():
+    for line in _SCHEMA.replace("\n    ", " ").strip().splitlines():
         head, _, rest = line.partition(":")
         result.append((_since(head)[0], _since(head)[1], [_since(word) for word in rest.split()]))
     return result
 
 
 def _since(word: str) -> Tuple[str, int]:
-    match: Optional["re.Match[str]"] = re.match(r"\+(\d\d)(.*)", word)
-    return (match.group(2), int(match.group(1))) if match else (word, 0)
+    return (word[3:], int(word[1:3])) if word.startswith("+") and word[1:3].isdigit() else (word, 0)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import re
 import struct
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
-from .. import errors
-from ..proc import Mapping, Proc
+from ..system import errors
+from ..system.proc import Mapping, Proc
+from ..system.target_root import TargetRoot
 from .elf import Image, symbol_in_file
-from .layouts import COOKIE, NEWEST, OLDEST
+from .layouts import COOKIE, NEWEST, OLDEST, PUBLISHED, known_old, old_layout, schema
 from .memory import Fault, Memory
-from .rooted import TargetRoot
 
 Version = Tuple[int, int, int]
+_Place = Tuple[int, Optional[Image], str, str]  # address, image, how it was found, path
 _LARGEST_DATA = 1 << 25
+_MOST_IMAGES = 1000
 _STEP = 1 << 20
 _OVERLAP = 1 << 12
-_BANNER = re.compile(rb"3\.(\d{1,2})\.(\d{1,2})[^ \0]{0,8} \([^\0]{6,80}\) ?\n?\[")
 
 
 class Found(NamedTuple):
@@ -40,12 +41,37 @@ class Locator:
         self._memory = memory
         self._proc = proc
         self._pid = pid
-        self.maps = proc.maps(pid)
+        try:
+            self.maps = proc.maps(pid)
+        except OSError as error:
+            if error.errno != errno.E2BIG:
+                raise
+            raise errors.AgentError(errors.UNSUPPORTED_PYTHON, f"Process {pid} {error.strerror}.", pid) from error
         self._images = self._candidates()
 
-    def find(self) -> Found:
-        """Return the interpreter; an AgentError says why there is none."""
-        runtime, image, how, path = self._runtime()
+    def find(self) -> List[Found]:
+        """Return the interpreters of the process, those that run first; an AgentError says why there is none."""
+        places = self._runtimes()
+        found = [self._found(place, len(places) > 1) for place in places]
+        known = [entry for entry in found if entry is not None]
+        if not known:
+            raise self._nothing()
+        running = [entry for entry in known if self._runs(entry)] if len(known) > 1 else known
+        # A library that was loaded and never used holds none. The program's own comes first.
+        program = next((entry.path for entry in self.maps if entry.path.startswith("/")), "")
+        chosen = sorted(running, key=lambda entry: entry.path != program) or known[:1]
+        readable = [entry for entry in chosen if entry.version[1] >= OLDEST]
+        if not readable:
+            raise errors.AgentError(
+                errors.UNSUPPORTED_PYTHON,
+                "Process %d runs Python %d.%d, older than 3.%d, which is the first that is read." % (
+                    (self._pid,) + chosen[0].version[:2] + (OLDEST,)),
+                self._pid,
+            )  # fmt: skip
+        return readable
+
+    def _found(self, place: _Place, several: bool) -> Optional[Found]:
+        runtime, image, how, path = place
         version: Optional[Version] = None
         free_threaded = published = False
         if runtime:
@@ -56,20 +82,28 @@ class Locator:
                 version = (number >> 24 & 255, number >> 16 & 255, number >> 8 & 255)
                 free_threaded = bool(flag)
         if version is None:
-            version = self._version(image)
+            version = self._version(image, path, several)
         if version is None or version[0] != 3:
-            raise self._nothing()
-        if version[1] < OLDEST:
-            raise errors.AgentError(
-                errors.UNSUPPORTED_PYTHON,
-                "Process %d runs Python %d.%d, older than 3.%d, which is the first that is read." % (
-                    (self._pid,) + version[:2] + (OLDEST,)),
-                self._pid,
-            )  # fmt: skip
+            return None
         code_type = 0
         if image is not None:
             code_type = self._symbol(image, "PyCode_Type") or 0
         return Found(runtime, version, published, free_threaded, how, path, code_type)
+
+    def _runs(self, found: Found) -> bool:
+        """Say whether there is an interpreter in a runtime; true where that cannot be told."""
+        minor = found.version[1]
+        try:
+            if found.published:
+                place = schema(minor if minor in PUBLISHED else NEWEST)[0]["runtime_head"]
+                offset = self._memory.u64(found.runtime + place)
+            elif known_old(minor):
+                offset = old_layout(minor).runtime_head
+            else:
+                return True
+            return self._memory.u64(found.runtime + offset) != 0
+        except Fault:
+            return False
 
     def writable(self) -> List[Mapping]:
         """Return the mappings in which the interpreter's data may lie."""
@@ -108,20 +142,25 @@ class Locator:
             found.append((rank, entry.start, entry.path))
         return sorted(found)
 
-    def _runtime(self) -> Tuple[int, Optional[Image], str, str]:
-        for _, start, path in self._images:
+    def _runtimes(self) -> List[_Place]:
+        found: List[_Place] = []
+        for _, start, path in self._images[:_MOST_IMAGES]:
             image = self._image(start)
             address = self._symbol(image, "_PyRuntime") if image else None
-            if address:
-                return address, image, "exported symbol", path
+            if address and all(address != place[0] for place in found):
+                found.append((address, image, "exported symbol", path))
+        return found or self._cookies() or self._from_files()
+
+    def _cookies(self) -> List[_Place]:
+        found: List[_Place] = []
         for entry in self.writable():
             for start, content in self.pieces(entry):
-                place = _cookie(content)
-                if place >= 0:
-                    return start + place, None, "cookie in memory", entry.path
-        return self._from_files()
+                for place in _cookies(content):
+                    if all(start + place != other[0] for other in found):
+                        found.append((start + place, None, "cookie in memory", entry.path))
+        return found
 
-    def _from_files(self) -> Tuple[int, Optional[Image], str, str]:
+    def _from_files(self) -> List[_Place]:
         for rank, start, path in self._images[:3]:
             image = self._image(start)
             descriptor = self._open(path, rank)
@@ -134,8 +173,8 @@ class Locator:
             finally:
                 os.close(descriptor)
             if value:
-                return value + image.bias, image, "symbol table of the file", path
-        return 0, None, "", ""
+                return [(value + image.bias, image, "symbol table of the file", path)]
+        return [(0, None, "", "")]
 
     def _open(self, path: str, rank: int) -> Optional[int]:
         try:
@@ -145,7 +184,7 @@ class Locator:
             return None
         root = TargetRoot(self._proc, self._pid)
         try:
-            return root.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            return root.regular(path)
         finally:
             root.close()
 
@@ -162,9 +201,10 @@ class Locator:
         except (Fault, struct.error):
             return None
 
-    def _version(self, image: Optional[Image]) -> Optional[Version]:
+    def _version(self, image: Optional[Image], path: str, several: bool) -> Optional[Version]:
         images = [image] if image else []
-        images += [found for found in (self._image(start) for rank, start, _ in self._images if rank < 3) if found]
+        if not (image and several):
+            images += [found for found in (self._image(start) for rank, start, _ in self._images if rank < 3) if found]
         for candidate in images:
             address = self._symbol(candidate, "Py_Version")
             if address:
@@ -175,15 +215,20 @@ class Locator:
         if image is not None:
             low, high = image.bias, image.end
             entries.sort(key=lambda entry: not low <= entry.start < high)
+            if several:
+                entries = [entry for entry in entries if low <= entry.start < high]
         for entry in entries:
             for _, content in self.pieces(entry):
-                match = _BANNER.search(content)
-                if match:
-                    return 3, int(match.group(1)), int(match.group(2))
+                found = _banner(content)
+                if found is not None:
+                    return found
         for entry in self.maps:
-            named = re.search(r"python3\.(\d+)", os.path.basename(entry.path))
-            if named and OLDEST <= int(named.group(1)) <= NEWEST:
-                return 3, int(named.group(1)), -1
+            if several and entry.path != path:
+                continue
+            _, named, rest = os.path.basename(entry.path).partition("python3.")
+            minor = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+            if named and minor and OLDEST <= int(minor) <= NEWEST:
+                return 3, int(minor), -1
         return None
 
     def _nothing(self) -> errors.AgentError:
@@ -197,14 +242,35 @@ class Locator:
         return errors.AgentError(errors.NO_PYTHON, "Process %d runs no Python." % self._pid, self._pid)
 
 
-def _cookie(content: bytes) -> int:
-    """Where the published structure begins: its cookie, a version, and the flag of free threading; -1 for nowhere."""
+def _banner(content: bytes) -> Optional[Version]:
+    """Find what sys.version is made of: "3.10.2+ (main, Jan  1 2022, 00:00:00) [GCC ..."."""
+    bracket = content.find(b"[")
+    while bracket >= 0:
+        line = content[max(0, bracket - 112) : bracket].rpartition(b"\0")[2]
+        line = line[:-1] if line.endswith(b"\n") else line
+        line = line[:-1] if line.endswith(b" ") else line
+        if line.endswith(b")"):
+            place = line.find(b"3.")
+            while place >= 0:
+                head, space, rest = line[place:].partition(b" ")
+                words = head.split(b".", 2)
+                if space and rest.startswith(b"(") and 8 <= len(rest) <= 82 and len(words) == 3:
+                    size = 2 if words[2][1:2].isdigit() else 1
+                    plain = words[1].isdigit() and len(words[1]) <= 2 and words[2][:size].isdigit()
+                    if plain and len(words[2]) - size <= 8:
+                        return 3, int(words[1]), int(words[2][:size])
+                place = line.find(b"3.", place + 2)
+        bracket = content.find(b"[", bracket + 1)
+    return None
+
+
+def _cookies(content: bytes) -> Iterator[int]:
+    """Yield where a published structure begins: its cookie, a version, and the flag of free threading."""
     place = content.find(COOKIE)
     while place >= 0:
         if place % 8 == 0 and content[place + 11 : place + 16] == b"\3\0\0\0\0":
-            return place
+            yield place
         place = content.find(COOKIE, place + 1)
-    return -1
 
 
 def starting(pid: int) -> errors.AgentError:

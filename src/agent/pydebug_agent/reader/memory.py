@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from _bisect import bisect_right
 from typing import Any, Iterable, List, Optional, Sequence, Tuple
 
 Range = Tuple[int, int]
@@ -14,7 +15,11 @@ _U32 = struct.Struct("<I").unpack_from
 _I32 = struct.Struct("<i").unpack_from
 _IOV_MAX = 1024
 _FIRST_BUFFER = 1 << 18
+_LEAST_BUFFER = 1 << 12
 _LARGEST_BUFFER = 1 << 24
+_BLOCK_BITS = 14
+_BLOCK = 1 << _BLOCK_BITS
+_BLOCKS_KEPT = 16
 
 
 class Fault(Exception):
@@ -122,6 +127,13 @@ class Memory(Source):
         ctypes.memset(self._buffer_address, 0xFF, size)
         self._view = memoryview(self._buffer).cast("B")
 
+    def shrink(self) -> None:
+        """Give back what was grown: for who reads little, and seldom."""
+        self._steps = []
+        self._grow(_LEAST_BUFFER)
+        self._remote = self._ctypes.create_string_buffer(_LEAST_BUFFER)
+        self._remote_address = self._ctypes.addressof(self._remote)
+
     def read(self, address: int, size: int) -> bytes:
         if not 4096 <= address < 1 << 63 or not 0 <= size <= _LARGEST_BUFFER:
             raise Fault("%#x+%d" % (address, size))
@@ -179,7 +191,7 @@ class Memory(Source):
 
 
 class Copy(Source):
-    """A copy of some ranges, addressed as in the target. ``Miss`` names what it does not hold."""
+    """A copy of ranges, addressed as in the target; their table is sorted. ``Miss`` names what it does not hold."""
 
     __slots__ = ("_data", "_table", "_last")
 
@@ -193,10 +205,11 @@ class Copy(Source):
         start, length, place = self._last
         if start <= address and address + size <= start + length:
             return place + address - start
-        for entry in self._table:
-            start, length, place = entry
-            if start <= address and address + size <= start + length:
-                self._last = entry
+        found = bisect_right(self._table, (address, _LARGEST_BUFFER + 1, 0)) - 1
+        if found >= 0:
+            self._last = self._table[found]
+            start, length, place = self._last
+            if address + size <= start + length:
                 return place + address - start
         raise Miss(address, size)
 
@@ -215,6 +228,30 @@ class Miss(Exception):
         super().__init__("%#x+%d" % (address, size))
         self.address = address
         self.size = size
+
+
+class Blocks(Source):
+    """Reads whole blocks and keeps the last few of them: for long walks, which nothing is to be kept of."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._kept: "dict[int, bytes]" = {}
+
+    def read(self, address: int, size: int) -> bytes:
+        number, offset = address >> _BLOCK_BITS, address & _BLOCK - 1
+        if offset + size > _BLOCK:
+            return self._memory.read(address, size)
+        data = self._kept.get(number)
+        if data is None:
+            try:
+                data = self._memory.read(number << _BLOCK_BITS, _BLOCK)
+            except Fault:
+                # It is not mapped as a whole.
+                return self._memory.read(address, size)
+            if len(self._kept) >= _BLOCKS_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[number] = data
+        return data[offset : offset + size]
 
 
 class Pages(Source):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .codeobj import UNRESOLVED, CodeReader, Place, Stack, is_shim, lives
+from .codeobj import INTERPRETER, UNRESOLVED, CodeReader, Place, Stack, is_shim, lives
 from .frames import Frame
 from .layouts import Layout
 from .memory import Batch, Fault, Memory, Pages, Range
@@ -108,7 +108,7 @@ class Namer:
                 self.unresolved += 1
                 self._forget(frame.code)
                 places[index] = UNRESOLVED
-        return tuple([place or UNRESOLVED for place in places])
+        return tuple([place or UNRESOLVED for place in places if place is not INTERPRETER])
 
     def _others(self, codes: Tuple[int, ...], fresh: Set[int], before: Heads) -> Set[int]:
         """Which codes are not proven to be those that were there ``before``, after their names were read."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .layouts import Layout
-from .memory import Fault, Source
+from .memory import Fault, Missing, Source
 
 _U64 = struct.Struct("<Q").unpack_from
 _MOST_ENTRIES = 1 << 20
@@ -132,14 +132,32 @@ class Objects:
 
     def module(self, interpreter: int, name: str) -> Dict[str, int]:
         """Return the names of a loaded module, nothing when it is not loaded."""
+        module = self.find_module(interpreter, name)
+        return self.text_dict(self.u64(module + self.layout.header)) if module else {}
+
+    def find_module(self, interpreter: int, name: str) -> int:
+        """Return the address of a loaded module, 0 when it is not loaded."""
         modules = self.u64(interpreter + self.layout.interpreter_modules)
         for key, value in self.dict_items(modules):
             try:
-                if self.is_text(key) and self.text(key, 64) == name:
-                    return self.text_dict(self.u64(value + self.layout.header))
+                # None stands for one that must not be loaded.
+                if self.is_text(key) and self.text(key, 64) == name and self.type_name(value) != "NoneType":
+                    return value
             except Fault:
                 continue
-        return {}
+        return 0
+
+    def modules(self, interpreter: int, names: Sequence[str]) -> Set[str]:
+        """Return which of some modules are loaded."""
+        found: Set[str] = set()
+        longest = max(map(len, names)) + 1
+        for key, value in self.dict_items(self.u64(interpreter + self.layout.interpreter_modules)):
+            try:
+                if self.is_text(key) and self.text(key, longest) in names and self.type_name(value) != "NoneType":
+                    found.add(self.text(key, longest))
+            except Fault:
+                continue
+        return found
 
     def _named(self, pairs: List[Tuple[int, int]]) -> Dict[str, int]:
         result: Dict[str, int] = {}
@@ -147,6 +165,9 @@ class Objects:
             try:
                 if self.is_text(key):
                     result[self.text(key, 256)] = value
+            except Missing:
+                # Left out silently it would pass for an attribute that is not there.
+                raise
             except Fault:
                 continue
         return result

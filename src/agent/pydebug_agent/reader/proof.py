@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import Dict, NamedTuple, Optional
 
-from ..proc import Proc
+from ..system.proc import Proc
 
 
 class Mark(NamedTuple):

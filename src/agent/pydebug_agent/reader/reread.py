@@ -19,37 +19,41 @@ _IOV_MAX = 1024
 class Rereader:
     """Accepts a stack only when both copies show the same callers, byte by byte, and a leaf that is alive."""
 
-    def __init__(self, memory: Memory, layout: Layout, frames: FrameReader) -> None:
+    def __init__(self, memory: Memory, layout: Layout, frames: FrameReader, most: int) -> None:
         self._memory = memory
         self._layout = layout
         self._frames = frames
+        self._most = most
 
-    def read(self, thread: Thread, namer: Optional[Namer] = None) -> Optional[Tuple[List[Frame], Heads]]:
-        """Return a running thread's frames, None when no two copies agreed.
+    def read(self, thread: Thread, namer: Optional[Namer] = None) -> Optional[Tuple[List[Frame], bool, Heads]]:
+        """Return a running thread's frames, and whether there are more; None when no two copies agreed.
 
         With a ``namer`` the heads of their code come with them, read between the two copies.
         """
-        if self._layout.heap_frames:
-            # Frames of 3.8 to 3.10 are used again at once: two copies can agree on a stack that never was.
+        if self._layout.heap_frames or thread.more:
+            # Frames of 3.8 to 3.10 are used again at once: two copies can agree on a stack that never was. And a thread
+            # that changes between interpreters has several leaves.
             return None
         plan: Optional[Plan] = None
         seen: List[Frame] = []
         for attempt in range(_TRIES):
             try:
                 if plan is None or attempt % 4 == 3:
-                    plan = self._frames.plan(thread, 0, _MARGIN)
+                    plan = self._frames.plan(thread, _MARGIN, self._most)
                 found = self._attempt(plan, namer, seen)
                 if found is not None:
                     return found
             except Miss as miss:
-                plan = self._frames.widen(plan, miss, 0) if plan else None
+                plan = self._frames.widen(plan, miss) if plan else None
             except Fault:
                 plan = None
         return None
 
-    def _attempt(self, plan: Plan, namer: Optional[Namer], seen: List[Frame]) -> Optional[Tuple[List[Frame], Heads]]:
+    def _attempt(
+        self, plan: Plan, namer: Optional[Namer], seen: List[Frame]
+    ) -> Optional[Tuple[List[Frame], bool, Heads]]:
         if namer is not None and not seen:
-            seen += self._frames.parse(plan, self._copied(plan))
+            seen += self._frames.parse(plan, self._copied(plan), self._most)[0]
         heads = namer.batch(seen) if namer is not None else HeadBatch(Batch(()), [])
         whole = Batch.joined([plan.batch, heads.batch, plan.batch, self._tail(plan)])
         if whole.count > _IOV_MAX:
@@ -60,7 +64,8 @@ class Rereader:
             raise Fault("the stack moved")
         place = plan.batch.total + heads.batch.total
         first, second = plan.copy(data), plan.copy(data, place)
-        one, two = self._frames.parse(plan, first), self._frames.parse(plan, second)
+        one, _ = self._frames.parse(plan, first, self._most)
+        two, cut = self._frames.parse(plan, second, self._most)
         between = heads.heads(data, plan.batch.total)
         if namer is not None and not namer.covers(between, two):
             seen += two
@@ -70,7 +75,7 @@ class Rereader:
         closing = data[place + plan.batch.total :]
         if not self._closed(plan, first, closing, two) or not self._same_callers(plan, first, second, two):
             return None
-        return two, between
+        return two, cut, between
 
     def _copied(self, plan: Plan) -> Copy:
         data = self._memory.read_batch(plan.batch)

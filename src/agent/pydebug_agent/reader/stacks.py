@@ -3,62 +3,125 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
-from ..proc import Proc
+from ..system.proc import Proc
+from ..system.target_root import TargetRoot
+from ..target import greenlets
+from . import bystanders
+from .bystanders import Bystanders
 from .failures import explained
 from .frames import Thread
-from .rooted import TargetRoot
-from .take import Taken, Taker
-from .target import Target, check_ctypes
+from .take import MOST_SHOWN, Taken, Taker
+from .target import Target, check_ctypes, describe, targets
 
-_MOST_SHOWN = 5000
 _MOST_SHOWN_TOGETHER = 60000
+_MOST_COUNTED = 2_000_000
+_STOPPED = "Tt"
+
+Tell = Callable[[str], None]
 
 
 def read_stacks(pid: int, *, stop: bool = True, proc: Optional[Proc] = None) -> Dict[str, Any]:
-    """Return the "stack" result of a process. ``stop=False`` never holds a thread. Failures are AgentErrors."""
+    """Return the "stack" result of a process's first Python. Failures are AgentErrors."""
+    return next(all_stacks(pid, stop=stop, proc=proc))
+
+
+def all_stacks(
+    pid: int, *, stop: bool = True, proc: Optional[Proc] = None, tell: Tell = lambda text: None
+) -> Iterator[Dict[str, Any]]:
+    """Yield a "stack" result for each Python of a process. ``stop=False`` never holds a thread.
+
+    ``tell`` is told how far the work is. Failures are AgentErrors.
+    """
     check_ctypes(pid)
     proc = proc or Proc()
-    target = Target(pid, proc)
-    with explained(pid, proc, "stacks"):
-        return _StackResult(target, stop).build()
+    others = Bystanders(proc, pid)
+    tell("finding the interpreter")
+    found = targets(pid, proc)
+    if len(found) > 1:
+        found[0].warnings.append("It runs %d Pythons, whose threads are listed one after the other: %s." % (
+            len(found), " and ".join(describe(target.found) for target in found)))  # fmt: skip
+    known: Set[int] = set()
+    for number, target in enumerate(found):
+        with explained(pid, proc, "stacks"):
+            taken = _StackResult(target, stop, tell)
+            taken.read()
+            known |= target.python_tids
+            busy = others.busy(known) if number == len(found) - 1 else []
+            if busy:
+                target.warnings.append(bystanders.note(busy))
+            yield taken.build()
 
 
 class _StackResult:
-    def __init__(self, target: Target, stop: bool) -> None:
+    def __init__(self, target: Target, stop: bool, tell: Tell) -> None:
         self._target = target
         self._proc = target.proc
         self._pid = target.pid
         self._stop = stop
+        self._tell = tell
         self._notes = list(target.notes)
-        self._left = _MOST_SHOWN_TOGETHER
+        self._rows: List[Dict[str, Any]] = []
 
-    def build(self) -> Dict[str, Any]:
+    def read(self) -> None:
+        """Read all threads."""
         names = self._target.names()
         threads = sorted(self._target.threads(), key=lambda thread: thread.tid)
+        self._target.python_tids = {thread.tid for thread in threads}
         taker = Taker(self._target, self._stop)
+        left: Dict[Thread, int] = {}
         try:
-            taken = {thread: taker.name(thread, had) for thread, had in taker.take(threads).items()}
+            taken = {
+                thread: taker.name(thread, had)
+                for thread, had in taker.take(threads, self._counted(len(threads), "read")).items()
+            }
+            budget = _MOST_COUNTED
+            for thread, had in taken.items():
+                if had.cut and had.places is not None and budget > 0:
+                    deep = taker.count(thread, budget)
+                    budget -= deep
+                    left[thread] = max(deep - len(had.places), 1)
         finally:
             pending = taker.finish()
         for tid in pending:
             self._notes.append("Thread %d has not stopped yet; it is let go when the agent ends." % tid)
-        rows = [self._row(thread, taken[thread], names) for thread in threads if thread in taken]
-        self._mark_changed(rows)
-        self._count(rows)
+        most = _fair([len(had.places or ()) for had in taken.values()])
+        self._rows = [
+            self._row(thread, taken[thread], names, most, left.get(thread, int(taken[thread].cut)))
+            for thread in threads
+            if thread in taken
+        ]
+        self._mark_changed(self._rows)
+        self._count(self._rows, taken)
+
+    def build(self) -> Dict[str, Any]:
+        """Return the result."""
+        rows, target = self._rows, self._target
+        if any(row["state"] == "stopped" for row in rows) and self._is_stopped():
+            target.warnings.append("It is stopped (SIGSTOP, or a debugger): none of its threads runs or waits.")
+        if not rows:
+            target.warnings.append("No thread of it runs Python: none has begun to, or all of them have ended.")
+        kind = greenlets.kind(self._proc, self._pid)
+        if kind is not None:
+            target.warnings.append(greenlets.note(kind))
         return {
             "kind": "stack",
             "pid": self._pid,
-            "version": self._target.version,
-            "freeThreaded": self._target.layout.free_threaded,
+            "version": target.version,
+            "freeThreaded": target.layout.free_threaded,
             "started": self._started(),
             "running": sum(row["state"] == "running" for row in rows),
             "held": max((row["held"] for row in rows if row["held"] is not None), default=None),
-            "found": self._target.found.how,
+            "found": target.found.how,
             "notes": self._notes,
+            "warnings": list(target.warnings),
+            "greenlets": kind,
             "threads": rows,
         }
+
+    def _counted(self, total: int, what: str) -> Callable[[int], None]:
+        return lambda done: self._tell("%d of %d threads %s" % (done, total, what))
 
     def _started(self) -> Optional[float]:
         try:
@@ -66,20 +129,30 @@ class _StackResult:
         except (OSError, ValueError):
             return None
 
-    def _row(self, thread: Thread, taken: Taken, names: Dict[int, str]) -> Dict[str, Any]:
+    def _is_stopped(self) -> bool:
+        try:
+            return self._proc.stat(self._pid).state in _STOPPED
+        except (OSError, ValueError):
+            return False
+
+    def _row(self, thread: Thread, taken: Taken, names: Dict[int, str], most: int, left: int) -> Dict[str, Any]:
         comm, letter, cpu = self._kernel(thread)
-        frames, error, how = self._frames(taken)
+        stopped = letter is not None and letter in _STOPPED
+        frames = [{"name": place.name, "file": place.file, "line": place.line, "changed": False}
+                  for place in (taken.places or ())[:most]]  # fmt: skip
         return {
             "tid": thread.tid,
-            "name": names.get(thread.ident) or comm,
-            "state": taken.state,
+            "main": thread.tid == self._pid,
+            "name": names.get(thread.ident) or self._target.kernel_name(thread.tid, comm) or None,
+            "state": "stopped" if stopped else taken.state,
             "kernelState": letter,
-            "waitsFor": taken.waits_for,
+            "waitsFor": None if stopped else taken.waits_for,
             "gil": taken.gil,
             "cpu": cpu,
-            "how": how,
+            "how": taken.how,
             "held": None if taken.held is None else round(taken.held, 1),
-            "error": error,
+            "error": taken.error,
+            "left": left + len(taken.places or ()) - len(frames),
             "frames": frames,
         }
 
@@ -89,19 +162,6 @@ class _StackResult:
         except (OSError, ValueError):
             return "", None, None
         return stat.comm, stat.state, stat.cpu
-
-    def _frames(self, taken: Taken) -> Tuple[List[Dict[str, Any]], Optional[str], str]:
-        if taken.places is None:
-            return [], taken.error, taken.how
-        rows = [{"name": place.name, "file": place.file, "line": place.line, "changed": False}
-                for place in taken.places]  # fmt: skip
-        error = taken.error
-        most = min(_MOST_SHOWN, max(self._left, 1))
-        if len(rows) > most:
-            error = "its outermost %d of %d frames are left out" % (len(rows) - most, len(rows))
-            rows = rows[:most]
-        self._left -= len(rows)
-        return rows, error, taken.how
 
     def _mark_changed(self, rows: List[Dict[str, Any]]) -> None:
         try:
@@ -123,12 +183,26 @@ class _StackResult:
         finally:
             root.close()
 
-    def _count(self, rows: List[Dict[str, Any]]) -> None:
+    def _count(self, rows: List[Dict[str, Any]], taken: Dict[Thread, Taken]) -> None:
         missing = sum(row["how"] == "none" for row in rows)
         if missing:
             self._notes.append("%d of %d threads gave no stack." % (missing, len(rows)))
-        if sum(row["gil"] is True for row in rows) > 1:
+        holders = [had.gil_address for had in taken.values() if had.gil_address]
+        if len(holders) != len(set(holders)):
             self._notes.append("The GIL changed hands while the threads were read, one after another.")
+
+
+def _fair(lengths: List[int]) -> int:
+    """Return how many frames of each thread are shown, so that all together are not more than an answer holds."""
+    most, left = MOST_SHOWN, _MOST_SHOWN_TOGETHER
+    if sum(min(length, most) for length in lengths) <= left:
+        return most
+    for number, length in enumerate(sorted(lengths)):
+        share = left // (len(lengths) - number)
+        if length > share:
+            return max(min(share, most), 1)
+        left -= length
+    return most
 
 
 def _start(proc: Proc, pid: int) -> float:

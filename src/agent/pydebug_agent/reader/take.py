@@ -7,15 +7,20 @@ import struct
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .codeobj import UNRESOLVED, Stack
-from .frames import MOST_FRAMES, Frame, FrameReader, Plan, Thread
+from .frames import Frame, FrameReader, Plan, Thread
 from .hold import Holder, Refused
-from .memory import Batch, Copy, Fault, Gone, Miss
+from .memory import Batch, Blocks, Copy, Fault, Gone, Miss
 from .namer import Heads, Namer
 from .proof import Mark, Prover
 from .reread import Rereader
 from .target import Target
 from .waits import Waits
 
+# Of each thread, the innermost; of twice as many frames half may be the interpreter's own.
+MOST_SHOWN = 5000
+_MOST_READ = 2 * MOST_SHOWN + 8
+# Those looked for while a thread stands, which takes some microseconds for each.
+_MOST_STANDING = 200
 _TOGETHER = 200
 _MOST_RANGES = 1024
 _MOST_BYTES = 1 << 22
@@ -40,10 +45,13 @@ class Taken(NamedTuple):
     error: Optional[str]
     heads: Heads = {}
     places: Optional[Stack] = None
+    cut: bool = False
+    gil_address: int = 0
 
 
 _Alike = Tuple[int, Tuple[Tuple[int, int, int], ...]]
-_Found = Tuple[Copy, List[Frame], Heads, Optional[Stack]]
+_Parsed = Tuple[List[Frame], bool]
+_Found = Tuple[Copy, _Parsed, Heads, Optional[Stack]]
 
 
 class Taker:
@@ -53,23 +61,29 @@ class Taker:
         self._target = target
         self._stop = stop
         self._memory = target.memory
-        self._frames = FrameReader(target.memory, target.layout)
+        self._gils = target.gils
+        self._frames = FrameReader(target.memory, target.layout, target.gils)
+        self._most = MOST_SHOWN if target.layout.heap_frames else _MOST_READ
         self._prover = Prover(target.proc, target.pid)
         self._waits = Waits(target.proc, target.pid, target.memory)
-        self._rereader = Rereader(target.memory, target.layout, self._frames)
-        self._namer = Namer(target.memory, target.layout, target.code_type, MOST_FRAMES)
+        self._rereader = Rereader(target.memory, target.layout, self._frames, self._most)
+        self._namer = Namer(target.memory, target.layout, target.code_type, MOST_SHOWN)
         self._alike: Dict[_Alike, Tuple[Stack, Heads]] = {}
         self._holder: Optional[Holder] = None
-        self._gils = {interpreter: target.gil(interpreter) for interpreter in target.interpreters()}
 
-    def take(self, threads: List[Thread]) -> Dict[Thread, Taken]:
-        """Return what could be had of each thread; one that ended meanwhile is left out."""
+    def take(self, threads: List[Thread], tell: Callable[[int], None] = lambda done: None) -> Dict[Thread, Taken]:
+        """Return what could be had of each thread; one that ended meanwhile is left out.
+
+        ``tell`` is told how many have been read.
+        """
         result = self._all_idle(threads)
         for thread in threads:
             if thread not in result:
+                tell(len(result))
                 taken = self._one(thread)
                 if taken is not None:
                     result[thread] = taken
+        tell(len(result))
         return result
 
     def name(self, thread: Thread, taken: Taken) -> Taken:
@@ -101,12 +115,13 @@ class Taker:
             self._alike[key] = (stack, heads)
         return stack
 
+    def count(self, thread: Thread, most: int) -> int:
+        """Return about how many frames a thread has, up to ``most``."""
+        return self._frames.count(thread, Blocks(self._memory), most)
+
     def finish(self) -> List[int]:
         """Let go of what is still held; return the threads that cannot be yet."""
         return self._holder.settle() if self._holder else []
-
-    def _gil(self, thread: Thread) -> int:
-        return self._gils.get(thread.interpreter, 0)
 
     def _all_idle(self, threads: List[Thread]) -> Dict[Thread, Taken]:
         """The waiting threads, as many as go into one read at a time."""
@@ -117,7 +132,7 @@ class Taker:
             if not thread.tid:
                 continue
             try:
-                plan = self._frames.plan(thread, self._gil(thread), _IDLE_MARGIN)
+                plan = self._frames.plan(thread, _IDLE_MARGIN, self._most)
             except (Fault, Miss):
                 continue
             full = ranges + plan.batch.count > _MOST_RANGES or size + plan.batch.total > _MOST_BYTES
@@ -140,7 +155,7 @@ class Taker:
                     marked.append((plan, mark))
             data = self._memory.read_batch(Batch.joined([plan.batch for plan, _ in marked])) if marked else None
             place = 0
-            parsed: List[Tuple[Plan, Mark, Copy, List[Frame]]] = []
+            parsed: List[Tuple[Plan, Mark, Copy, _Parsed]] = []
             for plan, mark in marked:
                 if data is not None:
                     copy = plan.copy(data, place)
@@ -148,7 +163,7 @@ class Taker:
                     if frames is not None:
                         parsed.append((plan, mark, copy, frames))
                 place += plan.batch.total
-            heads, _ = self._namer.note([frame for *_, frames in parsed for frame in frames])
+            heads, _ = self._namer.note([frame for *_, (frames, _) in parsed for frame in frames])
             for plan, mark, copy, frames in parsed:
                 taken = self._idle(plan, mark, copy, frames, heads)
                 if taken is not None:
@@ -157,19 +172,21 @@ class Taker:
             for _, mark in marked:
                 self._prover.drop(mark)
 
-    def _parsed(self, plan: Plan, copy: Copy) -> Optional[List[Frame]]:
-        """The frames of a copy, None when they lie elsewhere."""
+    def _parsed(self, plan: Plan, copy: Copy) -> Optional[_Parsed]:
+        """The frames of a copy, and whether there are more; None when they lie elsewhere."""
         try:
-            return self._frames.parse(plan, copy)
+            return self._frames.parse(plan, copy, self._most)
         except (Miss, Fault):
             return None
 
-    def _idle(self, plan: Plan, mark: Mark, copy: Copy, frames: List[Frame], heads: Heads) -> Optional[Taken]:
+    def _idle(self, plan: Plan, mark: Mark, copy: Copy, parsed: _Parsed, heads: Heads) -> Optional[Taken]:
         """The stack of a marked thread, None when it has run since."""
-        reason = self._waits.reason(mark, self._gil(plan.thread))
+        frames, cut = parsed
+        reason = self._waits.reason(mark, self._gils.of(plan.thread))
         if not self._prover.held(mark):
             return None
-        return Taken(frames, "idle", None, "idle", reason, self._holds_gil(plan.thread, copy), None, heads)
+        taken = Taken(frames, "idle", None, "idle", reason, None, None, heads, cut=cut)
+        return self._with_gil(taken, plan.thread, copy)
 
     def _one(self, thread: Thread, named: bool = False) -> Optional[Taken]:
         """One thread that was not proven idle with the others. None when it ended.
@@ -187,7 +204,7 @@ class Taker:
             reread = self._rereader.read(thread, self._namer)
             if reread is None:
                 return self._none(state, "it runs, and was not to be held")
-            return Taken(reread[0], "reread", None, state, None, None, None, reread[1])
+            return Taken(reread[0], "reread", None, state, None, None, None, reread[2], cut=reread[1])
         if not thread.tid:
             return self._none(state, "its native thread is not known")
         return self._held(thread, state, named)
@@ -197,13 +214,13 @@ class Taker:
         if mark is None:
             return None
         try:
-            plan = self._frames.plan(thread, self._gil(thread), _IDLE_MARGIN)
+            plan = self._frames.plan(thread, _IDLE_MARGIN, self._most)
             data = self._memory.read_batch(plan.batch)
             copy = plan.copy(data) if data is not None else None
-            frames = self._parsed(plan, copy) if copy is not None else None
-            if copy is None or frames is None:
+            parsed = self._parsed(plan, copy) if copy is not None else None
+            if copy is None or parsed is None:
                 return None
-            return self._idle(plan, mark, copy, frames, self._namer.note(frames)[0])
+            return self._idle(plan, mark, copy, parsed, self._namer.note(parsed[0])[0])
         except (Fault, Miss):
             return None
         finally:
@@ -212,7 +229,6 @@ class Taker:
     def _held(self, thread: Thread, state: str, named: bool) -> Optional[Taken]:
         if self._holder is None:
             self._holder = Holder()
-        gil = self._gil(thread)
         plan: Optional[Plan] = None
         held = 0.0
         reason = "its frames could not be read"
@@ -221,22 +237,22 @@ class Taker:
             try:
                 if attempt < _QUICK_HOLDS:
                     if plan is None:
-                        plan = self._frames.plan(thread, gil, _RUNNING_MARGIN)
+                        plan = self._frames.plan(thread, _RUNNING_MARGIN, self._most)
                     copy, heads, lasted = self._copied(thread, plan, seen)
                     held = max(held, lasted)
-                    frames, places = self._frames.parse(plan, copy), None
+                    (frames, cut), places = self._frames.parse(plan, copy, self._most), None
                     if not self._namer.covers(heads, frames):
                         seen += frames
                         continue
                 else:
                     # Its frames keep moving: look for them while it stands, which takes longer.
-                    found, lasted = self._holder.run(thread.tid, self._found(thread, gil, named))
-                    copy, frames, heads, places = found
+                    found, lasted = self._holder.run(thread.tid, self._found(thread, named))
+                    copy, (frames, cut), heads, places = found
                     held = max(held, lasted)
-                gil_held = self._holds_gil(thread, copy)
-                return Taken(frames, "stopped", held, state, None, gil_held, None, heads, places)
+                taken = Taken(frames, "stopped", held, state, None, None, None, heads, places, cut)
+                return self._with_gil(taken, thread, copy)
             except Miss as miss:
-                plan = self._frames.widen(plan, miss, gil) if plan else None
+                plan = self._frames.widen(plan, miss) if plan else None
             except Fault as fault:
                 plan = None
                 reason = "its frames could not be read (%s)" % fault
@@ -252,8 +268,9 @@ class Taker:
         """A copy of a thread's frames, and of the heads of the code that they had a moment before, or that was seen."""
         assert self._holder is not None
         data = self._memory.read_batch(plan.batch)
-        if data is not None:
-            seen += self._parsed(plan, plan.copy(data)) or []
+        parsed = self._parsed(plan, plan.copy(data)) if data is not None else None
+        if parsed is not None:
+            seen += parsed[0]
         heads = self._namer.batch(seen)
         whole = Batch.joined((plan.batch, heads.batch))
         self._memory.load(whole)
@@ -265,28 +282,28 @@ class Taker:
         data = self._memory.take(whole)
         return plan.copy(data), heads.heads(data, plan.batch.total), lasted
 
-    def _found(self, thread: Thread, gil: int, named: bool) -> "Callable[[], _Found]":
+    def _found(self, thread: Thread, named: bool) -> "Callable[[], _Found]":
         def read() -> "_Found":
-            plan = self._frames.plan(thread, gil, _IDLE_MARGIN)
+            plan = self._frames.plan(thread, _IDLE_MARGIN, _MOST_STANDING)
             data = self._memory.read_batch(plan.batch)
             if data is None:
                 raise Fault("the stack is not mapped")
             copy = plan.copy(data)
-            frames = self._frames.parse(plan, copy)
+            frames, cut = self._frames.parse(plan, copy, _MOST_STANDING)
             places = self._namer.stack(frames, False, _yes) if named else None
-            return copy, frames, self._namer.note(frames)[0], places
+            return copy, (frames, cut), self._namer.note(frames)[0], places
 
         return read
 
-    def _holds_gil(self, thread: Thread, copy: Copy) -> Optional[bool]:
-        gil = self._gil(thread)
-        if not gil:
-            return None
-        holder, locked = struct.unpack("<Qi", copy.read(gil + 8, 12))
-        return bool(holder == thread.address and locked > 0)
+    def _with_gil(self, taken: Taken, thread: Thread, copy: Copy) -> Taken:
+        """Say whether the thread held its lock by that copy; None stays where there is no lock."""
+        if not self._gils.of(thread):
+            return taken
+        held = self._gils.held(thread, copy)
+        return taken._replace(gil=held != 0, gil_address=held)
 
     def _state(self, thread: Thread) -> Optional[str]:
-        """"running" or "idle" by the kernel's letter, None when the thread is gone."""
+        """"running", "stopped" or "idle" by the kernel's letter, None when the thread is gone."""
         if not thread.tid:
             return "running"
         try:
@@ -295,7 +312,7 @@ class Taker:
             return None
         if letter in "ZX":
             return None
-        return "running" if letter == "R" else "idle"
+        return "running" if letter == "R" else "stopped" if letter in "Tt" else "idle"
 
     def _none(self, state: str, reason: str, held: Optional[float] = None) -> Taken:
         return Taken(None, "none", held, state, None, None, reason)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import struct
 import time
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Set, Tuple
 
-from .. import errors
-from ..access import ptrace_denied
-from ..proc import Proc
-from .frames import Thread
+from ..system import errors
+from ..system.proc import Proc
+from ..system.ptrace_access import ptrace_denied
+from .frames import Gils, Thread
 from .layouts import PUBLISHED, Layout, known_old, old_layout, published_layout, schema
 from .locate import Found, Locator, starting
 from .memory import Denied, Fault, Gone, Memory, Pages
-from .natives import NativeIds
+from .native_ids import NativeIds
 from .objects import Objects, interpreters
 from .selfcheck import Misfit, NotReady, SelfCheck
 
@@ -26,12 +26,17 @@ _FITS = (Misfit, NotReady, Fault, ValueError, struct.error)
 
 
 class Target:
-    """The interpreter of a process: its layout, threads and their names."""
+    """An interpreter of a process, the ``which``th of ``runtimes``: its layout, threads and their names."""
 
-    def __init__(self, pid: int, proc: Proc) -> None:
+    def __init__(self, pid: int, proc: Proc, which: int = 0) -> None:
         self.pid = pid
         self.proc = proc
+        self.runtimes: List[Found] = []
+        self._which = which
         self.notes: List[str] = []
+        self.warnings: List[str] = []
+        self.python_tids: Set[int] = set()
+        self.gils = Gils()
         try:
             self._attach()
         except (Denied, PermissionError) as error:
@@ -44,16 +49,22 @@ class Target:
     @property
     def version(self) -> str:
         """The version as people write it; the micro may be unknown."""
-        major, minor, micro = self.found.version
-        return "%d.%d" % (major, minor) if micro < 0 else "%d.%d.%d" % (major, minor, micro)
+        return describe(self.found._replace(path=""))
+
+    @property
+    def others(self) -> List[str]:
+        """The other Pythons that run in the process, by version and file."""
+        return [describe(found) for found in self.runtimes if found is not self.found]
 
     def _attach(self) -> None:
         self.memory = Memory(self.pid)
         self.locator = Locator(self.memory, self.proc, self.pid)
         if not self.locator.maps:
             raise gone(self.pid)
-        self.found = self.locator.find()
+        self.runtimes = self.locator.find()
+        self.found = self.runtimes[min(self._which, len(self.runtimes) - 1)]
         self.tids = set(self.proc.threads(self.pid))
+        self._comm = self.proc.stat(self.pid).comm
         minor = self.found.version[1]
         if self.found.published:
             self._choose([minor] if minor in PUBLISHED else list(PUBLISHED))
@@ -154,6 +165,13 @@ class Target:
         """Yield the interpreter states."""
         return interpreters(self.memory, self.layout, self.found.runtime)
 
+    def newest(self) -> int:
+        """Return the interpreter that was made last: another one where one was made or ended since; 0 for none."""
+        try:
+            return self.memory.u64(self.found.runtime + self.layout.runtime_head)
+        except Fault:
+            return 0
+
     def gil(self, interpreter: int) -> int:
         """Return the address of an interpreter's lock, 0 where it has none."""
         layout = self.layout
@@ -166,20 +184,32 @@ class Target:
         return self.memory.u64(interpreter + layout.interpreter_gil)
 
     def threads(self) -> List[Thread]:
-        """Return the threads that have a Python state."""
+        """Return the threads that have a Python state; one that has several, in different interpreters, once."""
+        found: Dict[int, List[Thread]] = {}
+        for state in self.states():
+            # Where frames are objects nothing tells which of them were entered last.
+            key = state.tid if state.tid and not self.layout.heap_frames else -state.address
+            found.setdefault(key, []).append(state)
+        # The first interpreter is the last of the list, and its name for the thread the one that people know.
+        return [states[-1]._replace(more=tuple(states[:-1])) for states in found.values()]
+
+    def states(self) -> List[Thread]:
+        """Return the thread states of all interpreters."""
         for attempt in range(_ATTEMPTS):
             try:
-                return self._threads()
+                return self._states()
             except Fault:
                 # The list changed while it was walked.
                 if attempt == _ATTEMPTS - 1:
                     raise
         return []
 
-    def _threads(self) -> List[Thread]:
+    def _states(self) -> List[Thread]:
         layout, memory = self.layout, self.memory
         found: List[Tuple[int, int, bytes]] = []
+        gils: Dict[int, int] = {}
         for interpreter in self.interpreters():
+            gils[interpreter] = self.gils.addresses.get(interpreter) or self.gil(interpreter)
             state = memory.u64(interpreter + layout.interpreter_threads)
             while state:
                 data = memory.read(state, layout.thread_bytes)
@@ -193,6 +223,7 @@ class Target:
                         self.pid,
                     )
                 state = _U64(data, layout.thread_next)[0]
+        self.gils.addresses = gils
         self.tids = set(self.proc.threads(self.pid))
         idents = [_U64(data, layout.thread_ident)[0] for _, _, data in found]
         natives = NativeIds(self.memory, self.proc, self.pid, self.tids, idents)
@@ -202,23 +233,60 @@ class Target:
             result.append(Thread(state, interpreter, ident, natives.find(ident, native)))
         return result
 
+    def kernel_name(self, tid: int, comm: str) -> str:
+        """Return what a thread is called that threading does not know, by the kernel's name for it.
+
+        That is inherited: it says something only where it differs from the process's.
+        """
+        if tid == self.pid:
+            return "MainThread"
+        return "" if comm == self._comm else comm
+
     def names(self) -> Dict[int, str]:
-        """Return the names of the threads that threading knows, by identity."""
+        """Return the names of the threads that threading knows, by identity; the first interpreter's count most."""
         result: Dict[int, str] = {}
         objects = Objects(Pages(self.memory), self.layout)
         try:
             for interpreter in self.interpreters():
-                active = objects.module(interpreter, "threading").get("_active")
-                for key, thread in objects.dict_items(active) if active else ():
-                    try:
-                        name = objects.attributes(thread).get("_name")
-                        if name and objects.is_text(name):
-                            result[objects.integer(key)] = objects.text(name, 256)
-                    except (Fault, struct.error, IndexError):
-                        continue
-        except (Fault, struct.error, IndexError):
+                try:
+                    result.update(self._names(objects, interpreter))
+                except (Fault, struct.error, IndexError):
+                    continue
+        except Fault:
             pass
         return result
+
+    @staticmethod
+    def _names(objects: Objects, interpreter: int) -> Dict[int, str]:
+        result: Dict[int, str] = {}
+        active = objects.module(interpreter, "threading").get("_active")
+        for key, thread in objects.dict_items(active) if active else ():
+            try:
+                name = objects.attributes(thread).get("_name")
+                if name and objects.is_text(name):
+                    result[objects.integer(key)] = objects.text(name, 256)
+            except (Fault, struct.error, IndexError):
+                continue
+        return result
+
+
+def describe(found: Found) -> str:
+    """Return an interpreter's version and file, for people."""
+    version = "%d.%d" % found.version[:2] if found.version[2] < 0 else "%d.%d.%d" % found.version
+    return "%s (%s)" % (version, found.path) if found.path else version
+
+
+def targets(pid: int, proc: Proc) -> List[Target]:
+    """Return the interpreters of a process; of those besides the first that cannot be read, its notes tell."""
+    first = Target(pid, proc)
+    result = [first]
+    for which in range(1, len(first.runtimes)):
+        try:
+            result.append(Target(pid, proc, which))
+        except errors.AgentError as error:
+            first.warnings.append("Another Python, %s, is in the process. %s" % (
+                describe(first.runtimes[which]), error.message))  # fmt: skip
+    return result
 
 
 def gone(pid: int) -> errors.AgentError:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import Dict, List, NamedTuple, Optional, Set
+from typing import Callable, Dict, List, NamedTuple, Optional, Set
 
-from .aslayout import TaskLayout
-from .codeobj import CodeReader, Place, is_shim
+from .asyncio_layout import NATIVE, PYTHON, TaskLayout
+from .codeobj import INTERPRETER, CodeReader, Place, is_shim
 from .frames import FrameReader, Thread
 from .layouts import Layout
 from .memory import Fault, Missing, Source
@@ -20,10 +20,13 @@ _GENERATORS = ("coroutine", "generator", "async_generator")
 _WRAPPERS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "anext_awaitable")
 _FUTURES = ("Future", "_GatheringFuture")
 _PENDING = 0
+# What the class that is written in Python keeps in its instances.
+_AWAITED_BY = ("_Future__asyncio_awaited_by", "_asyncio_awaited_by")
+_NOTHING = ("", "NoneType")
 
 
 class TaskRecord(NamedTuple):
-    """A task as its memory shows it; links are addresses."""
+    """A task as its memory shows it; links are addresses, of tasks and of futures that tasks may wait for."""
 
     address: int
     name: str
@@ -33,16 +36,32 @@ class TaskRecord(NamedTuple):
     waiter_kind: str
     waiter_done: bool
     children: List[int]
-    awaited_by: List[int]
-    linked: Set[int]
+    links: Set[int]
     places: List[Place]
+
+
+class _Fields(NamedTuple):
+    """The fields of a task, whatever class it is of."""
+
+    coroutine: int
+    waiter: int
+    name: int
+    loop: int
+    awaited_by: List[int]
 
 
 class TaskReader:
     """Reads tasks from a source; names of types and functions come from ``live``, where they do not change."""
 
     def __init__(
-        self, source: Source, layout: Layout, tasks: TaskLayout, live: Objects, frames: FrameReader, code: CodeReader
+        self,
+        source: Source,
+        layout: Layout,
+        tasks: Optional[TaskLayout],
+        live: Objects,
+        frames: FrameReader,
+        code: CodeReader,
+        kind: Callable[[int], str],
     ) -> None:
         self._source = source
         self._layout = layout
@@ -51,39 +70,82 @@ class TaskReader:
         self._type_name = live.type_name_of_type
         self._frames = frames
         self._code = code
+        self._kind_of = kind
         last = max(layout.frame_bytes, layout.frame_stackpointer + 8, layout.frame_stacktop + 4)
         self._frame_bytes = last
         self._links: Dict[int, Set[int]] = {}
 
-    def read(self, address: int, kinds: Set[int], thread: Optional[Thread] = None) -> Optional[TaskRecord]:
+    def read(self, address: int, thread: Optional[Thread] = None) -> Optional[TaskRecord]:
         """Return a task, None when what stands there is no task any more or a finished one.
 
         ``thread`` is the one that runs the task just now.
         """
-        source, tasks = self._source, self._tasks
-        kind = self._objects.type_of(address)
-        if kind not in kinds or source.u32(address + tasks.state) != _PENDING:
+        fields = self._fields(address)
+        if fields is None:
             return None
-        coroutine = source.u64(address + tasks.coroutine)
-        waiter = source.u64(address + tasks.waiter)
+        waiter = fields.waiter
         waiter_kind = self._kind(waiter) if waiter else ""
         children: List[int] = []
         if waiter_kind == "_GatheringFuture":
             held = self._objects.attributes(waiter).get("_children")
             children = self._objects.list_items(held)[:_MOST_LINKS] if held else []
+        links = self._reached(address, 0)
+        if fields.awaited_by:
+            links = links.union(fields.awaited_by)
         return TaskRecord(
             address,
-            self._name(source.u64(address + tasks.name)),
-            source.u64(address + tasks.loop),
+            self._name(fields.name),
+            fields.loop,
             thread is not None,
             waiter,
             waiter_kind,
-            self._is_future(waiter_kind) and source.u32(waiter + tasks.state) != _PENDING,
+            bool(waiter) and self._is_future(waiter) and not self._pending(waiter),
             children,
-            self._awaited_by(address),
-            self._reached(address, 0),
-            self._running(coroutine, thread) if thread else self.chain(coroutine),
+            links,
+            self._running(fields.coroutine, thread) if thread else self.chain(fields.coroutine),
         )
+
+    def _fields(self, address: int) -> Optional[_Fields]:
+        """The fields of a pending task, None for anything else."""
+        source, tasks = self._source, self._tasks
+        kind = self._kind_of(self._objects.type_of(address))
+        if kind == NATIVE and tasks is not None:
+            if source.u32(address + tasks.state) != _PENDING:
+                return None
+            return _Fields(
+                source.u64(address + tasks.coroutine),
+                source.u64(address + tasks.waiter),
+                source.u64(address + tasks.name),
+                source.u64(address + tasks.loop),
+                self._awaited_by(address),
+            )
+        if kind != PYTHON:
+            return None
+        held = self._objects.attributes(address)
+        if "_coro" not in held or not self._is_pending(held):
+            return None
+        awaited_by = next((held[name] for name in _AWAITED_BY if name in held), 0)
+        is_set = self._kind(awaited_by) in ("set", "frozenset")
+        return _Fields(
+            held["_coro"],
+            self._something(held.get("_fut_waiter", 0)),
+            held.get("_name", 0),
+            self._something(held.get("_loop", 0)),
+            self._objects.set_items(awaited_by)[:_MOST_LINKS] if is_set else [],
+        )
+
+    def _pending(self, future: int) -> bool:
+        if self._kind_of(self._objects.type_of(future)) == PYTHON:
+            return self._is_pending(self._objects.attributes(future))
+        return self._tasks is None or self._source.u32(future + self._tasks.state) == _PENDING
+
+    def _is_pending(self, attributes: Dict[str, int]) -> bool:
+        """Until it is done an instance has no state of its own, but its class's."""
+        state = attributes.get("_state")
+        return state is None or (self._kind(state) == "str" and self._objects.text(state, 16) == "PENDING")
+
+    def _something(self, address: int) -> int:
+        return 0 if self._kind(address) in _NOTHING else address
 
     def _running(self, coroutine: int, thread: Thread) -> List[Place]:
         """A running task's frames are on its thread's stack, those of plain functions among them."""
@@ -91,7 +153,7 @@ class TaskReader:
         if not frames or frames[-1].address != coroutine + self._layout.generator_frame:
             return []
         places = [self._code.place(frame) for frame in reversed(frames) if not is_shim(self._layout, frame)]
-        return [place for place in places if place is not None]
+        return [place for place in places if place is not None and place is not INTERPRETER]
 
     def chain(self, awaitable: int) -> List[Place]:
         """Return where a suspended coroutine stands, and the ones it awaits, outermost first."""
@@ -106,7 +168,8 @@ class TaskReader:
             frame = awaitable + self._layout.generator_frame
             data = self._source.read(frame, self._frame_bytes)
             place = self._code.place(self._frames.frame(frame, data))
-            if place is None:
+            # A future whose class is written in Python waits in a function of its own; the others do not show.
+            if place is None or (place.name == "Future.__await__" and place.file.endswith("/asyncio/futures.py")):
                 break
             places.append(place)
             awaitable = self._awaited(frame, data)
@@ -133,6 +196,8 @@ class TaskReader:
 
     def _kind(self, address: int) -> str:
         # A plain yield leaves no awaitable on the stack but whatever lay there.
+        if not address:
+            return ""
         try:
             return self._type_name(self._objects.type_of(address))
         except Missing:
@@ -149,7 +214,7 @@ class TaskReader:
 
     def _awaited_by(self, address: int) -> List[int]:
         tasks = self._tasks
-        if tasks.awaited_by < 0:
+        if tasks is None or tasks.awaited_by < 0:
             return []
         held = self._source.u64(address + tasks.awaited_by)
         if not held:
@@ -168,15 +233,21 @@ class TaskReader:
         for callback in self._callbacks(future):
             for target in self._targets(callback):
                 result.add(target)
-                if depth < _DEEPEST_CALLBACK and self._kind(target) in _FUTURES:
+                if depth < _DEEPEST_CALLBACK and self._kind(target) in _FUTURES and self._is_future(target):
                     result |= self._reached(target, depth + 1)
         return result
 
     def _callbacks(self, future: int) -> List[int]:
         source, tasks = self._source, self._tasks
-        first = source.u64(future + tasks.callback)
-        found = [first] if first else []
-        more = source.u64(future + tasks.callbacks)
+        found: List[int] = []
+        if self._kind_of(self._objects.type_of(future)) == PYTHON:
+            more = self._objects.attributes(future).get("_callbacks", 0)
+        elif tasks is not None:
+            first = source.u64(future + tasks.callback)
+            found = [first] if first else []
+            more = source.u64(future + tasks.callbacks)
+        else:
+            more = 0
         if more and self._kind(more) == "list":
             for pair in self._objects.list_items(more)[:_MOST_LINKS]:
                 if self._kind(pair) == "tuple":
@@ -202,11 +273,17 @@ class TaskReader:
             if self._kind(owner) == "TaskGroup":
                 parent = self._objects.attributes(owner).get("_parent_task")
                 return [parent] if parent else []
+            # What wakes a task whose class is written in Python is a method of it.
+            return [owner] if self._waitable(owner) else []
         return []
 
     def _waitable(self, address: int) -> bool:
-        return bool(address) and self._is_future(self._kind(address))
+        return bool(address) and self._is_future(address)
 
-    @staticmethod
-    def _is_future(kind: str) -> bool:
-        return kind in _FUTURES or kind == "Task"
+    def _is_future(self, address: int) -> bool:
+        try:
+            return self._kind_of(self._objects.type_of(address)) != ""
+        except Missing:
+            raise
+        except Fault:
+            return False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
-from ..proc import Proc
+from ..system.proc import Proc
+from .layouts import GIL_BYTES
 from .memory import Denied, Fault, Gone, Source
 from .proof import Mark
 
@@ -54,7 +55,11 @@ _KERNEL_FUNCTIONS = (
     ("sys_pause", "pause"),
     ("signal_stop", "stopped"),
 )
-_GIL_BYTES = 216
+# What a call with a timeout becomes when the kernel begins it again for the time that is left.
+RESTART = "restart_syscall"
+# Through which of the kernel's functions it comes there.
+_ENTRIES = ("restart_syscall", "do_syscall", "x64_sys_call", "el0_svc", "invoke_syscall", "nsleep")
+_RESTARTED = b"128 " if os.uname().machine == "aarch64" else b"219 "
 
 
 def system_calls() -> Dict[int, str]:
@@ -73,9 +78,38 @@ def called(line: bytes) -> Optional[List[int]]:
         return None
 
 
-def is_gil(address: int, gil: int) -> bool:
-    """Say whether a futex lies in the lock at ``gil``, 0 where there is none."""
-    return bool(gil) and gil <= address < gil + _GIL_BYTES
+def is_restarted(line: bytes) -> bool:
+    """Say whether a line of /proc's ``syscall`` is of a call that the kernel has begun again, as after a debugger's stop."""
+    return line.startswith(_RESTARTED)
+
+
+def resolved(line: bytes, wchan: str) -> bytes:
+    """Return such a line with the number of the call that was begun again: its arguments are as they were.
+
+    ``wchan``, the kernel's function, tells it; where it does not, the line comes back as it is.
+    """
+    name = function_call(wchan)
+    if name is None and any(part in wchan for part in _ENTRIES):
+        # The functions that sleep for a time are left out of ``wchan``; locks and polls have some that are not.
+        name = "clock_nanosleep"
+    name = "futex" if name == "lock" else name
+    number = next((number for number, other in system_calls().items() if other == name), None)
+    return line if number is None else b"%d %s" % (number, line.partition(b" ")[2])
+
+
+def line_of(proc: Proc, pid: int, tid: int, line: bytes) -> bytes:
+    """Return a thread's line of ``syscall`` with the call that it is in, also where that was begun again."""
+    if not is_restarted(line):
+        return line
+    try:
+        return resolved(line, proc.text(pid, "task", tid, "wchan"))
+    except OSError:
+        return line
+
+
+def is_gil(address: int, gils: Sequence[int]) -> bool:
+    """Say whether a futex lies in one of the locks at ``gils``."""
+    return any(gil <= address < gil + GIL_BYTES for gil in gils)
 
 
 def function_call(function: str) -> Optional[str]:
@@ -95,11 +129,11 @@ class Waits:
         self._source = source
         self._calls = system_calls()
 
-    def reason(self, mark: Mark, gil: int) -> Optional[str]:
-        """Say what a marked thread waits for; ``gil`` is the address of its interpreter's lock, 0 where it has none."""
+    def reason(self, mark: Mark, gils: Sequence[int]) -> Optional[str]:
+        """Say what a marked thread waits for; ``gils`` are the addresses of its interpreters' locks."""
         if mark.syscall is None:
             return self._by_function(mark.wchan or "")
-        words = called(mark.syscall)
+        words = called(line_of(self._proc, self._pid, mark.tid, mark.syscall))
         if words is None:
             return None
         number, arguments = words[0], words[1:]
@@ -107,7 +141,7 @@ class Waits:
             return "memory (page fault)"
         name = self._calls.get(number, "system call %d" % number)
         if name == "futex" and arguments:
-            return "the GIL" if is_gil(arguments[0], gil) else "lock"
+            return "the GIL" if is_gil(arguments[0], gils) else "lock"
         if name in _WITH_DESCRIPTOR and arguments:
             return self._described(name, arguments[0])
         if name in ("poll", "ppoll") and len(arguments) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Dict, NamedTuple, Optional
 
-from ..proc import Proc
+from ..system.proc import Proc
 
 SCHEDSTAT = "schedstat"
 SYSCALL = "syscall"

@@ -8,9 +8,8 @@ only if the thread did not go to wait before it stood: that would book waits as 
 from __future__ import annotations
 
 import errno
-import struct
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, List, NamedTuple, Optional, Set, Tuple
 
 from ..reader.codeobj import Stack
 from ..reader.frames import Frame, FrameReader, Plan, Thread
@@ -19,8 +18,9 @@ from ..reader.memory import Copy, Fault, Gone, Memory, Miss, Source
 from ..reader.namer import Heads, Namer
 from ..reader.reread import Rereader
 from ..reader.target import Target
-from .calls import Calls, Why
+from ..reader.waits import is_restarted, resolved
 from .kernel_thread import SCHEDSTAT, SYSCALL, WCHAN, Hidden, KernelThread, counters_of, turns_of
+from .reasons import Calls, Why
 from .recording import CPU, FAULT, GIL, OTHER, STOPPED
 
 # Read above the stack's top too: where a thread goes deeper, the plan still holds.
@@ -120,13 +120,13 @@ class Looker:
         self._memory = target.memory
         self._layout = target.layout
         self._namer = namer
-        self._frames = FrameReader(target.memory, target.layout)
-        self._rereader = Rereader(target.memory, target.layout, self._frames)
+        self._gils = target.gils
+        self._frames = FrameReader(target.memory, target.layout, target.gils)
+        self._rereader = Rereader(target.memory, target.layout, self._frames, namer.most)
         self._calls = Calls()
         self._hold = hold
         self._holder: Optional[Holder] = None
         self._lines = True
-        self.gils: Dict[int, int] = {}
         # By the leader's state: a stop is the whole process's.
         self.stopped = False
         self.stale = False
@@ -219,7 +219,7 @@ class Looker:
         except (Fault, Miss):
             watched.forget()
             return None, False, None
-        taken = self._gil_of(thread, copy)[1]
+        taken = self._gils.taken(thread, copy) if self._gils.of(thread) else None
         if source.missed > _MOST_MISSED:
             watched.plan = None
         elif not source.missed:
@@ -229,7 +229,7 @@ class Looker:
     def _copied(self, watched: Watched, thread: Thread) -> Tuple[Plan, bytes]:
         for _ in range(2):
             if watched.plan is None:
-                watched.plan = self._frames.plan(thread, self._gil(thread), _MARGIN, self._namer.most)
+                watched.plan = self._frames.plan(thread, _MARGIN, self._namer.most)
             data = self._memory.read_batch(watched.plan.batch)
             if data is not None:
                 return watched.plan, data
@@ -241,8 +241,11 @@ class Looker:
     ) -> Optional[Why]:
         """The reason of a thread that waits; None when it ended."""
         kernel = watched.kernel
-        gil = self._gil(watched.python) if watched.python is not None else self._any_gil()
-        why = self._calls.by_line(line, gil) if line is not None else None
+        gils = self._gils.of(watched.python) if watched.python is not None else self._gils.all()
+        if line is not None and is_restarted(line):
+            wchan = kernel.read_if_shown(WCHAN)
+            line = resolved(line, (wchan or b"").decode("ascii", "replace"))
+        why = self._calls.by_line(line, gils) if line is not None else None
         if why is not None and why.reason == FAULT:
             letter = kernel.letter()
             if letter in "ZX":
@@ -269,7 +272,7 @@ class Looker:
             frames = self._reread(thread)
             if frames is None:
                 return PASSED
-            return self._ran(watched, frames, False, None, turns, begun)
+            return self._ran(watched, frames[0], frames[1], False, turns, begun)
         try:
             return self._held(watched, thread, turns)
         except (Miss, _Moved):
@@ -294,7 +297,7 @@ class Looker:
         if self._holder is None:
             self._holder = Holder()
         if watched.plan is None:
-            watched.plan = self._frames.plan(thread, self._gil(thread), _MARGIN, self._namer.most)
+            watched.plan = self._frames.plan(thread, _MARGIN, self._namer.most)
             watched.data = b""
         plan, memory, kernel, most = watched.plan, self._memory, watched.kernel, self._namer.most
         within = watched.within > 0 or watched.volatile > 0 or self._layout.heap_frames
@@ -327,7 +330,7 @@ class Looker:
         else:
             watched.within -= 1
             watched.volatile -= 1
-        holds, _ = self._gil_of(thread, copy)
+        holds = self._gils.held(thread, copy) != 0
         return self._ran(watched, frames, len(frames) >= most, holds, after, stood, stack, noted)
 
     def _ran(
@@ -335,7 +338,7 @@ class Looker:
         watched: Watched,
         frames: List[Frame],
         cut: bool,
-        holds: Optional[bool],
+        holds: bool,
         turns: Optional[bytes],
         begun: float,
         stack: Optional[Stack] = None,
@@ -370,29 +373,13 @@ class Looker:
             later.watched.volatile = _LOOKS_WITHIN
         return stack or ()
 
-    def _reread(self, thread: Thread) -> Optional[List[Frame]]:
+    def _reread(self, thread: Thread) -> Optional[Tuple[List[Frame], bool]]:
         try:
             found = self._rereader.read(thread)
-            return found[0] if found is not None else None
+            return found[:2] if found is not None else None
         except (Fault, Miss):
             self.stale = True
             return None
-
-    # The GIL
-
-    def _gil(self, thread: Thread) -> int:
-        return self.gils.get(thread.interpreter, 0)
-
-    def _any_gil(self) -> int:
-        return next(iter(self.gils.values()), 0)
-
-    def _gil_of(self, thread: Thread, copy: Copy) -> Tuple[Optional[bool], Optional[bool]]:
-        """Whether the thread holds its GIL, and whether anybody does; None where there is none."""
-        gil = self._gil(thread)
-        if not gil:
-            return None, None
-        holder, locked = struct.unpack("<Qi", copy.read(gil + 8, 12))
-        return bool(holder == thread.address and locked > 0), bool(locked > 0)
 
 
 def _later(watched: Watched, frames: List[Frame], cut: bool, schedstat: Optional[bytes], heads: Heads) -> Later:

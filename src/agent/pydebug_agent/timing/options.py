@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import NamedTuple, Optional
 
-from ..errors import BAD_REQUEST, AgentError
-from ..request import Request
+from ..system.errors import BAD_REQUEST, AgentError
+from ..target.request import Request
 from .recording import KERNEL, MEMORY
 
 AUTO = "auto"
@@ -28,7 +27,11 @@ class Options(NamedTuple):
 
     def wants(self, name: str) -> bool:
         """Say whether a thread's name is like the one asked for; case does not matter."""
-        return not self.thread or fnmatchcase(name.lower(), self.thread.lower())
+        if not self.thread:
+            return True
+        from fnmatch import fnmatchcase
+
+        return fnmatchcase(name.lower(), self.thread.lower())
 
 
 def options(request: Request) -> Options:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Iterable, List
 
-from .. import errors
 from ..reader.target import Target
+from ..system import errors
 
 # Taking each wait costs some 6 us a switch: this many are 3 % of a processor.
 MOST_SWITCHES = 4500

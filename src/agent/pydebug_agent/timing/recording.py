@@ -77,6 +77,13 @@ class ThreadTimes:
         self.on_cpu = 0
         self.moved = 0
 
+    def copy(self) -> "ThreadTimes":
+        """Return the same numbers, which stay as they are."""
+        other = ThreadTimes(self.tid, self.name)
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
+        return other
+
 
 class Recording:
     """All that a sampler saw of one process.
@@ -111,6 +118,15 @@ class Recording:
         self.ended = False
         self.notes: List[str] = []
         self.held: Optional[float] = None
+
+    def copy(self) -> "Recording":
+        """Return what was seen so far, which stays as it is; the samples are the same until the next is added."""
+        other = Recording(self.pid, self.method)
+        other.__dict__.update(self.__dict__)
+        other.threads = {tid: times.copy() for tid, times in self.threads.items()}
+        other.counts = dict(self.counts)
+        other.notes = list(self.notes)
+        return other
 
     def add(self, key: Key, samples: int = 1) -> None:
         """Count samples of a key."""

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from ..reader.codeobj import Place, Stack
 from . import recording as kinds
 from .recording import Count, Key, Recording, ThreadTimes
-from .shorts import put_together
+from .short_threads import put_together
 
 # A frame of the protocol holds 16 MiB; a place in a stack takes some six bytes.
 _MOST_PLACES = 1_500_000

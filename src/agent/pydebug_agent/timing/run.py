@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import time as clock
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from .. import errors
-from ..errors import AgentError
-from ..masking import mask_command
-from ..processes import shorten
-from ..request import Request, no_ctypes
+from ..system import errors
+from ..system.errors import AgentError
+from ..system.light import uniform
+from ..system.memory_limit import require_room
+from ..target import greenlets
+from ..target.masking import mask_command
+from ..target.parents import Parents, is_work
+from ..target.processes import Processes, shorten
+from ..target.request import Request, no_ctypes
 from . import report
 from .options import AUTO, Options, options
 from .recording import KERNEL, MEMORY, Recording
@@ -19,21 +22,33 @@ from .throttle import Throttle
 # What stands against the kernel's sampler alone: the other method may still do.
 _KERNEL_CAUSES = frozenset((
     errors.NO_CAPABILITY, errors.NO_BTF, errors.LOCKDOWN, errors.SECCOMP, errors.TOO_MANY_THREADS, errors.OLD_PYTHON,
-    errors.NO_CTYPES, errors.KERNEL,
+    errors.NO_CTYPES, errors.KERNEL, errors.MEMORY_LOW,
 ))  # fmt: skip
 _LONGEST_NAP = 0.05
+# What was seen is sent ahead, since a pod that goes takes the agent with it: how often, and for which share of a CPU.
+_AHEAD_SECONDS = 1.0
+_AHEAD_GROWTH = 1.1
+_AHEAD_SHARE = 0.01
+# Beyond what the memory sampler takes.
+_KERNEL_NEEDS = 14 << 20
 
 
 class _Part:
     """A sampler of one process or several, and when it is due."""
 
     def __init__(
-        self, method: str, sampler: Any, pids: List[int], finish: Callable[[], Dict[int, Recording]]
+        self,
+        method: str,
+        sampler: Any,
+        pids: List[int],
+        finish: Callable[[], Dict[int, Recording]],
+        so_far: Callable[[], Dict[int, Recording]],
     ) -> None:
         self.method = method
         self.sampler = sampler
         self.pids = pids
         self.finish = finish
+        self.so_far = so_far
         self.due = 0.0
         self.cpu = 0.0
         self.failure: Optional[BaseException] = None
@@ -50,7 +65,7 @@ class _Part:
             self.failure = error
         self.cpu += clock.thread_time() - used
         # A turn that was missed is not made up for. A beat of its own would meet that of a target again and again.
-        self.due = max(self.due, now - self.sampler.interval) + self.sampler.interval * random.uniform(0.75, 1.25)
+        self.due = max(self.due, now - self.sampler.interval) + self.sampler.interval * uniform(0.75, 1.25)
 
 
 def time(request: Request) -> None:
@@ -63,12 +78,27 @@ def time(request: Request) -> None:
         import ctypes  # noqa: F401 - to fail here, once, with the reason
     except ImportError as error:
         raise no_ctypes(error) from error
+    # What a parent used is known at the end: then it has a result, or is left out.
+    parents = Parents(request, found) if named is None else None
+    pids = list(dict.fromkeys([*found.workers(), *parents.pids] if parents is not None else named or []))
+    with request.gone_together(named is None, len(pids)):
+        _measure(request, found, pids, parents, chosen, started)
+
+
+def _measure(
+    request: Request,
+    found: Processes,
+    pids: List[int],
+    parents: Optional[Parents],
+    chosen: Options,
+    started: Mapping[str, float],
+) -> None:
     from ..reader.target import Target
 
     targets: Dict[int, Target] = {}
     about: Dict[int, Dict[str, Any]] = {}
-    for pid in found.workers() if named is None else named:
-        request.channel.check()
+    for number, pid in enumerate(pids):
+        request.tell(pid, f"process {number + 1} of {len(pids)}")
         with request.guarded(pid):
             found.require(pid, started)
             # Now, since it may be gone when the result is sent.
@@ -76,8 +106,15 @@ def time(request: Request) -> None:
                 "command": " ".join(mask_command(shorten(request.proc.command(pid)))),
                 "started": request.proc.started(pid),
             }
-            targets[pid] = Target(pid, request.proc)
-    run = _Run(request, chosen, targets, about)
+            targets[pid] = target = Target(pid, request.proc)
+            for other in target.others:
+                request.channel.warn(
+                    "AnotherPython", f"It runs another Python, {other}, too: time in that has no Python frames.", pid
+                )
+            kind = greenlets.kind(request.proc, pid)
+            if kind is not None:
+                request.channel.warn("Greenlets", greenlets.note(kind), pid)
+    run = _Run(request, chosen, targets, about, parents)
     try:
         run.start()
         run.sample()
@@ -88,9 +125,15 @@ def time(request: Request) -> None:
 
 class _Run:
     def __init__(
-        self, request: Request, chosen: Options, targets: Dict[int, Any], about: Dict[int, Dict[str, Any]]
+        self,
+        request: Request,
+        chosen: Options,
+        targets: Dict[int, Any],
+        about: Dict[int, Dict[str, Any]],
+        parents: Optional[Parents],
     ) -> None:
         self._request = request
+        self._parents = parents
         self._options = chosen
         self._targets = targets
         self._about = about
@@ -126,6 +169,7 @@ class _Run:
         taken: List[int] = []
         used = clock.thread_time()
         try:
+            require_room(self._request.proc, _KERNEL_NEEDS, "Sampling from the kernel", {"fits": "memorySampler"})
             sampler = _kernel_sampler(self._options)
             for pid in pids:
                 try:
@@ -142,7 +186,7 @@ class _Run:
             for pid in taken if sampler is not None else pids:
                 refuse(pid, error)
             return left
-        part = _Part(KERNEL, sampler, taken, sampler.finish)
+        part = _Part(KERNEL, sampler, taken, sampler.finish, sampler.snapshot)
         self._parts.append(part)
         for pid, error in sampler.failures.items():
             taken.remove(pid)
@@ -151,14 +195,16 @@ class _Run:
         return left
 
     def _start_memory(self, pid: int, together: int) -> None:
-        from .memory import MOST_SHARE, RATE, MemorySampler
+        from .memory_sampler import MOST_SHARE, RATE, MemorySampler
 
         chosen = self._options
         used = clock.thread_time()
         sampler = MemorySampler(
             self._targets[pid], chosen.rate or RATE, chosen.depth, wanted=chosen.wants, share=MOST_SHARE / together
         )
-        part = _Part(MEMORY, sampler, [pid], lambda: {pid: sampler.finish()})
+        part = _Part(
+            MEMORY, sampler, [pid], lambda: {pid: sampler.finish()}, lambda: {pid: sampler.snapshot()}
+        )
         self._parts.append(part)
         try:
             sampler.start()
@@ -171,8 +217,9 @@ class _Run:
         """Let every sampler look when it is due, until the time is over or nothing is left to look at."""
         channel, seconds = self._request.channel, self._options.seconds
         begun = told = clock.monotonic()
+        ahead = begun + _AHEAD_SECONDS
         for part in self._parts:
-            part.due = begun + part.sampler.interval * random.random()
+            part.due = begun + part.sampler.interval * uniform(0.0, 1.0)
         while True:
             channel.check()
             now = clock.monotonic()
@@ -186,6 +233,13 @@ class _Run:
                 if part.due <= now:
                     part.tick(now)
                     now = clock.monotonic()
+            if now >= ahead:
+                used = clock.thread_time()
+                self._send_ahead()
+                now = clock.monotonic()
+                ahead = now + max(
+                    _AHEAD_SECONDS, (_AHEAD_GROWTH - 1) * (now - begun), (clock.thread_time() - used) / _AHEAD_SHARE
+                )
             until = min([part.due for part in active] + [begun + seconds])
             clock.sleep(min(max(0.0, until - clock.monotonic()), _LONGEST_NAP))
 
@@ -216,12 +270,44 @@ class _Run:
             for recording in taken.values():
                 recording.own_cpu = part.cpu / max(1, len(taken))
             recordings.update(taken)
+        idle = self._idle_parents(recordings)
         for pid in self._targets:
             recording = recordings.get(pid)
-            if recording is not None:
+            if recording is not None and pid not in idle:
                 self._request.channel.check()
                 with self._request.guarded(pid):
                     self._request.result(self._result(pid, recording))
+
+    def _idle_parents(self, recordings: Dict[int, Recording]) -> Dict[int, float]:
+        """The parents that did nothing but wait, and what they used; not where nothing else is left."""
+        if self._parents is None or not set(recordings) - set(self._parents.pids):
+            return {}
+        used: Dict[int, float] = {}
+        for pid in self._parents.pids:
+            recording = recordings.get(pid)
+            if recording is not None:
+                cpu = sum(times.cpu for times in recording.threads.values())
+                if not is_work(cpu, recording.seconds):
+                    used[pid] = cpu
+        self._parents.name_left_out(list(used), used, self._options.seconds, "measures")
+        return used
+
+    def _send_ahead(self) -> None:
+        """Send what has been seen of each process so far."""
+        for part in self._parts:
+            if not part.active:
+                continue
+            try:
+                seen = part.so_far()
+            except Exception as error:  # noqa: BLE001 - what goes wrong here must not end the others
+                part.failure = error
+                continue
+            for pid, recording in seen.items():
+                with self._request.guarded(pid):
+                    recording.own_cpu = part.cpu / max(1, len(seen))
+                    content = self._result(pid, recording)
+                    content["kind"] = "timeSoFar"
+                    self._request.result(content)
 
     def _result(self, pid: int, recording: Recording) -> Dict[str, Any]:
         if recording.throttled is None:
@@ -235,6 +321,7 @@ class _Run:
         content["version"] = self._targets[pid].version
         content["why"] = None if why is None else why.message
         content["whyCause"] = None if why is None else why.cause
+        content["whyFound"] = None if why is None else why.detail.get("found")
         return content
 
     def close(self) -> None:
@@ -244,7 +331,7 @@ class _Run:
 
 
 def _kernel_sampler(chosen: Options) -> Any:
-    from .kernel import RATE, KernelSampler
+    from .kernel_sampler import RATE, KernelSampler
 
     return KernelSampler(
         rate=chosen.rate or RATE, depth=chosen.depth, exact=chosen.exact, force=chosen.force

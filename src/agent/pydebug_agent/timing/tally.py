@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
 
+from ..bpf import records
+from ..bpf.names import StackNames
+from ..bpf.records import ThreadEntry
 from ..reader.codeobj import Stack
 from ..reader.target import Target
-from ..reader.waits import system_calls
-from . import recording, records
-from .calls import Calls, Why
-from .names import StackNames
+from ..reader.waits import RESTART, is_restarted, line_of, system_calls
+from . import recording
+from .reasons import Calls, Why
 from .recording import Count, Key, Recording, ThreadTimes
-from .records import ThreadEntry
 
 _REASONS = {
     records.REASON_FAULT: recording.FAULT,
@@ -37,8 +38,8 @@ class Reasons:
     def __init__(self) -> None:
         self._names = system_calls()
 
-    def words(self, reason: int, call: int) -> Why:
-        """Return the reason and the call of a key."""
+    def words(self, reason: int, call: int, restarted: Optional[Why] = None) -> Why:
+        """Return the reason and the call of a key. ``restarted`` is the call that the thread was seen to be in again."""
         kind = reason & records.REASON_MASK
         if kind == records.REASON_CPU:
             return Why(recording.CPU, None)
@@ -49,11 +50,11 @@ class Reasons:
         name = self._names.get(call, "system call %d" % call)
         if kind == records.REASON_GIL:
             return Why(recording.GIL, name)
-        if name == "restart_syscall":
-            # After a signal: what is restarted is not said.
-            return Why(recording.OTHER, name)
+        if name == RESTART:
+            # After a signal or a stop: what is restarted is not said.
+            return restarted or Why(recording.OTHER, name)
         arguments = [int(not reason & records.FLAG_FIRST_ZERO), int(not reason & records.FLAG_SECOND_ZERO)]
-        return Calls.by_name(name, arguments, 0)
+        return Calls.by_name(name, arguments, ())
 
 
 class Tally:
@@ -73,8 +74,19 @@ class Tally:
         self._folded: "set[ThreadId]" = set()
         self._folds = self._size = 0
         self._waits: Dict[ThreadId, Dict[Tuple[_Seen, _Named], _Wait]] = {}
+        self._restarted: Dict[int, Why] = {}
         self.thread_names: Dict[int, str] = {}
         self.lost = 0
+
+    def copy(self) -> "Tally":
+        """Return the same counts, which stay as they are."""
+        other = Tally.__new__(Tally)
+        other.__dict__.update(self.__dict__)
+        other._stacks, other._threads, other._folded = dict(self._stacks), dict(self._threads), set(self._folded)
+        other._together = self._together.copy()
+        other._sums = {thread: dict(sums) for thread, sums in self._sums.items()}
+        other._waits = {thread: dict(waits) for thread, waits in self._waits.items()}
+        return other
 
     def begin_naming(self) -> None:
         """The next stacks are of now."""
@@ -135,11 +147,31 @@ class Tally:
         before = waits.get((seen, named), (0, 0, 0))
         waits[seen, named] = (before[0] + wait[0], before[1] + wait[1], max(before[2], wait[2]))
 
+    def note_restarted(self) -> None:
+        """See which threads are in a call that an earlier stop, such as that of py-spy, had the kernel begin again."""
+        proc, pid = self.target.proc, self.target.pid
+        try:
+            tids = proc.threads(pid)
+        except OSError:
+            return
+        for tid in tids:
+            try:
+                line = proc.read(pid, "task", tid, "syscall", limit=512)
+            except OSError:
+                # It may not be shown, or the thread has ended.
+                continue
+            why = Calls().by_line(line_of(proc, pid, tid, line), ()) if is_restarted(line) else None
+            if why is not None:
+                self._restarted[tid] = why
+
     def turn(self) -> None:
         """The counts of the stacks so far were taken: the same hash may be another stack's soon."""
         self._before, self._stacks = self._stacks, {}
         # Nothing more is counted of those that ended before.
         self._folded.clear()
+
+    def _name(self, tid: int, entry: ThreadEntry) -> str:
+        return self.thread_names.get(tid) or self.target.kernel_name(tid, entry.comm)
 
     def build(self, result: Recording) -> None:
         """Put threads and counts into a recording."""
@@ -149,7 +181,7 @@ class Tally:
             tid = visible[thread] = entry.visible or thread[0]
             times = result.threads.get(tid)
             if times is None:
-                times = result.threads[tid] = ThreadTimes(tid, self.thread_names.get(tid) or entry.comm)
+                times = result.threads[tid] = ThreadTimes(tid, self._name(tid, entry))
             _add_times(times, entry, thread[1])
         if self._folds:
             visible[_TOGETHER] = 0
@@ -160,7 +192,7 @@ class Tally:
             if thread not in visible:
                 continue
             for ((reason, call), (stack, unresolved)), samples in sums.items():
-                why = self._reasons.words(reason, call)
+                why = self._reasons.words(reason, call, self._restarted.get(visible[thread]))
                 result.add(Key(visible[thread], why.reason, why.call, stack), samples)
                 result.unresolved += unresolved * samples
                 if reason & records.FLAG_TRUNCATED:
@@ -171,7 +203,7 @@ class Tally:
             if thread not in visible:
                 continue
             for ((reason, call), (stack, _)), (count, nanoseconds, longest) in waits.items():
-                why = self._reasons.words(reason, call)
+                why = self._reasons.words(reason, call, self._restarted.get(visible[thread]))
                 if why.reason not in recording.QUEUED:
                     _add_wait(result, Key(visible[thread], why.reason, why.call, stack), count, nanoseconds, longest)
         result.lost += self.lost

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import Dict, List, Optional
 
-from ..cgroups import directories
-from ..proc import Proc
+from ..system.cgroups import directories, quota, read
+from ..system.proc import Proc
 
 # Microseconds in version 2, nanoseconds in version 1.
 _FIELDS = {b"throttled_usec": 1e-6, b"throttled_time": 1e-9}
@@ -26,9 +25,9 @@ class Throttle:
                     seconds = _read(directory)
                     if seconds is not None and directory not in self._first:
                         self._first[directory] = seconds
-                        quota = _quota(directory)
-                        if quota is not None:
-                            self._quotas.append(quota)
+                        most = quota(directory)
+                        if most is not None:
+                            self._quotas.append(most)
             except OSError:
                 continue
 
@@ -57,33 +56,12 @@ class Throttle:
         )
 
 
-def _quota(directory: str) -> Optional[float]:
-    """The processors that a group may use; None where it has no limit of its own."""
-    try:
-        with open(os.path.join(directory, "cpu.max"), "rb") as file:
-            words = file.read(64).split()
-    except OSError:
-        try:
-            words = []
-            for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us"):
-                with open(os.path.join(directory, name), "rb") as file:
-                    words += file.read(64).split()
-        except OSError:
-            return None
-    try:
-        quota, period = int(words[0]), int(words[1])
-    except (ValueError, IndexError):
-        return None
-    return quota / period if quota > 0 and period > 0 else None
-
-
 def _read(directory: str) -> Optional[float]:
     try:
-        with open(os.path.join(directory, "cpu.stat"), "rb") as file:
-            for line in file.read(1 << 14).splitlines():
-                words = line.split()
-                if len(words) == 2 and words[0] in _FIELDS:
-                    return int(words[1]) * _FIELDS[words[0]]
+        for line in read(directory, "cpu.stat", 1 << 14).splitlines():
+            words = line.split()
+            if len(words) == 2 and words[0] in _FIELDS:
+                return int(words[1]) * _FIELDS[words[0]]
     except (OSError, ValueError):
         pass
     return None

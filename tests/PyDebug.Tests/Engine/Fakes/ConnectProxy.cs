@@ -13,15 +13,22 @@ internal sealed class ConnectProxy : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly int _target;
+    private readonly string? _refusal;
 
-    public ConnectProxy(int target)
+    /// <param name="target">The port.</param>
+    /// <param name="refusal">What it answers instead; null for a way.</param>
+    public ConnectProxy(int target, string? refusal = null)
     {
         _target = target;
+        _refusal = refusal;
         _listener.Start();
         _ = Task.Run(AcceptAsync);
     }
 
     public ConcurrentQueue<string> Asked { get; } = new();
+
+    /// <summary>The heads of those requests, whole.</summary>
+    public ConcurrentQueue<string> Heads { get; } = new();
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
@@ -56,6 +63,13 @@ internal sealed class ConnectProxy : IDisposable
             }
 
             Asked.Enqueue(head.ToString().Split("\r\n")[0]);
+            Heads.Enqueue(head.ToString());
+            if (_refusal is not null)
+            {
+                await near.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {_refusal}\r\nContent-Length: 0\r\n\r\n"));
+                return;
+            }
+
             await upstream.ConnectAsync(IPAddress.Loopback, _target);
             await near.WriteAsync("HTTP/1.1 200 ok\r\n\r\n"u8.ToArray());
             NetworkStream far = upstream.GetStream();

@@ -1,32 +1,43 @@
 using System;
-using System.IO;
+using System.Collections.Generic;
 using PyDebug.Engine;
 
 namespace PyDebug.Tests.Engine;
 
 /// <summary>An agent's source that is small; the fake server does not run it.</summary>
-internal sealed class FakeAgentFiles : IDisposable
+internal sealed class FakeAgentFiles
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("pydebug-agent-").FullName;
+    private readonly Dictionary<string, string> _files = new(StringComparer.Ordinal);
 
     public FakeAgentFiles()
     {
         Write("boot.py", "boot program\n");
-        Write("keeper.py", "keeper program\n");
+        Write("loader.py", "loader program\n");
+        Write("keeper.py", "\"\"\"keeper\"\"\"\n\nimport a\n\n\ndef b():\n    pass\n");
         Write("pydebug_agent/__init__.py", "");
-        Write("pydebug_agent/main.py", "def main(): pass\n");
+        Write("pydebug_agent/entry.py", "from . import errors\n");
+        Write("pydebug_agent/errors.py", "from typing import Dict\n");
+        Write("pydebug_agent/typing.py", "");
+        Write("pydebug_agent/protocol/__init__.py", "");
+        Write(
+            "pydebug_agent/protocol/operations.py",
+            "OPERATIONS = {\n"
+                + "    \"processes\": Operation(\"looking.processes\", 1, \"A list\"),\n"
+                + "    \"stack\": Operation(\"reader.stacks.stack\", 1, \"Reading\"),\n}\n");
+        Write("pydebug_agent/main.py", "from .protocol.operations import (\n    OPERATIONS,\n    Operation,\n)\n");
+        Write("pydebug_agent/looking.py", "import os\n");
         Write("pydebug_agent/reader/__init__.py", "");
-        Write("pydebug_agent/reader/elf.py", "x = 1\n");
+        Write("pydebug_agent/reader/stacks.py", "def stack():\n    from . import elf\n    program(\"sent\", \"main\")\n");
+        Write("pydebug_agent/reader/elf.py", "from ..errors import X  # as names\nimport keeper\n");
+        Write("pydebug_agent/reader/sent.py", "x = 1\n");
+        Write("pydebug_agent/reader/other.py", "x = 1\n");
+        Bundle = new(new AgentSources(_files));
+        Modules = new(new AgentSources(_files));
     }
 
-    public AgentBundle Bundle => new(_directory);
+    public AgentBundle Bundle { get; }
 
-    public void Dispose() => Directory.Delete(_directory, recursive: true);
+    public AgentModules Modules { get; }
 
-    private void Write(string path, string text)
-    {
-        string full = Path.Join(_directory, path);
-        Directory.CreateDirectory(Path.GetDirectoryName(full)!);
-        File.WriteAllText(full, text);
-    }
+    private void Write(string path, string text) => _files[path] = text;
 }

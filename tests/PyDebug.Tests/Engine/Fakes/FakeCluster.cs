@@ -13,22 +13,15 @@ internal sealed class FakeCluster : IDisposable
 {
     private readonly FakeServer _server;
     private readonly FakeAgentFiles _files = new();
+    private readonly string? _authority;
     private readonly object _lock = new();
     private int _version = 100;
 
     public FakeCluster(bool tls = true)
     {
         _server = new FakeServer(AnswerAsync, tls ? TestCertificates.Shared.Server() : null);
-        Gateway = KubeGateway.Connect(
-            new ConnectionOptions
-            {
-                Server = _server.Address,
-                CertificateAuthorityData = tls ? TestCertificates.Shared.AuthorityData : null,
-                AccessToken = Secrets.Token,
-                RequestTimeout = TimeSpan.FromSeconds(5),
-            },
-            _files.Bundle,
-            Timing);
+        _authority = tls ? TestCertificates.Shared.AuthorityData : null;
+        Gateway = Connect(TeamPolicy.None);
     }
 
     public static AgentTiming Timing { get; } = new()
@@ -42,12 +35,38 @@ internal sealed class FakeCluster : IDisposable
 
     public KubeGateway Gateway { get; }
 
+    /// <summary>The clock of the pauses between attempts.</summary>
+    public HastyClock Clock { get; } = new();
+
+    /// <summary>What the user was told, and warned of.</summary>
+    public ConcurrentQueue<string> Told { get; } = new();
+
+    public ConcurrentQueue<string> Warned { get; } = new();
+
+    public string Address => _server.Address;
+
+    /// <summary>How far the server's clock is ahead of this machine's; null where it does not say.</summary>
+    public TimeSpan? Ahead
+    {
+        get => _server.Ahead;
+        set => _server.Ahead = value;
+    }
+
+    /// <summary>The program of a debug container, as this gateway starts it.</summary>
+    public string Keeper => _files.Bundle.Keeper;
+
     public PodReference Pod { get; } = new() { Namespace = "shop", Name = "web-0", Uid = "uid-1" };
 
     public JsonObject PodObject { get; set; } = NewPod();
 
     /// <summary>Answers a patch instead of taking it; null lets it through.</summary>
     public Func<FakeRequest, JsonObject?> Refuse { get; set; } = _ => null;
+
+    /// <summary>What admission makes of a container, in a dry run and otherwise.</summary>
+    public Action<JsonObject> Admit { get; set; } = _ => { };
+
+    /// <summary>The name by which the server knows who asks; null where it does not know such a question.</summary>
+    public string? Caller { get; set; }
 
     /// <summary>The state a new container shows.</summary>
     public Func<JsonObject, JsonObject> State { get; set; } = _ => Running();
@@ -109,7 +128,8 @@ internal sealed class FakeCluster : IDisposable
         bool dryRun = false,
         double timeout = 20,
         List<string>? warnings = null,
-        string? pullPolicy = null)
+        string? pullPolicy = null,
+        bool allowLowMemory = false)
         => new()
         {
             Pod = Pod,
@@ -122,20 +142,44 @@ internal sealed class FakeCluster : IDisposable
             CustomJson = custom,
             Environment = environment ?? [],
             DryRunOnly = dryRun,
+            AllowLowMemory = allowLowMemory,
             Timeout = TimeSpan.FromSeconds(timeout),
             Warn = w => warnings?.Add(w),
         };
+
+    /// <summary>A gateway under other rules.</summary>
+    public KubeGateway Connect(TeamPolicy policy)
+        => KubeGateway.Connect(
+            new ConnectionOptions
+            {
+                Server = _server.Address,
+                CertificateAuthorityData = _authority,
+                AccessToken = Secrets.Token,
+                RequestTimeout = TimeSpan.FromSeconds(5),
+                Clock = Clock,
+                Tell = Told.Enqueue,
+                Warn = Warned.Enqueue,
+                Policy = policy,
+            },
+            _files.Bundle,
+            Timing);
 
     public void Dispose()
     {
         Gateway.Dispose();
         _server.Dispose();
-        _files.Dispose();
     }
 
-    /// <summary>The far side of an agent that sees its target.</summary>
+    /// <summary>The far side of an agent that sees its target; of a shell that finds nothing.</summary>
     public static async Task ProbeAsync(FakeExec exec)
     {
+        if (exec.Request.Target.Contains("command=%2Fbin%2Fsh", StringComparison.Ordinal))
+        {
+            await exec.SendStatusAsync();
+            await exec.SendCloseAsync();
+            return;
+        }
+
         await exec.BootAsync();
         await exec.HelloAsync();
         await exec.SendFrameAsync(
@@ -172,6 +216,12 @@ internal sealed class FakeCluster : IDisposable
         {
             (int code, JsonObject body) = Patch(request);
             await connection.RespondAsync(code, body);
+        }
+        else if (request.Path.EndsWith("/selfsubjectreviews") && Caller is not null)
+        {
+            JsonObject user = new() { ["username"] = Caller };
+            await connection.RespondAsync(
+                201, new JsonObject { ["status"] = new JsonObject { ["userInfo"] = user } });
         }
         else if (request.Path.EndsWith("/events"))
         {
@@ -212,12 +262,24 @@ internal sealed class FakeCluster : IDisposable
                 return (409, FakeConnection.Status(409, "Conflict", "the object has been modified"));
             }
 
-            if (request.Target.Contains("dryRun=All"))
+            JsonArray wanted = request.Json["spec"]!["ephemeralContainers"]!.AsArray();
+            foreach (JsonNode? container in wanted)
             {
-                return (200, PodObject.DeepClone().AsObject());
+                Admit(container!.AsObject());
             }
 
-            foreach (JsonNode? container in request.Json["spec"]!["ephemeralContainers"]!.AsArray())
+            if (request.Target.Contains("dryRun=All"))
+            {
+                JsonObject answer = PodObject.DeepClone().AsObject();
+                foreach (JsonNode? container in wanted)
+                {
+                    answer["spec"]!["ephemeralContainers"]!.AsArray().Add(container!.DeepClone());
+                }
+
+                return (200, answer);
+            }
+
+            foreach (JsonNode? container in wanted)
             {
                 if (Ephemeral.All(e => e!["name"]!.ToString() != container!["name"]!.ToString()))
                 {

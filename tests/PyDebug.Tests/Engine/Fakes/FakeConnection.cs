@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -26,6 +27,9 @@ internal sealed class FakeConnection
 
     public Stream Stream { get; }
 
+    /// <summary>How far the server's clock is ahead of this machine's.</summary>
+    public TimeSpan? Ahead { get; init; }
+
     public X509Certificate? ClientCertificate => (Stream as SslStream)?.RemoteCertificate;
 
     /// <summary>Whether the connection serves another request after this one.</summary>
@@ -39,6 +43,11 @@ internal sealed class FakeConnection
         byte[] content = Encoding.UTF8.GetBytes(body);
         StringBuilder head = new($"HTTP/1.1 {code} X\r\nContent-Type: application/json\r\n");
         head.Append($"Content-Length: {content.Length}\r\n");
+        if (Ahead is TimeSpan ahead)
+        {
+            head.Append(CultureInfo.InvariantCulture, $"Date: {DateTime.UtcNow + ahead:R}\r\n");
+        }
+
         foreach (string header in headers)
         {
             head.Append(header).Append("\r\n");

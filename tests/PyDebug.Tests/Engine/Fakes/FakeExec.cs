@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.IO.Compression;
 using System.Security.Cryptography;
@@ -32,6 +33,9 @@ internal sealed class FakeExec
     /// <summary>Names of the modules that were sent.</summary>
     public List<string> Modules { get; } = [];
 
+    /// <summary>What the agent was told before its modules.</summary>
+    public string Header { get; private set; } = "";
+
     /// <summary>How many bytes of output one message carries.</summary>
     public int MessageSize { get; init; } = 32 << 10;
 
@@ -53,13 +57,10 @@ internal sealed class FakeExec
     /// <summary>Takes the agent's source and the request, as the boot program would.</summary>
     public async Task<JsonObject> BootAsync()
     {
-        byte[] packed = await ReadAsync(await LengthAsync());
-        using ZLibStream zlib = new(new MemoryStream(packed), CompressionMode.Decompress);
-        foreach (KeyValuePair<string, JsonNode?> module in JsonNode.Parse(zlib)!.AsObject())
-        {
-            Modules.Add(module.Key);
-        }
-
+        await ReadBlockAsync();
+        Header = await ReadBlockAsync();
+        NoteModules(await ReadBlockAsync());
+        NoteModules(await ReadBlockAsync());
         (char kind, byte[] payload) = await ReadFrameAsync();
         return kind == 'Q' ? JsonNode.Parse(payload)!.AsObject() : throw new InvalidDataException($"frame {kind}");
     }
@@ -85,7 +86,7 @@ internal sealed class FakeExec
     public async Task SendFrameAsync(char kind, byte[] payload)
     {
         byte[] frame = Frame(kind, payload);
-        _hash.AppendData(frame);
+        _hash.AppendData(kind == 'G' ? frame.AsSpan(0, 5) : frame);
         _sent += frame.Length;
         await SendOutputAsync(frame);
     }
@@ -119,6 +120,29 @@ internal sealed class FakeExec
             ["length"] = _sent + missing,
             ["sha256"] = Convert.ToHexString(_hash.GetCurrentHash()).ToLowerInvariant(),
         }.ToJsonString())));
+
+    private void NoteModules(string block)
+    {
+        for (int place = 0; place < block.Length;)
+        {
+            string[] words = block[place..block.IndexOf('\n', place)].Split(' ');
+            Modules.Add(words[0]);
+            place = block.IndexOf('\n', place) + 1 + int.Parse(words[1], CultureInfo.InvariantCulture);
+        }
+    }
+
+    private async Task<string> ReadBlockAsync()
+    {
+        byte[] packed = await ReadAsync(await LengthAsync());
+        if (packed.Length < 8)
+        {
+            throw new InvalidDataException("a block that Python's zlib does not take");
+        }
+
+        using ZLibStream zlib = new(new MemoryStream(packed), CompressionMode.Decompress);
+        using StreamReader text = new(zlib, Encoding.UTF8);
+        return await text.ReadToEndAsync();
+    }
 
     private async Task<int> LengthAsync()
     {

@@ -33,9 +33,24 @@ internal sealed class FakeServer : IDisposable
 
     public ConcurrentQueue<FakeRequest> Requests { get; } = new();
 
+    /// <summary>How far its clock is ahead of this machine's; null where it does not say.</summary>
+    public TimeSpan? Ahead { get; set; }
+
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
     public string Address => $"{(_certificate is null ? "http" : "https")}://127.0.0.1:{Port}";
+
+    /// <summary>Waits until something is so, for a minute at most.</summary>
+    public static async Task UntilAsync(Func<bool> condition)
+    {
+        for (long begun = Environment.TickCount64; !condition(); await Task.Delay(20))
+        {
+            if (Environment.TickCount64 - begun > 60_000)
+            {
+                throw new TimeoutException("What the test waits for did not happen within a minute.");
+            }
+        }
+    }
 
     public void Dispose()
     {
@@ -75,7 +90,7 @@ internal sealed class FakeServer : IDisposable
                 stream = secure;
             }
 
-            FakeConnection connection = new(client, stream);
+            FakeConnection connection = new(client, stream) { Ahead = Ahead };
             while (connection.Reusable && await ReadAsync(stream) is FakeRequest request)
             {
                 Requests.Enqueue(request);

@@ -1,0 +1,273 @@
+using System;
+using System.Collections.Generic;
+using System.ComponentModel;
+using System.Linq;
+using System.Management.Automation;
+using System.Management.Automation.Host;
+using System.Text;
+using PyDebug.Internal;
+using PyDebug.Profiles.Flame;
+
+namespace PyDebug.Heap;
+
+/// <summary>What the views of reports of heaps call. Everything returned is safe to show.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public static class HeapDisplay
+{
+    private const int ShortestCommand = 8;
+
+    private const int NameCells = 32;
+
+    private const int PartCells = 54;
+
+    private const int LabelCells = 27;
+
+    private const int SizeCells = 11;
+
+    private const int RateCells = 14;
+
+    private const int MostHolders = 3;
+
+    /// <summary>A part below this share of the RSS has no line of its own among the rest, unless it grows.</summary>
+    private const double Notable = 0.05;
+
+    private const int DefaultShown = 15;
+
+    /// <summary>The whole report: where the memory is, which types fill it, what grows, and who holds that.</summary>
+    /// <param name="item">A report.</param>
+    /// <param name="host">The host whose window's width is looked up.</param>
+    /// <returns>Lines of text.</returns>
+    public static string Whole(PSObject item, PSHost? host)
+    {
+        PyHeapReport report = item.BaseObject as PyHeapReport
+            ?? (PyHeapReport)RecordReader.Read(item, typeof(PyHeapReport));
+        int width = ViewWidth.Of(host);
+        StringBuilder text = new();
+        text.Append("   ").Append(Heading(report, width - 3)).Append('\n');
+        foreach (string warning in report.Warnings)
+        {
+            text.Append('\n').Append(TextTable.Cut(SafeText.Line(warning), width));
+        }
+
+        text.Append('\n').Append(TextTable.Cut(Total(report), width));
+        WriteParts(text, report, width);
+        if (report.Types.Count > 0)
+        {
+            text.Append('\n');
+            WriteTypes(text, report, width);
+        }
+
+        if (!string.IsNullOrEmpty(report.Advice))
+        {
+            text.Append("\n\n   ").Append(TextTable.Cut(SafeText.Line(report.Advice), width - 3));
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>An amount of memory.</summary>
+    /// <param name="bytes">Bytes, or null.</param>
+    /// <returns>The amount such as <c>38.2 MiB</c>; nothing where it is not known.</returns>
+    public static string Bytes(object? bytes) => MemrayDisplay.Bytes(bytes);
+
+    /// <summary>A rate of bytes.</summary>
+    /// <param name="rate">Bytes a second, or null.</param>
+    /// <returns>The rate such as <c>+30.1 KiB/s</c>, a point for none, nothing where it is not known.</returns>
+    public static string Rate(object? rate) => HeapText.Rate(Number(rate));
+
+    /// <summary>A rate of objects.</summary>
+    /// <param name="rate">Objects a second, or null.</param>
+    /// <param name="margin">Half of its interval, or null.</param>
+    /// <returns>The rate such as <c>150.1 +- 2.0/s</c>.</returns>
+    public static string Objects(object? rate, object? margin) => HeapText.Objects(Number(rate), Number(margin));
+
+    /// <summary>What something took before.</summary>
+    /// <param name="item">A difference.</param>
+    /// <returns>An amount or a share; a point where it was not there.</returns>
+    public static string Before(PSObject item)
+    {
+        PyHeapDifference row = Row(item);
+        return HeapText.Side(row, row.ReferenceBytes, row.ReferencePercent);
+    }
+
+    /// <summary>What something took after.</summary>
+    /// <param name="item">A difference.</param>
+    /// <returns>An amount or a share; a point where it was not there.</returns>
+    public static string After(PSObject item)
+    {
+        PyHeapDifference row = Row(item);
+        return HeapText.Side(row, row.DifferenceBytes, row.DifferencePercent);
+    }
+
+    /// <summary>By how much it grew.</summary>
+    /// <param name="item">A difference.</param>
+    /// <returns>An amount or a share with its sign.</returns>
+    public static string Difference(PSObject item) => HeapText.Difference(Row(item));
+
+    private static PyHeapDifference Row(PSObject item)
+        => item.BaseObject as PyHeapDifference ?? (PyHeapDifference)RecordReader.Read(item, typeof(PyHeapDifference));
+
+    private static double? Number(object? value)
+    {
+        object? plain = value is PSObject wrapped ? wrapped.BaseObject : value;
+        return plain is IConvertible number and not string
+            ? Convert.ToDouble(number, System.Globalization.CultureInfo.InvariantCulture)
+            : null;
+    }
+
+    private static string Heading(PyHeapReport report, int width)
+    {
+        string start = SafeText.Line($"{report.Namespace}/{report.PodName}/{report.ContainerName}")
+            + HeapText.Format($"  process {report.ProcessId}");
+        string looks = report.LookCount == 1 ? "1 look" : HeapText.Format($"{report.LookCount} looks");
+        string share = report.PoolShare > 1 ? HeapText.Format($" at 1 of {report.PoolShare} pools") : "";
+        string cpu = report.AgentCpuSeconds is double used ? HeapText.Format($"  agent {used:0.0} CPU s") : "";
+        string end = $"  {SafeText.Line(report.PythonVersion, 20)}"
+            + HeapText.Format($"  {report.DurationSeconds:0.0} s, {looks}{share}  nothing was held{cpu}");
+        string command = SafeText.Line(report.CommandLine);
+        int room = width - start.Length - end.Length - 2;
+        string middle = command.Length == 0 || room < ShortestCommand ? "" : $"  {TextTable.Cut(command, room)}";
+        return TextTable.Cut(start + middle + end, width);
+    }
+
+    private static string Total(PyHeapReport report)
+    {
+        string rss = $"RSS {MemrayText.Bytes(report.RssBytes)}";
+        if (report.LookCount > 1)
+        {
+            rss += $" -> {MemrayText.Bytes(report.RssEndBytes)}{InBrackets(report.RssBytesPerSecond)}";
+        }
+
+        if (report.ContainerBytes is long used)
+        {
+            string limit = report.ContainerLimitBytes is long most ? $" of {MemrayText.Bytes(most)}" : "";
+            rss += $"; container {MemrayText.Bytes(used)}{limit}{InBrackets(report.ContainerBytesPerSecond)}";
+        }
+
+        return report.SecondsToLimit switch
+        {
+            null => rss,
+            < 1 => rss + ": the limit is reached",
+            double seconds => rss + $": the limit is reached in about {MemrayText.Ahead(seconds)}",
+        };
+    }
+
+    private static string InBrackets(double? rate)
+        => rate is not double value || Math.Abs(value) < 1 ? "" : $" ({HeapText.Rate(value)})";
+
+    private static void WriteParts(StringBuilder text, PyHeapReport report, int width)
+    {
+        List<PyHeapPart> left = [];
+        List<PyHeapPart> right = [];
+        List<PyHeapPart> rest = [];
+        foreach (PyHeapPart part in report.Parts)
+        {
+            bool grows = part.BytesPerSecond is double rate && rate > (part.BytesPerSecondMargin ?? 0) && rate > 1024;
+            bool notable = grows || part.EndBytes > Notable * report.RssEndBytes;
+            (part.Kind switch
+            {
+                "Object" or "Table" or "FreeInPython" or "Python" => left,
+                "UnknownInPython" when notable => left,
+                "CLibraryUsed" or "CLibraryFree" or "CLibrary" => right,
+                "Shared" or "OtherAnonymous" or "Device" when notable => right,
+                _ => rest,
+            }).Add(part);
+        }
+
+        right.Add(new PyHeapPart
+        {
+            Name = right.Exists(p => p.Kind == "Shared") ? "files, stacks, other" : "files, stacks, shared",
+            Bytes = rest.Sum(p => p.Bytes),
+            EndBytes = rest.Sum(p => p.EndBytes),
+            BytesPerSecond = rest.Exists(p => p.BytesPerSecond is null) ? null : rest.Sum(p => p.BytesPerSecond),
+        });
+        for (int i = 0; i < Math.Max(left.Count, right.Count); i++)
+        {
+            string first = i < left.Count ? Part(left[i]) : "";
+            string second = i < right.Count ? Part(right[i]) : "";
+            text.Append("\n  ").Append(TextTable.Cut((first.PadRight(PartCells) + second).TrimEnd(), width - 2));
+        }
+    }
+
+    private static string Part(PyHeapPart part)
+        => TextTable.Cut(part.Name, LabelCells).PadRight(LabelCells)
+            + MemrayText.Bytes(part.EndBytes).PadLeft(SizeCells)
+            + HeapText.Rate(part.BytesPerSecond).PadLeft(RateCells);
+
+    private static void WriteTypes(StringBuilder text, PyHeapReport report, int width)
+    {
+        bool grew = report.LookCount > 1;
+        bool holders = report.Holders.Count > 0;
+        ILookup<string, PyHeapHolder> held = report.Holders
+            .OrderByDescending(h => h.ContainerPerSecond ?? 0).ThenByDescending(h => h.SamplesHeld)
+            .ToLookup(h => h.Type);
+        int most = report.ShownTypeCount > 0 ? report.ShownTypeCount : DefaultShown;
+        PyHeapType[] ordered = [.. Ordered(report.Types, held)];
+        TextTable table = new(
+        [
+            ("Type", false), ("Objects", true), ("Size", true),
+            .. grew ? new[] { ("Grows by", true), ("Size by", true) } : [("of it tables", true), ("Share", true)],
+            (holders ? grew ? "Who holds those that were born and kept" : "Who holds them" : "", false),
+        ]);
+        foreach (PyHeapType type in ordered.Take(most))
+        {
+            string[] last = grew
+                ? [Growth(type), HeapText.Rate(type.BytesPerSecond, sign: false)]
+                : [type.TableBytes > 0 ? MemrayText.Bytes(type.TableBytes) : ".", Share(type, report)];
+            PyHeapHolder[] ways = [.. held[type.Type].Take(MostHolders)];
+            table.Add(
+            [
+                Name(type.Type), Counted(type.Count, type.CountMargin), MemrayText.Bytes(type.Bytes), .. last,
+                ways.Length > 0 ? Way(ways[0]) : "",
+            ]);
+            foreach (PyHeapHolder way in ways.Skip(1))
+            {
+                table.Add("", "", "", "", "", Way(way));
+            }
+        }
+
+        table.Write(text, width);
+        if (ordered.Length > most)
+        {
+            long bytes = ordered.Skip(most).Sum(t => t.Bytes) + report.OmittedBytes;
+            text.Append(HeapText.Format($"\n… and {ordered.Length - most + report.OmittedTypeCount:#,0} more types, "))
+                .Append(MemrayText.Bytes(bytes)).Append("; .Types has ")
+                .Append(report.OmittedTypeCount > 0 ? HeapText.Format($"{ordered.Length:#,0} of them") : "all of them");
+        }
+    }
+
+    /// <summary>What grows first, the application's own types before the interpreter's; then by size.</summary>
+    private static IEnumerable<PyHeapType> Ordered(IReadOnlyList<PyHeapType> types, ILookup<string, PyHeapHolder> held)
+        => types
+            .OrderByDescending(t => t.Grows == "Yes")
+            .ThenByDescending(t => t.Grows == "Yes" ? held[t.Type].Max(h => h.ContainerPerSecond) ?? 0 : 0)
+            .ThenByDescending(t => t.Grows == "Yes" && t.Module is not ("builtins" or ""))
+            .ThenByDescending(t => t.Grows == "Yes" ? t.BytesPerSecond : t.Bytes);
+
+    private static string Name(string type)
+    {
+        string safe = SafeText.Line(type);
+        // The end says more than the beginning.
+        return FlameLabel.Cells(safe) <= NameCells ? safe : "…" + safe[^(NameCells - 1)..];
+    }
+
+    private static string Growth(PyHeapType type) => type.Grows switch
+    {
+        "Stepped" => "stepped",
+        "No" => ".",
+        _ => HeapText.Objects(type.CountPerSecond, type.CountPerSecondMargin),
+    };
+
+    private static string Counted(long count, long margin)
+        => margin > 0 ? HeapText.Format($"{count:#,0} +- {margin:#,0}") : HeapText.Format($"{count:#,0}");
+
+    private static string Share(PyHeapType type, PyHeapReport report)
+        => report.RssEndBytes > 0 ? HeapText.Format($"{100.0 * type.Bytes / report.RssEndBytes:0.0} %") : "";
+
+    private static string Way(PyHeapHolder holder)
+    {
+        string rate = holder.ContainerPerSecond is double value ? HeapText.Format($"  {value:+0.0;-0.0;+0.0}/s") : "";
+        string samples = HeapText.Format($"  {holder.SamplesHeld} of {holder.SampleCount}");
+        return SafeText.Line(holder.Path) + rate + samples;
+    }
+}

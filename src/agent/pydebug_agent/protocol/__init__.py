@@ -1,0 +1,1 @@
+"""The conversation with the client, and what can be asked in it."""
