@@ -115,9 +115,6 @@ internal sealed class KubeGateway : IDisposable
     /// <summary>Bytes that the pod uses; null where that may not be read.</summary>
     public Task<long?> MemoryUsedAsync(PodInfo pod, CancellationToken ct) => _pods.MemoryUsedAsync(pod, ct);
 
-    /// <summary>What an operation of the agent takes of memory, in bytes; null where the agent does not say.</summary>
-    public long? NeedsOf(string operation) => _agents.Bundle.NeedsOf(operation);
-
     /// <summary>The debug containers that carry our mark in a pod, oldest first.</summary>
     public IReadOnlyList<DebugContainerInfo> FindDebugContainers(PodInfo pod)
         => DebugContainerReader.Find(pod, _agents.Bundle.Keeper);
@@ -138,7 +135,7 @@ internal sealed class KubeGateway : IDisposable
         catch (EngineException e) when (GoneDiagnosis.MayBeGone(e) && !ct.IsCancellationRequested)
         {
             EngineException why = await GoneDiagnosis.ExplainAsync(
-                _pods, pod, debugContainer, _agents.Bundle.NeedOf(request.Op), e, ct).ConfigureAwait(false);
+                _pods, pod, debugContainer, AgentModules.NeedOf(request.Op), e, ct).ConfigureAwait(false);
             if (why.Cause != e.Cause)
             {
                 // What ended took with it all that was at work there.

@@ -181,7 +181,7 @@ class Stress:
                     continue
                 if frame.kind == "N":
                     pyspy.give(agent, self.payloads[frame.json["name"][len("memray-") :]])
-                elif frame.kind == "P" and frame.json.get("phase") == "attach":
+                elif frame.kind == "P" and frame.json["text"] == "Attaching":
                     attached = True
                     at = time.monotonic() + delay if phase else at
                 elif frame.kind == "R":

@@ -58,13 +58,13 @@ class Ends(Tracked):
             got = agent.next(60)
             if got.kind == "N":
                 pyspy.give(agent, self.payloads[got.json["name"][len("memray-") :]])
-            if got.kind == "P" and got.json.get("phase") == phase:
+            if got.kind == "P" and got.json["text"].endswith(phase):
                 return
             self.assertNotIn(got.kind, ("E", "T", ""), got.payload)
 
     def test_a_request_that_is_cancelled(self) -> None:
         running = self.target(self.place, "idle")
-        for phase in ("rehearse", "track"):
+        for phase in ("Rehearsing", " captured"):
             with self.subTest(phase=phase), self.debug.agent() as agent:
                 self.begin(running, agent, phase)
                 begun = time.monotonic()
@@ -85,7 +85,9 @@ class Ends(Tracked):
 
     def test_an_agent_that_is_killed_at_any_moment(self) -> None:
         running = self.target(self.place, "idle")
-        for phase, delay in (("rehearse", 0.1), ("attach", 0.0), ("attach", 0.02), ("attach", 0.05), ("track", 0.1)):
+        for phase, delay in (
+            ("Rehearsing", 0.1), ("Attaching", 0.0), ("Attaching", 0.02), ("Attaching", 0.05), (" captured", 0.1)
+        ):
             with self.subTest(phase=phase, delay=delay), self.debug.agent() as agent:
                 self.begin(running, agent, phase)
                 time.sleep(delay)
@@ -133,7 +135,7 @@ class Ends(Tracked):
                 running = self.target(self.place, "idle")
 
                 def end(progress: Dict[str, Any]) -> None:
-                    if progress.get("phase") == "track" and progress["done"] >= 1:
+                    if progress["text"].endswith(" captured") and progress["done"] >= 1:
                         os.kill(running.pid, number)
 
                 with self.debug.agent() as agent:
@@ -260,7 +262,7 @@ class FullDisk(Tracked):
         running = self.target(place, "idle")
 
         def fill(progress: Dict[str, Any]) -> None:
-            if progress.get("phase") == "track" and progress["done"] >= 1:
+            if progress["text"].endswith(" captured") and progress["done"] >= 1:
                 folder = f"/proc/{agent.process.pid}/root/tmp"
                 free = os.statvfs(folder)
                 with open(f"{folder}/filler", "ab") as file:

@@ -12,22 +12,23 @@ from .driver import modules
 
 # From the ground up: each room with those below it that it uses. What starts the agent lies in the package itself.
 ROOMS: Dict[str, str] = {
-    "system": "",
-    "protocol": "system",
-    "target": "system protocol",
-    "transfer": "system protocol target",
-    "tools": "system target",
-    "reader": "system target",
-    "bpf": "system reader",
-    "inject": "system reader",
-    "timing": "system target reader bpf",
-    "watch": "system target reader timing",
-    "heap": "system protocol target reader",
+    "wire": "",
+    "system": "wire",
+    "protocol": "wire system",
+    "target": "wire system protocol",
+    "transfer": "wire system protocol target",
+    "tools": "wire system target",
+    "reader": "wire system target",
+    "bpf": "wire system reader",
+    "inject": "wire system reader",
+    "timing": "wire system target reader bpf",
+    "watch": "wire system target reader timing",
+    "heap": "wire system protocol target reader",
     "examine": "system protocol target bpf inject",
-    "pyspy": "system target transfer tools",
-    "memray": "system protocol target transfer tools reader inject",
-    "bpftrace": "system protocol target tools reader bpf",
-    "": "system protocol target",
+    "pyspy": "wire system target transfer tools",
+    "memray": "wire system protocol target transfer tools reader inject",
+    "bpftrace": "wire system protocol target tools reader bpf",
+    "": "wire system protocol target",
 }
 _PACKAGE = "pydebug_agent."
 

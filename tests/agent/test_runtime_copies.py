@@ -263,12 +263,12 @@ class Held(FilesTest):
         path = self.write("capture", whole)
         sources = modules()
         sources["pydebug_agent.target.run"] += (
-            "\n\ndef ping(request):\n"
+            "\n\ndef probe(request):\n"
             "    from ..transfer.kept import send_held\n"
             f"    send_held(request, os.open({path!r}, os.O_RDONLY), {len(whole)}, {{'pid': 7}}, True)\n"
         )
         with Agent(sources=sources) as lost:
-            lost.request("ping")
+            lost.request("probe")
             place = lost.until("R").json
             data = lost.until("G").payload
             lost.process.stdin.close()

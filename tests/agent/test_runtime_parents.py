@@ -11,9 +11,10 @@ from .driver import Frame, failures, results, wait_for
 from .pod import IDLE, Pod, PodTest
 from .reader_support import AGENT  # noqa: F401
 
-from pydebug_agent.system.errors import PROCESS_GONE, AgentError
+from pydebug_agent.system.errors import AgentError
 from pydebug_agent.system.proc import Proc
 from pydebug_agent.target.request import Request
+from pydebug_agent.wire import PROCESS_GONE
 
 POOL = """
 import os, signal, sys, time

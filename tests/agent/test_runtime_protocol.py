@@ -21,8 +21,8 @@ class Protocol(unittest.TestCase):
     def test_every_python_says_hello_first_and_a_true_trailer_last(self) -> None:
         for version, python in python_versions().items():
             with self.subTest(version=version), Agent(python) as agent:
-                frames = agent.ask("ping")
-                self.assertEqual(["H", "T"], [got.kind for got in frames], agent.stderr)
+                frames = agent.ask("probe")
+                self.assertEqual(["H", "R", "T"], [got.kind for got in frames], agent.stderr)
                 self.assertTrue(agent.trailer_good)
                 self.assertEqual(version, frames[0].json["python"])
                 self.assertEqual(agent.process.pid, frames[0].json["pid"])
@@ -30,7 +30,7 @@ class Protocol(unittest.TestCase):
 
     def test_it_waits_for_the_acknowledgement(self) -> None:
         with Agent() as agent:
-            agent.request("ping")
+            agent.request("probe")
             self.assertEqual("T", agent.until("T").kind)
             with self.assertRaises(subprocess.TimeoutExpired):
                 agent.process.wait(1.0)
@@ -39,7 +39,7 @@ class Protocol(unittest.TestCase):
 
     def test_end_of_stdin_after_the_trailer_is_an_end_too(self) -> None:
         with Agent() as agent:
-            agent.request("ping")
+            agent.request("probe")
             agent.until("T")
             agent.process.stdin.close()
             self.assertEqual(0, agent.process.wait(30))
@@ -53,13 +53,13 @@ class Protocol(unittest.TestCase):
     def test_bad_requests_get_a_cause_and_a_trailer(self) -> None:
         cases = {
             "unknown operation": frame("Q", b'{"v":1,"op":"format-disk"}'),
-            "other version": frame("Q", b'{"v":2,"op":"ping"}'),
+            "other version": frame("Q", b'{"v":2,"op":"probe"}'),
             "no JSON": frame("Q", b"\xff\xfe{"),
             "no object": frame("Q", b"[1]"),
             "deeply nested": frame("Q", b"[" * 100000),
             "no operation": frame("Q", b'{"v":1}'),
             "data first": frame("D", b"x"),
-            "deadline": frame("Q", b'{"v":1,"op":"ping","deadline":-1}'),
+            "deadline": frame("Q", b'{"v":1,"op":"probe","deadline":-1}'),
             "pids": frame("Q", b'{"v":1,"op":"stack","pids":["1; rm"]}'),
         }
         for name, request in cases.items():
@@ -99,7 +99,7 @@ class Protocol(unittest.TestCase):
                     file.write("import os; os.write(2, b'image code ran')\n")
             environment = dict(os.environ, PYTHONPATH=place, PYTHONSTARTUP=os.path.join(place, "json.py"))
             with Agent(environment=environment, cwd=place) as agent:
-                frames = agent.ask("ping")
+                frames = agent.ask("probe")
                 self.assertEqual("T", frames[-1].kind)
                 self.assertNotIn("image code ran", agent.stderr)
 
@@ -107,7 +107,7 @@ class Protocol(unittest.TestCase):
         sources = modules()
         sources["pydebug_agent.target.run"] += "\nprint('noise', flush=True)\n"
         with Agent(sources=sources) as agent:
-            self.assertEqual(["H", "T"], [got.kind for got in agent.ask("ping")])
+            self.assertEqual(["H", "R", "T"], [got.kind for got in agent.ask("probe")])
             self.assertTrue(agent.trailer_good)
             wait_for(lambda: "noise" in agent.stderr)
 
@@ -122,10 +122,10 @@ class Protocol(unittest.TestCase):
     def test_a_name_with_half_a_surrogate_pair_is_still_json(self) -> None:
         sources = modules()
         sources["pydebug_agent.target.run"] += (
-            "\ndef ping(request):\n    request.result({'kind': 'x', 'name': 'a\\ud800b'})\n"
+            "\ndef probe(request):\n    request.result({'kind': 'x', 'name': 'a\\ud800b'})\n"
         )
         with Agent(sources=sources) as agent:
-            frames = agent.ask("ping")
+            frames = agent.ask("probe")
             payload = next(got.payload for got in frames if got.kind == "R")
             self.assertNotIn(b"\\ud800", payload)
             json.loads(payload.decode("utf-8", "strict"))
@@ -136,7 +136,7 @@ class Protocol(unittest.TestCase):
         channel = channel.replace("HEARTBEAT_SECONDS = 3.0", "HEARTBEAT_SECONDS = 0.2")
         sources["pydebug_agent.protocol.channel"] = channel.replace("SILENCE_SECONDS = 25.0", "SILENCE_SECONDS = 2.0")
         with Agent(sources=sources) as agent:
-            agent.request("ping")
+            agent.request("probe")
             agent.until("T")
             start = time.monotonic()
             agent.process.wait(20)

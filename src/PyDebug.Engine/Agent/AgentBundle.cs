@@ -45,9 +45,6 @@ internal sealed class AgentBundle
     /// <summary>What agents compiled and keep in their containers.</summary>
     public KeptCode Kept { get; }
 
-    /// <summary>What an operation takes of memory, in bytes; null where the agent does not say.</summary>
-    public long? NeedsOf(string operation) => _modules.Value.NeedsOf(operation);
-
     /// <summary>
     /// What the boot program expects, in blocks of a length and zlib data: the loader; what must be known before anything
     /// is loaded; the modules that look at the memory that is left; and the others that the operation needs. What is kept
@@ -76,12 +73,9 @@ internal sealed class AgentBundle
         ];
     }
 
-    /// <summary>What an operation needs of the pod's memory, in words.</summary>
-    public string NeedOf(string operation) => _modules.Value.NeedOf(operation);
-
     private SortedSet<string> RestFor(string operation)
     {
-        SortedSet<string> rest = _modules.Value.NeededBy([Main, _modules.Value.ModuleOf(operation)]);
+        SortedSet<string> rest = _modules.Value.NeededBy([Main, AgentModules.ModuleOf(operation)]);
         rest.ExceptWith(_first.Value);
         return rest;
     }

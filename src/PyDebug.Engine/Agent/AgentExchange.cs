@@ -23,9 +23,6 @@ internal sealed class AgentExchange
 
     private readonly ExecSession _session;
 
-    /// <summary>How an agent ends whose request took too long, whatever it was at.</summary>
-    private const int Overdue = 4;
-
     private readonly AgentRequest _request;
     private readonly AgentTiming _timing;
     private readonly Func<AgentFrame, CancellationToken, ValueTask> _onFrame;
@@ -98,7 +95,7 @@ internal sealed class AgentExchange
     private byte[] Question()
     {
         JsonObject body = (JsonObject)_request.Body.DeepClone();
-        body["v"] = 1;
+        body["v"] = Wire.Version;
         body["keep"] = true;
         body["op"] = _request.Op;
         body["deadline"] = _request.Deadline.TotalSeconds;
@@ -385,7 +382,7 @@ internal sealed class AgentExchange
             detail[GoneDiagnosis.ExitCode] = code.ToString(CultureInfo.InvariantCulture);
         }
 
-        if (demuxer.Failure is null && demuxer.Status?.ExitCode == Overdue)
+        if (demuxer.Failure is null && demuxer.Status?.ExitCode == AgentExit.Overdue)
         {
             return new(
                 Causes.Timeout,

@@ -22,7 +22,6 @@ internal sealed partial class AgentModules
     private readonly Dictionary<string, string> _paths = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> _texts = new(StringComparer.Ordinal);
     private readonly HashSet<string> _packages = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, string> _operations = new(StringComparer.Ordinal);
 
     public AgentModules(AgentSources files)
     {
@@ -43,34 +42,25 @@ internal sealed partial class AgentModules
                 _packages.Add(name);
             }
         }
-
-        foreach (Match match in OperationPattern().Matches(Source($"{Package}.protocol.operations")))
-        {
-            _operations[match.Groups["name"].Value] = $"{Package}.{match.Groups["module"].Value}";
-        }
     }
 
     /// <summary>Whether there is a module of this name.</summary>
     public bool Has(string name) => _paths.ContainsKey(name);
 
     /// <summary>The module that answers a request; that of an unknown operation is the agent's to refuse.</summary>
-    public string ModuleOf(string operation) => _operations.GetValueOrDefault(operation, Package);
+    public static string ModuleOf(string operation)
+        => Operations.All.TryGetValue(operation, out AgentOperation? known) ? $"{Package}.{known.Module}" : Package;
 
     /// <summary>What an operation needs, with its agent's start: <c>Reading stacks needs 11.0 MiB of memory</c>.</summary>
-    public string NeedOf(string operation)
+    public static string NeedOf(string operation)
     {
-        Match match = Need(operation);
-        string words = match.Success ? match.Groups["words"].Value : "An answer";
-        return $"{words} needs {PodMemory.Mebibytes((NeedsOf(operation) ?? 0) + AgentStart)} of memory";
+        string words = Operations.All.TryGetValue(operation, out AgentOperation? known) ? known.Words : "An answer";
+        return $"{words} needs {PodMemory.Mebibytes((known?.Needs ?? 0) + AgentStart)} of memory";
     }
 
-    /// <summary>The bytes that an operation takes beside the agent itself; null where its table does not say.</summary>
-    public long? NeedsOf(string operation)
-        => long.TryParse(Need(operation).Groups["needs"].ValueSpan, out long mebibytes) ? mebibytes << 20 : null;
-
-    private Match Need(string operation)
-        => NeedPattern().Matches(Source($"{Package}.protocol.operations"))
-            .FirstOrDefault(m => m.Groups["name"].Value == operation) ?? Match.Empty;
+    /// <summary>The bytes that an operation takes beside the agent itself; null for one that is unknown.</summary>
+    public static long? NeedsOf(string operation)
+        => Operations.All.TryGetValue(operation, out AgentOperation? known) ? known.Needs : null;
 
     /// <summary>Some modules and all that they import, wherever in them they do, and so on.</summary>
     public SortedSet<string> NeededBy(IEnumerable<string> names)
@@ -152,14 +142,6 @@ internal sealed partial class AgentModules
 
     private static string Parent(string name)
         => name.LastIndexOf('.') is int place and > 0 ? name[..place] : "";
-
-    [GeneratedRegex(@"^    ""(?<name>\w+)"": Operation\(""(?<module>[\w.]+)\.\w+""", RegexOptions.Multiline)]
-    private static partial Regex OperationPattern();
-
-    [GeneratedRegex(
-        @"^    ""(?<name>\w+)"": Operation\(""[\w.]+"", (?<needs>\d+)(?: \* _MIB)?, ""(?<words>[^""]+)""",
-        RegexOptions.Multiline)]
-    private static partial Regex NeedPattern();
 
     [GeneratedRegex(@"^[ \t]*import (?<name>\w+)", RegexOptions.Multiline)]
     private static partial Regex ImportPattern();

@@ -20,13 +20,13 @@ internal sealed record Question(string Name, string Cmdlet, string Operation, do
     // thread twice for some 10 ms; all others hold a running thread for one read.
     private static readonly Question[] s_all =
     [
-        new("", "Start-PodDebug", "probe", 0),
-        new("Stack", "Get-PyStack", "stack", 0.005),
-        new(Time, "Measure-PyTime", "time", 0.005),
-        new("Heap", "Get-PyHeap", "heap", 0),
-        new(PySpy, "Invoke-PySpy", "pyspy", 0.5),
-        new(Memray, "Get-MemrayReport", "memray", 0.05),
-        new(Bpftrace, "Invoke-Bpftrace", "bpftrace", 0),
+        new("", "Start-PodDebug", Operations.Probe, 0),
+        new("Stack", "Get-PyStack", Operations.Stack, 0.005),
+        new(Time, "Measure-PyTime", Operations.Time, 0.005),
+        new("Heap", "Get-PyHeap", Operations.Heap, 0),
+        new(PySpy, "Invoke-PySpy", Operations.Pyspy, 0.5),
+        new(Memray, "Get-MemrayReport", Operations.Memray, 0.05),
+        new(Bpftrace, "Invoke-Bpftrace", Operations.Bpftrace, 0),
     ];
 
     /// <summary>The question of a name, whatever its case.</summary>

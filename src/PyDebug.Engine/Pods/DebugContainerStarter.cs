@@ -322,7 +322,7 @@ internal sealed class DebugContainerStarter
         JsonObject? low = null;
         AgentRequest request = new()
         {
-            Op = "probe",
+            Op = Operations.Probe,
             Body = new JsonObject { ["container"] = target.ContainerId, ["shared"] = pod.SharesProcesses },
             AllowLowMemory = _request.AllowLowMemory,
             NewContainer = isNew,
@@ -334,7 +334,7 @@ internal sealed class DebugContainerStarter
         }
         catch (EngineException e) when (GoneDiagnosis.MayBeGone(e) && !ct.IsCancellationRequested)
         {
-            string needs = isNew ? PodMemory.StartNeed(pod) : _agents.Bundle.NeedOf(request.Op);
+            string needs = isNew ? PodMemory.StartNeed(pod) : AgentModules.NeedOf(request.Op);
             throw await GoneDiagnosis.ExplainAsync(_api, pod.Reference, name, needs, e, ct).ConfigureAwait(false);
         }
 

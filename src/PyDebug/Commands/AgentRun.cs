@@ -28,6 +28,8 @@ internal sealed class AgentRun(
 
     private HeldFile? _held;
 
+    private readonly HashSet<(string Id, int? ProcessId)> _warned = [];
+
     public PodWork Work { get; } = work;
 
     public PipelineWriter Writer { get; } = writer;
@@ -124,7 +126,8 @@ internal sealed class AgentRun(
                 {
                     try
                     {
-                        rest = await RunAsync(Request("held", (_held ?? held).Question(), left), stop).ConfigureAwait(false);
+                        rest = await RunAsync(Request(Operations.Held, (_held ?? held).Question(), left), stop)
+                            .ConfigureAwait(false);
                     }
                     catch (EngineException e) when (_held is null && TransferTries.IsCut(e))
                     {
@@ -155,7 +158,7 @@ internal sealed class AgentRun(
 
         async ValueTask TakeAsync(AgentFrame frame, CancellationToken stop)
         {
-            if (frame.Kind is 'F' or 'G')
+            if (frame.Kind is FrameKinds.File or FrameKinds.HashedFile)
             {
                 await (onFile ?? throw new LimitExceededException("The debug container sent a file that nobody asked for."))(
                     frame.Payload, stop).ConfigureAwait(false);
@@ -167,10 +170,10 @@ internal sealed class AgentRun(
             JsonElement item = document?.RootElement ?? default;
             switch (frame.Kind)
             {
-                case 'R' when onFile is not null && item.Text("kind") == "held":
+                case FrameKinds.Result when onFile is not null && item.Text("kind") == "held":
                     _held = HeldFile.Next(item, _held);
                     break;
-                case 'R':
+                case FrameKinds.Result:
                     if (item.Text("kind") == "fileEnd")
                     {
                         _held = null;
@@ -186,13 +189,13 @@ internal sealed class AgentRun(
                     }
 
                     break;
-                case 'P':
+                case FrameKinds.Progress:
                     ShowProgress(item);
                     break;
-                case 'W':
+                case FrameKinds.Warning:
                     await WarnAsync(item, stop).ConfigureAwait(false);
                     break;
-                case 'E':
+                case FrameKinds.Failure:
                     await FailAsync(
                         PodFacts.CauseOf(item),
                         item.Text("message") ?? "The agent failed and did not say why.",
@@ -219,6 +222,11 @@ internal sealed class AgentRun(
             await Writer.WriteVerboseAsync($"{Session.Target(processId)}: {note}", ct).ConfigureAwait(false);
         }
     }
+
+    /// <summary>Whether the agent warned of this, and the warning was written.</summary>
+    /// <param name="id">One of <see cref="AgentWarning"/>.</param>
+    /// <param name="processId">The process that it was about.</param>
+    public bool HasWarned(string id, int? processId) => _warned.Contains((id, processId));
 
     /// <summary>Writes a hint, where there is one.</summary>
     public async Task HintAsync(string? hint, int processId, CancellationToken ct)
@@ -272,6 +280,7 @@ internal sealed class AgentRun(
 
     private async Task WarnAsync(JsonElement item, CancellationToken ct)
     {
+        _warned.Add((item.Text("id") ?? "", item.Integer("pid")));
         string where = item.Integer("pid") is int pid ? $"{Session.Target(pid)}: " : $"{Session.Target()}: ";
         await Writer.WriteWarningAsync(where + (item.Text("message") ?? ""), ct).ConfigureAwait(false);
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using PyDebug.Engine;
 using PyDebug.Internal;
 
 namespace PyDebug.Commands;
@@ -35,14 +36,14 @@ internal sealed class AnswerLimits
     {
         switch (kind)
         {
-            case 'R':
+            case FrameKinds.Result:
                 Check(++_results, MostResults, "results");
                 Check(_resultBytes += length, MostResultBytes, "bytes of results");
                 break;
-            case 'W' or 'E':
+            case FrameKinds.Warning or FrameKinds.Failure:
                 Check(++_notes, MostNotes, "warnings and failures");
                 break;
-            case 'F' or 'G':
+            case FrameKinds.File or FrameKinds.HashedFile:
                 break;
             default:
                 Check(++_others, MostOthers, "messages");

@@ -267,7 +267,7 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
     {
         List<PyProcess> found = [];
         await run.AskAsync(
-            "processes",
+            Operations.Processes,
             [],
             (item, _) =>
             {
@@ -300,7 +300,7 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
         using MemrayAnswer answer = new(run, _files, _history, _options.LargestCapture);
         try
         {
-            await run.AskAsync("memray", body, answer.OnResultAsync, ct, answer.OnFileAsync, _payload.OpenAsync)
+            await run.AskAsync(Operations.Memray, body, answer.OnResultAsync, ct, answer.OnFileAsync, _payload.OpenAsync)
                 .ConfigureAwait(false);
         }
         finally

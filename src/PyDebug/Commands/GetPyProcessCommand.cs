@@ -3,6 +3,7 @@ using System.Management.Automation;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Engine;
 using PyDebug.Internal;
 
 namespace PyDebug.Commands;
@@ -14,7 +15,7 @@ public sealed class GetPyProcessCommand : QuestionCommandBase
 {
     private protected override Task AskAsync(AgentRun run, CancellationToken ct)
         => run.AskAsync(
-            "processes",
+            Operations.Processes,
             new JsonObject(),
             async (item, stop) =>
             {

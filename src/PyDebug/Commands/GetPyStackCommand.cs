@@ -4,6 +4,7 @@ using System.Management.Automation;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Engine;
 using PyDebug.Internal;
 
 namespace PyDebug.Commands;
@@ -29,7 +30,7 @@ public sealed class GetPyStackCommand : ProcessCommandBase
         JsonObject body = run.Work.Body();
         body["noStop"] = NoStop.IsPresent;
         return run.AskAsync(
-            "stack",
+            Operations.Stack,
             body,
             async (item, stop) =>
             {

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Management.Automation;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Engine;
 using PyDebug.Errors;
 using PyDebug.Internal;
 
@@ -25,7 +26,7 @@ public sealed class GetPyTaskCommand : ProcessCommandBase
         TaskParser parser = new(run.Session);
         List<PyDebugException> withoutAsyncio = [];
         await run.AskAsync(
-            "tasks",
+            Operations.Tasks,
             run.Work.Body(),
             async (item, stop) =>
             {

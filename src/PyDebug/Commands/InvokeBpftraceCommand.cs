@@ -6,6 +6,7 @@ using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
 using PyDebug.Completion;
+using PyDebug.Engine;
 using PyDebug.Errors;
 using PyDebug.Tools.Bpftrace;
 
@@ -148,7 +149,7 @@ public sealed class InvokeBpftraceCommand : ProcessCommandBase
         body["maximumBytes"] = MaximumBytes;
         body["maximumKeys"] = MaximumKeys;
         BpftraceAnswer answer = new(run, program, MaximumBytes, MaximumKeys, Raw, _layout);
-        await run.AskAsync("bpftrace", body, answer.OnResultAsync, ct, answer.OnFileAsync).ConfigureAwait(false);
+        await run.AskAsync(Operations.Bpftrace, body, answer.OnResultAsync, ct, answer.OnFileAsync).ConfigureAwait(false);
     }
 
     private string Text()

@@ -4,6 +4,7 @@ using System.Management.Automation;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Engine;
 using PyDebug.Errors;
 using PyDebug.Tools.PySpy;
 
@@ -113,7 +114,7 @@ public sealed class InvokePySpyCommand : ProcessCommandBase
         }
 
         using PySpyAnswer answer = new(run, _options);
-        await run.AskAsync("pyspy", body, answer.OnResultAsync, ct, answer.OnFileAsync, _payload.OpenAsync)
+        await run.AskAsync(Operations.Pyspy, body, answer.OnResultAsync, ct, answer.OnFileAsync, _payload.OpenAsync)
             .ConfigureAwait(false);
     }
 

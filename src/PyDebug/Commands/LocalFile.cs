@@ -1,6 +1,7 @@
 using System;
 using System.IO;
 using System.Security.Cryptography;
+using PyDebug.Engine;
 using PyDebug.Errors;
 
 namespace PyDebug.Commands;

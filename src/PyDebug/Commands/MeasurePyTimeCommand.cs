@@ -97,7 +97,7 @@ public sealed class MeasurePyTimeCommand : ProcessCommandBase
         try
         {
             await run.AskAsync(
-                "time",
+                Operations.Time,
                 body,
                 async (item, stop) =>
                 {

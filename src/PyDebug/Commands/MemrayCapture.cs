@@ -58,7 +58,7 @@ internal sealed class MemrayCapture(FileInfo file, MemrayOptions options, Memray
         options.WriteCaps(body);
         string? words = null;
         await run.AskAsync(
-            "memrayRead",
+            Operations.MemrayRead,
             body,
             (item, stop) => TakeAsync(item, run.Writer, stop),
             ct,

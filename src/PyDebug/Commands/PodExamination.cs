@@ -94,7 +94,7 @@ internal sealed class PodExamination(
         _findings.Add(PodChecks.Image(container, wanted.Image, wanted.ImagePullPolicy));
         _findings.Add(PodChecks.Python(pod, container, wanted.Image, gateway.FindDebugContainers(pod)));
         long? used = await gateway.MemoryUsedAsync(pod, ct).ConfigureAwait(false);
-        _findings.AddRange(PodChecks.Memory(pod, used, questions, gateway.NeedsOf));
+        _findings.AddRange(PodChecks.Memory(pod, used, questions, AgentModules.NeedsOf));
         _findings.Add(PodChecks.Cpu(pod));
         _findings.AddRange(PodChecks.Probes(pod, container, questions));
     }

@@ -89,7 +89,7 @@ internal sealed class PodFileReceiver(AgentRun run, PodFileOptions options) : ID
 
         try
         {
-            await run.AskAsync("get", body, OnResultAsync, ct, onFile: OnFileAsync, within: within).ConfigureAwait(false);
+            await run.AskAsync(Operations.Get, body, OnResultAsync, ct, onFile: OnFileAsync, within: within).ConfigureAwait(false);
         }
         catch (EngineException e) when (_ended && TransferTries.IsCut(e))
         {

@@ -76,7 +76,7 @@ internal sealed class PodFileSender(AgentRun run, PodFileOptions options, LocalT
         };
         try
         {
-            await run.AskAsync("put", body, OnResultAsync, ct, provide: ProvideAsync, within: within).ConfigureAwait(false);
+            await run.AskAsync(Operations.Put, body, OnResultAsync, ct, provide: ProvideAsync, within: within).ConfigureAwait(false);
         }
         catch (EngineException e) when (_next == tree.Files.Count && _next > 0 && TransferTries.IsCut(e))
         {

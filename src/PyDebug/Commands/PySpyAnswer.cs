@@ -91,7 +91,7 @@ internal sealed class PySpyAnswer(AgentRun run, PySpyOptions options) : IDisposa
         catch (InvalidDataException e)
         {
             PyDebugException failure = ErrorFactory.Local(
-                AgentCause.ToolOutputInvalid,
+                LocalCause.ToolOutputInvalid,
                 $"What py-spy {result.Version} wrote about process {result.ProcessId} cannot be read. {e.Message}",
                 run.Session.Target(result.ProcessId),
                 Keep(result, file) is string kept
@@ -140,19 +140,16 @@ internal sealed class PySpyAnswer(AgentRun run, PySpyOptions options) : IDisposa
             return;
         }
 
-        // The agent told of an exit and of a lower rate when they happened; -NonBlocking was warned of before.
-        foreach (string warning in profile.Warnings.Where(w => !IsTold(w)))
+        foreach (PySpyWarning warning in PySpyProfile.Warnings(profile, result, options).Where(w => !IsTold(w)))
         {
-            await run.Writer.WriteWarningAsync($"{run.Session.Target()}: {warning}", ct).ConfigureAwait(false);
+            await run.Writer.WriteWarningAsync($"{run.Session.Target()}: {warning.Text}", ct).ConfigureAwait(false);
         }
 
         await run.Writer.WriteObjectAsync(profile, ct).ConfigureAwait(false);
 
-        bool IsTold(string warning)
-            => warning.Contains("ended while", StringComparison.Ordinal)
-                || warning.Contains("became another program", StringComparison.Ordinal)
-                || warning.Contains("many threads", StringComparison.Ordinal)
-                || warning.Contains("-NonBlocking", StringComparison.Ordinal);
+        // The agent told of an exit and of a lower rate when they happened.
+        bool IsTold(PySpyWarning warning)
+            => warning.IsTold || (warning.AgentId is string id && run.HasWarned(id, result.ProcessId));
     }
 
     private string Interval(PySpyResult result) => string.Create(

@@ -54,7 +54,7 @@ public sealed class StopPodDebugCommand : SessionCommandBase
 
             try
             {
-                await run.AskAsync("stop", new JsonObject(), (_, _) => ValueTask.FromResult(true), ct)
+                await run.AskAsync(Operations.Stop, new JsonObject(), (_, _) => ValueTask.FromResult(true), ct)
                     .ConfigureAwait(false);
                 await WaitForEndAsync(run, ct).ConfigureAwait(false);
             }

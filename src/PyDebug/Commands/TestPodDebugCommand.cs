@@ -128,7 +128,7 @@ public sealed class TestPodDebugCommand : PodCommandBase
         AgentRun run = new(
             gateway, work, writer, MyInvocation.MyCommand.Name, TimeSpan.FromSeconds(TimeoutSeconds));
         await run.AskAsync(
-            "examine",
+            Operations.Examine,
             new JsonObject(),
             (item, _) =>
             {

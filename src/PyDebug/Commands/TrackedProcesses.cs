@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using System.Linq;
+using PyDebug.Engine;
 using PyDebug.Errors;
 using PyDebug.Internal;
 

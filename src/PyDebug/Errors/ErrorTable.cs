@@ -253,7 +253,7 @@ internal static class ErrorTable
                 ? advice
                 : "Build the module where the tool's wheel can be had: PIP_FIND_LINKS names a folder that has it. "
                     + "Get-PyStack needs no tool.")),
-        [AgentCause.ToolOutputInvalid] = new(ErrorId.ToolOutputInvalid, ErrorCategory.ParserError,
+        [LocalCause.ToolOutputInvalid] = new(ErrorId.ToolOutputInvalid, ErrorCategory.ParserError,
             f => f.Detail("advice") ?? "The tool's output could not be read."),
         [AgentCause.FileNotFound] = new(ErrorId.FileNotFound, ErrorCategory.ObjectNotFound,
             Advice.ForMissingFile),

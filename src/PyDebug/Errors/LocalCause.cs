@@ -19,5 +19,6 @@ internal static class LocalCause
     public const string PythonStackMisplaced = "PythonStackMisplaced";
     public const string ResultInvalid = "ResultInvalid";
     public const string SourceInvalid = "SourceInvalid";
+    public const string ToolOutputInvalid = "ToolOutputInvalid";
     public const string Unexpected = "Unexpected";
 }

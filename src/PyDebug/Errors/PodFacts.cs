@@ -2,6 +2,7 @@ using System.Collections.Generic;
 using System.Linq;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using PyDebug.Engine;
 using PyDebug.Internal;
 
 namespace PyDebug.Errors;

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
 using PyDebug.Commands;
+using PyDebug.Engine;
 using PyDebug.Errors;
 
 namespace PyDebug.Heap;
@@ -95,7 +96,7 @@ public sealed class GetPyHeapCommand : ProcessCommandBase
         body["complete"] = Complete.IsPresent;
         body["keys"] = IncludeKeys.IsPresent;
         return run.AskAsync(
-            "heap",
+            Operations.Heap,
             body,
             async (item, stop) =>
             {

@@ -132,7 +132,7 @@ internal sealed class PodWatch(
         try
         {
             await attempt.AskAsync(
-                "watch",
+                Operations.Watch,
                 body,
                 async (item, stop) =>
                 {

@@ -11,9 +11,9 @@ import struct
 import sys
 from typing import Dict, Optional
 
+from . import wire
 from .protocol.hello import hello
-from .protocol.operations import OPERATIONS
-from .protocol.wire import dumps
+from .protocol.light_json import dumps
 from .system import memory_limit, oom_victim, sibling
 from .system.digest import sha256
 from .system.errors import AgentError
@@ -22,7 +22,6 @@ from .system.proc import Proc
 
 _KEEPER = b'\0-c\0"""pydebug-keeper'
 _ACKNOWLEDGE_SECONDS = 30
-_EXIT_REFUSED = 1
 _PR_SET_DUMPABLE = 4
 
 
@@ -35,7 +34,7 @@ def enter(header: bytes) -> None:
     _offer_to_the_oom_killer()
     _hide()
     proc = Proc()
-    operation = OPERATIONS.get(told.get("op", ""))
+    operation = wire.OPERATIONS.get(told.get("op", ""))
     if told.get("low") == "1" or operation is None or not operation.needs:
         memory_limit.allow_low()
     else:
@@ -43,7 +42,7 @@ def enter(header: bytes) -> None:
             memory_limit.require_room(proc, operation.needs, operation.words)
         except AgentError as error:
             room = error.detail["room"] - memory_limit.MARGIN
-            error.detail["fits"] = ",".join(name for name, other in OPERATIONS.items() if 0 < other.needs <= room)
+            error.detail["fits"] = ",".join(name for name, other in wire.OPERATIONS.items() if 0 < other.needs <= room)
             _refuse(error, proc, told)
     oom_victim.grow()
     if operation is None or operation.leaves:
@@ -74,9 +73,9 @@ def _refuse(error: AgentError, proc: Proc, told: Dict[str, str]) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_ACKNOWLEDGE_SECONDS)
     digest, length = sha256(), 0
-    for kind, content in (("H", hello(proc)), ("E", error.as_frame()), ("T", None)):
+    for kind, content in ((wire.HELLO, hello(proc)), (wire.FAILURE, error.as_frame()), (wire.TRAILER, None)):
         if content is None:
-            content = {"exit": _EXIT_REFUSED, "length": length, "sha256": digest.hexdigest()}
+            content = {"exit": wire.EXIT_FAILURES, "length": length, "sha256": digest.hexdigest()}
         payload = dumps(content).encode("utf-8")
         frame = struct.pack(">IB", len(payload), ord(kind)) + payload
         digest.update(frame)
@@ -86,7 +85,7 @@ def _refuse(error: AgentError, proc: Proc, told: Dict[str, str]) -> None:
     _await_acknowledgement()
     if told.get("new") == "1":
         _end_keeper(proc)
-    os._exit(_EXIT_REFUSED)
+    os._exit(wire.EXIT_FAILURES)
 
 
 def _await_acknowledgement() -> None:
@@ -100,7 +99,7 @@ def _await_acknowledgement() -> None:
     skip(int.from_bytes(read(4), "big"))
     while True:
         header = read(5)
-        if len(header) < 5 or header[4:] == b"A":
+        if len(header) < 5 or header[4:] == wire.ACKNOWLEDGE.encode():
             return
         skip(int.from_bytes(header[:4], "big"))
 

@@ -8,21 +8,15 @@ import sys
 import time
 from typing import Any, Callable, Dict, List
 
+from . import wire
 from .protocol.channel import Channel
-from .protocol.hello import PROTOCOL, hello
-from .protocol.operations import OPERATIONS
-from .protocol.wire import loads
+from .protocol.hello import hello
+from .protocol.light_json import loads
 from .system import sibling
-from .system.errors import BAD_REQUEST, CANCELLED, DEADLINE, INTERNAL, AgentError
+from .system.errors import AgentError
 from .system.guard import Guard
 from .system.proc import Proc
 from .target.request import Request
-
-EXIT_FAILURES = 1
-EXIT_BAD_REQUEST = 2
-EXIT_INTERNAL = 70
-EXIT_DEADLINE = 124
-EXIT_CANCELLED = 130
 
 _DEFAULT_DEADLINE = 60.0
 _KEEPER_SECONDS = 60.0
@@ -36,7 +30,7 @@ def main() -> None:
     channel = Channel(sys.stdin.buffer, sink)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: channel.cancel())
-    code = EXIT_INTERNAL
+    code = wire.EXIT_INTERNAL
     after: List[Callable[[], None]] = []
     try:
         code = serve(channel, Proc(), after)
@@ -51,7 +45,7 @@ def main() -> None:
 
 def serve(channel: Channel, proc: Proc, after: List[Callable[[], None]]) -> int:
     """Answer the one request; return the exit code. ``after`` collects what must wait for the acknowledgement."""
-    channel.send_json("H", hello(proc))
+    channel.send_json(wire.HELLO, hello(proc))
     channel.every_look(Guard(proc, channel.end).look)
     channel.start()
     request = None
@@ -67,16 +61,16 @@ def serve(channel: Channel, proc: Proc, after: List[Callable[[], None]]) -> int:
         _keep_code(request)
     except Exception as error:  # noqa: BLE001 - every end is told to the client
         failure = request.explain(error, None) if request is not None else _explain_early(error)
-        if failure.cause == INTERNAL:
+        if failure.cause == wire.INTERNAL:
             sys.excepthook(*sys.exc_info())
-        channel.send_json("E", failure.as_frame())
+        channel.send_json(wire.FAILURE, failure.as_frame())
         return {
-            BAD_REQUEST: EXIT_BAD_REQUEST,
-            DEADLINE: EXIT_DEADLINE,
-            CANCELLED: EXIT_CANCELLED,
-            INTERNAL: EXIT_INTERNAL,
-        }.get(failure.cause, EXIT_FAILURES)
-    return EXIT_FAILURES if request.failures else 0
+            wire.BAD_REQUEST: wire.EXIT_BAD_REQUEST,
+            wire.DEADLINE: wire.EXIT_DEADLINE,
+            wire.CANCELLED: wire.EXIT_CANCELLED,
+            wire.INTERNAL: wire.EXIT_INTERNAL,
+        }.get(failure.cause, wire.EXIT_FAILURES)
+    return wire.EXIT_FAILURES if request.failures else 0
 
 
 def _keep_code(request: Request) -> None:
@@ -86,35 +80,35 @@ def _keep_code(request: Request) -> None:
 
         told = keep(request.proc)
         if told is not None:
-            request.channel.send_json("M", told)
+            request.channel.send_json(wire.MODULES, told)
 
 
 def _parse(kind: str, payload: bytes) -> Dict[str, Any]:
-    if kind != "Q":
-        raise AgentError(BAD_REQUEST, f"Frame {kind!r} came where the request was due.")
+    if kind != wire.REQUEST:
+        raise AgentError(wire.BAD_REQUEST, f"Frame {kind!r} came where the request was due.")
     try:
         body = loads(payload)
     except (ValueError, RecursionError):
-        raise AgentError(BAD_REQUEST, "The request is not JSON.") from None
+        raise AgentError(wire.BAD_REQUEST, "The request is not JSON.") from None
     if not isinstance(body, dict):
-        raise AgentError(BAD_REQUEST, "The request is not a JSON object.")
-    if body.get("v") != PROTOCOL:
-        raise AgentError(BAD_REQUEST, f"The request speaks version {body.get('v')!r}, the agent {PROTOCOL}.")
+        raise AgentError(wire.BAD_REQUEST, "The request is not a JSON object.")
+    if body.get("v") != wire.VERSION:
+        raise AgentError(wire.BAD_REQUEST, f"The request speaks version {body.get('v')!r}, the agent {wire.VERSION}.")
     return body
 
 
 def _deadline(body: Dict[str, Any]) -> float:
     value = body.get("deadline", _DEFAULT_DEADLINE)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 43200:
-        raise AgentError(BAD_REQUEST, "Parameter 'deadline' must be a number of seconds up to 43200.")
+        raise AgentError(wire.BAD_REQUEST, "Parameter 'deadline' must be a number of seconds up to 43200.")
     return float(value)
 
 
 def _operation(name: str) -> Callable[[Request], None]:
-    if name not in OPERATIONS:
-        raise AgentError(BAD_REQUEST, f"There is no operation {name!r}.")
+    if name not in wire.OPERATIONS:
+        raise AgentError(wire.BAD_REQUEST, f"There is no operation {name!r}.")
     # Imported when needed, and sent when needed: what is not there costs no time and none of the application's memory.
-    module, _, function = OPERATIONS[name].where.rpartition(".")
+    module, _, function = wire.OPERATIONS[name].where.rpartition(".")
     full = f"{__package__}.{module}"
     __import__(full)
     operation: Callable[[Request], None] = getattr(sys.modules[full], function)
@@ -124,7 +118,7 @@ def _operation(name: str) -> Callable[[Request], None]:
 def _explain_early(error: BaseException) -> AgentError:
     if isinstance(error, AgentError):
         return error
-    return AgentError(INTERNAL, f"The agent failed: {type(error).__name__}: {error}.")
+    return AgentError(wire.INTERNAL, f"The agent failed: {type(error).__name__}: {error}.")
 
 
 def _keep_container(request: Request) -> None:

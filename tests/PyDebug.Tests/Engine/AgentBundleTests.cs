@@ -18,9 +18,9 @@ public sealed class AgentBundleTests
         Assert.Equal(
             [
                 "keeper", "pydebug_agent", "pydebug_agent.errors", "pydebug_agent.reader", "pydebug_agent.reader.elf",
-                "pydebug_agent.reader.sent", "pydebug_agent.reader.stacks", "pydebug_agent.typing",
+                "pydebug_agent.reader.run", "pydebug_agent.reader.sent", "pydebug_agent.typing",
             ],
-            files.Modules.NeededBy([files.Modules.ModuleOf("stack")]));
+            files.Modules.NeededBy([AgentModules.ModuleOf("stack")]));
     }
 
     [Fact]
@@ -28,7 +28,7 @@ public sealed class AgentBundleTests
     {
         FakeAgentFiles files = new();
 
-        Assert.Equal(["pydebug_agent"], files.Modules.NeededBy([files.Modules.ModuleOf("format-disk")]));
+        Assert.Equal(["pydebug_agent"], files.Modules.NeededBy([AgentModules.ModuleOf("format-disk")]));
     }
 
     [Fact]
@@ -52,9 +52,7 @@ public sealed class AgentBundleTests
     [InlineData("format-disk", "An answer needs 7.0 MiB of memory")]
     public void What_an_operation_needs_is_said_in_the_agents_words(string operation, string expected)
     {
-        AgentModules modules = new(new AgentSources());
-
-        Assert.Equal(expected, modules.NeedOf(operation));
+        Assert.Equal(expected, AgentModules.NeedOf(operation));
     }
 
     [Theory]
@@ -67,7 +65,7 @@ public sealed class AgentBundleTests
     {
         AgentModules modules = new(new AgentSources());
 
-        string[] sent = [.. modules.NeededBy(["pydebug_agent.main", modules.ModuleOf(operation)])];
+        string[] sent = [.. modules.NeededBy(["pydebug_agent.main", AgentModules.ModuleOf(operation)])];
 
         Assert.Contains(has, sent);
         Assert.DoesNotContain(sent, name => name.StartsWith(hasNot, StringComparison.Ordinal));

@@ -51,8 +51,8 @@ public sealed class AgentTests : IDisposable
         Assert.Equal(
             [
                 "pydebug_agent", "pydebug_agent.entry", "pydebug_agent.errors", "pydebug_agent.typing",
-                "pydebug_agent.looking", "pydebug_agent.main", "pydebug_agent.protocol",
-                "pydebug_agent.protocol.operations",
+                "pydebug_agent.main", "pydebug_agent.protocol", "pydebug_agent.protocol.channel",
+                "pydebug_agent.target", "pydebug_agent.target.run",
             ],
             far!.Modules);
         Assert.Equal("op processes\nlow 0\nnew 0\n", far.Header);

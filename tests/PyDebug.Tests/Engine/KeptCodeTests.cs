@@ -37,7 +37,7 @@ public sealed class KeptCodeTests : IDisposable
     public async Task Another_pod_or_question_is_told_of_what_is_its_own()
     {
         JsonObject told = Told();
-        told["modules"] = new JsonArray("pydebug_agent.looking");
+        told["modules"] = new JsonArray("pydebug_agent.target.run");
         Answer(told);
         await RunAsync();
         await RunAsync("stack");
@@ -123,8 +123,8 @@ public sealed class KeptCodeTests : IDisposable
         JsonObject told = Told();
         told["modules"] = new JsonArray(
         [
-            "pydebug_agent", "pydebug_agent.entry", "pydebug_agent.errors", "pydebug_agent.typing", "pydebug_agent.looking",
-            "pydebug_agent.main", "pydebug_agent.protocol", "pydebug_agent.protocol.operations",
+            "pydebug_agent", "pydebug_agent.entry", "pydebug_agent.errors", "pydebug_agent.typing", "pydebug_agent.target",
+            "pydebug_agent.target.run", "pydebug_agent.main", "pydebug_agent.protocol", "pydebug_agent.protocol.channel",
         ]);
         Answer(told);
         await RunAsync();
@@ -137,7 +137,7 @@ public sealed class KeptCodeTests : IDisposable
     private static JsonObject Told() => new()
     {
         ["path"] = "/tmp/.pydebug-0/code-1", ["size"] = 99, ["sha256"] = s_hash, ["magic"] = "a70d0d0a",
-        ["modules"] = new JsonArray("pydebug_agent.main", "pydebug_agent.looking"),
+        ["modules"] = new JsonArray("pydebug_agent.main", "pydebug_agent.target.run"),
     };
 
     private void Answer(JsonObject told) => _cluster.Exec = async exec =>

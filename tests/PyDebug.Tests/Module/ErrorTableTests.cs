@@ -4,7 +4,6 @@ using System.IO;
 using System.Linq;
 using System.Management.Automation;
 using System.Reflection;
-using System.Text.RegularExpressions;
 using PyDebug.Engine;
 using PyDebug.Errors;
 using Xunit;
@@ -26,15 +25,6 @@ public sealed class ErrorTableTests
         Assert.NotEqual(ErrorCategory.NotSpecified, entry.Category);
         Assert.NotEqual("", entry.Advice(new FailureFacts(null, null)));
         Assert.NotEqual("", entry.Advice(new FailureFacts(new PodTarget("shop", "web", "app", 7), null)));
-    }
-
-    [Fact]
-    public void The_agents_own_list_of_causes_is_ours()
-    {
-        string source = File.ReadAllText(Path.Join(Repository.Root, "src", "agent", "pydebug_agent", "system", "errors.py"));
-        IEnumerable<string> causes = Regex.Matches(source, "^[A-Z_]+ = \"(\\w+)\"$", RegexOptions.Multiline)
-            .Select(m => m.Groups[1].Value);
-        Assert.Equal(Constants(typeof(AgentCause)).Order(), causes.Order());
     }
 
     [Fact]

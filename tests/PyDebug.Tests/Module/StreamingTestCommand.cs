@@ -3,6 +3,7 @@ using System.Management.Automation;
 using System.Threading;
 using System.Threading.Tasks;
 using PyDebug.Commands;
+using PyDebug.Engine;
 using PyDebug.Errors;
 
 namespace PyDebug.Tests.Module;

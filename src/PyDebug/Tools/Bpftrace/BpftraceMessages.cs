@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
 using System.Text.RegularExpressions;
+using PyDebug.Engine;
 using PyDebug.Errors;
 using PyDebug.Internal;
 

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Linq;
+using PyDebug.Engine;
 using PyDebug.Internal;
 using PyDebug.Profiles;
 
@@ -59,36 +60,43 @@ internal static class PySpyProfile
                     : t),
             ],
         };
-        return profile with { Warnings = Warnings(profile, result, options) };
+        return profile with { Warnings = [.. Warnings(profile, result, options).Select(w => w.Text)] };
     }
 
-    private static List<string> Warnings(StackProfile profile, PySpyResult result, PySpyOptions options)
+    /// <summary>What is wrong with a profile.</summary>
+    public static IReadOnlyList<PySpyWarning> Warnings(StackProfile profile, PySpyResult result, PySpyOptions options)
     {
-        List<string> warnings = [];
+        List<PySpyWarning> warnings = [];
         string process = string.Create(CultureInfo.InvariantCulture, $"Process {result.ProcessId}");
         if (result.TargetExited)
         {
-            warnings.Add($"{process} ended while it was recorded: the profile is what was seen until then.");
+            warnings.Add(new(
+                $"{process} ended while it was recorded: the profile is what was seen until then.",
+                AgentWarning.ProcessExited));
         }
 
         if (result.Rate is int rate && rate < options.SampleRate)
         {
-            warnings.Add(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{process} has many threads: it was sampled {rate} instead of {options.SampleRate} times a second."));
+            warnings.Add(new(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{process} has many threads: it was sampled {rate} instead of {options.SampleRate} times a second."),
+                AgentWarning.ManyThreads));
         }
 
         if (result.Behind is double behind)
         {
-            warnings.Add(string.Create(
+            warnings.Add(new(string.Create(
                 CultureInfo.InvariantCulture,
                 $"py-spy was {behind:0.##} s behind with {process.ToLowerInvariant()}: the shares may be off. A lower "
-                + $"-SampleRate helps."));
+                + $"-SampleRate helps.")));
         }
 
         if (result.TargetReplaced)
         {
-            warnings.Add($"{process} became another program while it was recorded: the profile is what was seen until then.");
+            warnings.Add(new(
+                $"{process} became another program while it was recorded: the profile is what was seen until then.",
+                AgentWarning.ProcessReplaced));
         }
 
         if (result.ErrorCount is long errors and > 0)
@@ -96,24 +104,25 @@ internal static class PySpyProfile
             string share = result.SampleCount is long good and > 0
                 ? $" ({ProfileText.Share(errors, errors + (double)good)})" : "";
             string words = result.Messages.Count > 0 ? $": {result.Messages[0].TrimEnd('.')}" : "";
-            warnings.Add(Counts.Of(errors, "sample", "samples")
-                + $"{share} of {process.ToLowerInvariant()} failed and {(errors == 1 ? "is" : "are")} missing{words}.");
+            warnings.Add(new(Counts.Of(errors, "sample", "samples")
+                + $"{share} of {process.ToLowerInvariant()} failed and {(errors == 1 ? "is" : "are")} missing{words}."));
         }
 
         double expected = result.Seconds * (result.Rate ?? options.SampleRate);
         if (!options.IncludeIdle && !result.TargetExited && !result.TargetReplaced && profile.SampleCount < IdleShare * expected)
         {
-            warnings.Add(Idle(process, profile.SampleCount, options));
+            warnings.Add(new(Idle(process, profile.SampleCount, options)));
         }
 
         if (PySpyPlausibility.Check(profile, result.Rate ?? options.SampleRate) is string wrong)
         {
-            warnings.Add($"{process}: {wrong}");
+            warnings.Add(new($"{process}: {wrong}"));
         }
 
         if (options.NonBlocking)
         {
-            warnings.Add($"{process} was read while it ran: stacks in it may never have existed (-NonBlocking).");
+            warnings.Add(new(
+                $"{process} was read while it ran: stacks in it may never have existed (-NonBlocking).", IsTold: true));
         }
 
         return warnings;

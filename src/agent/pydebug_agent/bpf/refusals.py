@@ -6,6 +6,7 @@ import errno
 import os
 from typing import Any, Dict, List, Optional
 
+from .. import wire
 from ..system import errors
 from ..system.proc import Proc
 from .syscalls import KernelRefusal
@@ -24,7 +25,7 @@ def refused(refusal: KernelRefusal, proc: Proc) -> errors.AgentError:
     if refusal.log:
         detail["log"] = refusal.log
     cause, sentence = _judge(refusal, evidence)
-    if cause == errors.NO_CAPABILITY and evidence["userNamespace"]:
+    if cause == wire.NO_CAPABILITY and evidence["userNamespace"]:
         # More capabilities would not help: they do not count there.
         detail["found"] = "userns"
     return errors.AgentError(cause, "The kernel's sampler cannot be used: %s." % sentence, detail=detail)
@@ -33,7 +34,7 @@ def refused(refusal: KernelRefusal, proc: Proc) -> errors.AgentError:
 def no_types(reason: str) -> errors.AgentError:
     """Return the error for a kernel that does not describe its types."""
     return errors.AgentError(
-        errors.NO_BTF,
+        wire.NO_BTF,
         "The kernel's sampler cannot be used: the node's kernel does not describe its types (%s)." % reason,
         detail={"reason": reason},
     )
@@ -42,7 +43,7 @@ def no_types(reason: str) -> errors.AgentError:
 def too_old(missing: List[str]) -> errors.AgentError:
     """Return the error for a kernel that lacks what the programs read."""
     return errors.AgentError(
-        errors.KERNEL,
+        wire.KERNEL,
         "The kernel's sampler cannot be used: Linux %s has no %s." % (os.uname().release, ", ".join(missing[:4])),
         detail={"missing": missing},
     )
@@ -54,19 +55,19 @@ def _judge(refusal: KernelRefusal, evidence: Dict[str, Any]) -> "tuple[str, str]
     denied = number in (errno.EPERM, errno.EACCES) and not refusal.log
     missing = _missing(evidence["capabilities"])
     if evidence["lockdown"] == "confidentiality" and (denied or refusal.log):
-        return errors.LOCKDOWN, "the node's kernel is locked down (confidentiality), which forbids it (%s)" % word
+        return wire.LOCKDOWN, "the node's kernel is locked down (confidentiality), which forbids it (%s)" % word
     if denied and evidence["userNamespace"]:
         return (
-            errors.NO_CAPABILITY,
+            wire.NO_CAPABILITY,
             "the debug container runs in a user namespace, where its capabilities do not count for BPF (%s)" % word,
         )
     if denied and missing:
-        return errors.NO_CAPABILITY, "the agent has no %s (%s). %s" % (" and no ".join(missing), word, _NEEDED)
+        return wire.NO_CAPABILITY, "the agent has no %s (%s). %s" % (" and no ".join(missing), word, _NEEDED)
     if (denied or number == errno.ENOSYS) and evidence["seccomp"] == 2:
-        return errors.SECCOMP, "the debug container's seccomp profile forbids it (%s)" % word
+        return wire.SECCOMP, "the debug container's seccomp profile forbids it (%s)" % word
     if number == errno.EMFILE:
-        return errors.TOO_MANY_THREADS, "the agent may not open a descriptor for each thread (%s)" % word
-    return errors.KERNEL, "Linux %s refused it (%s)" % (os.uname().release, word)
+        return wire.TOO_MANY_THREADS, "the agent may not open a descriptor for each thread (%s)" % word
+    return wire.KERNEL, "Linux %s refused it (%s)" % (os.uname().release, word)
 
 
 def _missing(capabilities: List[str]) -> List[str]:

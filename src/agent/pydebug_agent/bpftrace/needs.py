@@ -6,6 +6,7 @@ import errno
 import os
 from typing import List, Optional, Sequence, Tuple
 
+from .. import wire
 from ..bpf.refusals import in_user_namespace, lockdown
 from ..protocol.hello import capabilities
 from ..system import errors
@@ -32,7 +33,7 @@ def find() -> Executable:
         path = os.path.join(directory, "bpftrace")
         if os.access(path, os.X_OK):
             return Executable("bpftrace", os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-    raise _unmet(errors.TOOL_UNAVAILABLE, "The debug container has no bpftrace.", [])
+    raise _unmet(wire.TOOL_UNAVAILABLE, "The debug container has no bpftrace.", [])
 
 
 def require(proc: Proc, probes: Sequence[str], version: Tuple[int, int]) -> Optional[str]:
@@ -42,18 +43,18 @@ def require(proc: Proc, probes: Sequence[str], version: Tuple[int, int]) -> Opti
     _require_capabilities(have, kinds, version)
     if in_user_namespace(proc):
         raise _unmet(
-            errors.NO_CAPABILITY,
+            wire.NO_CAPABILITY,
             "bpftrace cannot run: the pod has a user namespace of its own, where no capability counts for BPF.",
             [],
             found="userns",
         )
     if lockdown() == "confidentiality":
         raise _unmet(
-            errors.LOCKDOWN, "bpftrace cannot run: the node's kernel is locked down (confidentiality).", []
+            wire.LOCKDOWN, "bpftrace cannot run: the node's kernel is locked down (confidentiality).", []
         )
     if not os.path.exists(_TYPES):
         raise _unmet(
-            errors.NO_BTF, f"bpftrace cannot run: the node's kernel does not describe its types (no {_TYPES}).", []
+            wire.NO_BTF, f"bpftrace cannot run: the node's kernel does not describe its types (no {_TYPES}).", []
         )
     wanted = bool(kinds & _BY_TRACEFS) or version >= _FIRST_WITH_TRACEFS
     return _tracefs(proc, have, wanted, sorted(kinds & _BY_TRACEFS))
@@ -70,17 +71,17 @@ def _require_capabilities(have: "set[str]", kinds: "set[str]", version: Tuple[in
     missing = [name for name in ("BPF", "PERFMON") if name not in have]
     if missing:
         names = " and ".join("CAP_" + name for name in missing)
-        raise _unmet(errors.NO_CAPABILITY, f"bpftrace cannot run: the debug container has no {names}.", missing)
+        raise _unmet(wire.NO_CAPABILITY, f"bpftrace cannot run: the debug container has no {names}.", missing)
     if version < _FIRST_WITHOUT_ADMIN:
         raise _unmet(
-            errors.NO_CAPABILITY,
+            wire.NO_CAPABILITY,
             "bpftrace %d.%d cannot run: it wants CAP_SYS_ADMIN, which the debug container has not." % version,
             ["SYS_ADMIN"],
         )
     attached = sorted(kinds & _BY_ADMIN)
     if attached:
         raise _unmet(
-            errors.NO_CAPABILITY,
+            wire.NO_CAPABILITY,
             f"A probe of kind {attached[0]} cannot be attached: that wants CAP_SYS_ADMIN, "
             "which the debug container has not.",
             ["SYS_ADMIN"],
@@ -99,7 +100,7 @@ def _tracefs(proc: Proc, have: "set[str]", wanted: bool, kinds: List[str]) -> Op
     why = f"Probes of kind {' and '.join(kinds)} need it" if kinds else "This version of bpftrace needs it"
     missing = [] if "SYS_ADMIN" in have else ["SYS_ADMIN"]
     raise _unmet(
-        errors.NO_TRACEFS,
+        wire.NO_TRACEFS,
         f"tracefs is not mounted in the debug container, and mounting it failed ({tried}). {why}.",
         missing,
     )

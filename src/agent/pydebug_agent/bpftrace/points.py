@@ -6,7 +6,8 @@ import os
 import re
 from typing import Dict, List, Optional, Sequence
 
-from ..system.errors import BAD_REQUEST, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from ..system.scratch import nameless_file
 from ..target.request import Request
 from ..tools.payload import Executable
@@ -27,7 +28,7 @@ def count(
     """Return each attach point with the number of its probes, by bpftrace's own list; None where it lists none."""
     points = request.body.get("points") or []
     if not isinstance(points, list) or len(points) > _MOST_POINTS or not all(isinstance(p, str) for p in points):
-        raise AgentError(BAD_REQUEST, "Parameter 'points' must be a list of texts.")
+        raise AgentError(wire.BAD_REQUEST, "Parameter 'points' must be a list of texts.")
     result: List[Dict[str, Optional[object]]] = []
     for point in points:
         listed: Optional[int] = 1

@@ -11,6 +11,7 @@ import re
 import struct
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from .. import wire
 from ..bpf.attach import Attachment
 from ..bpf.names import StackNames, telling_words
 from ..bpf.records import MIX
@@ -121,11 +122,11 @@ def _walk_of(pid: int, proc: Proc) -> Walk:
         target = Target(pid, proc)
         layout = target.layout
         if layout.free_threaded:
-            raise _unsupported(errors.UNSUPPORTED_PYTHON, target, "does not read a Python without the GIL")
+            raise _unsupported(wire.UNSUPPORTED_PYTHON, target, "does not read a Python without the GIL")
         if layout.minor < _OLDEST_MINOR:
-            raise _unsupported(errors.OLD_PYTHON, target, "reads Python 3.11 and later")
+            raise _unsupported(wire.OLD_PYTHON, target, "reads Python 3.11 and later")
         if target.found.version[1] > NEWEST:
-            raise _unsupported(errors.UNSUPPORTED_PYTHON, target, "does not know this Python")
+            raise _unsupported(wire.UNSUPPORTED_PYTHON, target, "does not know this Python")
         try:
             machine = Machine()
         except OSError as error:
@@ -155,7 +156,7 @@ def _calibrated(target: Target, machine: Machine) -> Walk:
     finally:
         attachment.close()
     raise errors.AgentError(
-        errors.UNSUPPORTED_PYTHON,
+        wire.UNSUPPORTED_PYTHON,
         f"Where the threads of process {target.pid} keep their Python state was not found.",
         target.pid,
     )

@@ -8,8 +8,9 @@ import select
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from .. import wire
 from ..reader.waits import system_calls
-from ..system.errors import BAD_REQUEST, SECCOMP, TOOL_FAILED, AgentError
+from ..system.errors import AgentError
 from ..system.scratch import nameless_file, write_all
 from ..target.request import Request
 from ..tools.payload import Executable
@@ -214,7 +215,7 @@ class _Run:
         self._sent += len(whole)
         self._dropped += len(data) - len(whole)
         if whole:
-            self._request.channel.send("F", whole)
+            self._request.channel.send(wire.FILE, whole)
 
     def _begin(self) -> None:
         self._attached = time.monotonic()
@@ -255,14 +256,14 @@ class _Run:
             raise self._request.channel.ending
         if ended == "start":
             raise AgentError(
-                TOOL_FAILED,
+                wire.TOOL_FAILED,
                 f"bpftrace attached nothing in {_START_SECONDS:g} s.",
                 detail={"tool": "bpftrace", "messages": messages},
             )
         refused = "Operation not permitted" in messages or "Permission denied" in messages
         if code != 0 and self._attached is None and refused and needs.is_filtered(self._request.proc):
             raise AgentError(
-                SECCOMP,
+                wire.SECCOMP,
                 "The debug container's seccomp profile keeps bpftrace from the kernel.",
                 detail={"tool": "bpftrace", "messages": messages},
             )
@@ -275,7 +276,6 @@ class _Run:
                 "attached": self._attached is not None,
                 "seconds": round(seconds, 3),
                 "bytes": self._sent,
-                "dropped": self._dropped,
                 "messages": messages,
                 "messagesRepeated": self._messages.repeats(),
                 "messagesDropped": self._messages.dropped,
@@ -300,7 +300,7 @@ def _joined(parts: Sequence[str], words: Dict[str, str]) -> str:
         elif part in words:
             text.append(words[part])
         else:
-            raise AgentError(BAD_REQUEST, f"No expression is named {part!r}.")
+            raise AgentError(wire.BAD_REQUEST, f"No expression is named {part!r}.")
     return "".join(text)
 
 
@@ -310,7 +310,7 @@ def _texts(request: Request, name: str, most: int) -> List[str]:
         return []
     good = isinstance(value, list) and len(value) <= most and all(isinstance(item, str) for item in value)
     if not good or sum(map(len, value)) > _LARGEST_PROGRAM:
-        raise AgentError(BAD_REQUEST, f"Parameter {name!r} must be a list of texts.")
+        raise AgentError(wire.BAD_REQUEST, f"Parameter {name!r} must be a list of texts.")
     return list(value)
 
 

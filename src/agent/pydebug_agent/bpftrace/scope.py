@@ -6,9 +6,10 @@ import os
 import re
 from typing import Dict, List, Mapping, Sequence, Set
 
+from .. import wire
 from ..bpf.btf import Btf
 from ..system import plain_paths
-from ..system.errors import NO_BTF, PROCESS_GONE, TARGET_NOT_VISIBLE, TOOL_FAILED, AgentError
+from ..system.errors import AgentError
 from ..system.proc import Proc
 from ..target.containers import Containers
 from ..target.processes import check_place
@@ -62,7 +63,10 @@ def places(request: Request, names: Set[str], pids: Sequence[int]) -> Dict[str, 
             matching = [request.proc.link(pid, "exe")]
         if not matching:
             raise AgentError(
-                TOOL_FAILED, f"Process {pid} has no {name} that a probe could be put in.", pid, {"tool": "bpftrace"}
+                wire.TOOL_FAILED,
+                f"Process {pid} has no {name} that a probe could be put in.",
+                pid,
+                {"tool": "bpftrace"},
             )
         found[name] = _reached(request.proc, pid, name, matching)
     return found
@@ -77,7 +81,7 @@ def _reached(proc: Proc, pid: int, name: str, matching: List[str]) -> str:
     plain = [path for path in matching if _PLAIN.fullmatch(path)]
     if not plain:
         raise AgentError(
-            TOOL_FAILED,
+            wire.TOOL_FAILED,
             f"Process {pid} has its {name} in a file whose path has other letters than a probe can have in it.",
             pid,
             {"tool": "bpftrace", "reason": "path"},
@@ -90,7 +94,7 @@ def _reached(proc: Proc, pid: int, name: str, matching: List[str]) -> str:
         except OSError:
             continue
     raise AgentError(
-        TOOL_FAILED,
+        wire.TOOL_FAILED,
         f"The file of process {pid} that has its {name} lies no more where it was: no probe can be put in it.",
         pid,
         {"tool": "bpftrace", "reason": "path"},
@@ -111,12 +115,12 @@ def _offset_of_numbers() -> int:
         types = Btf({_NUMBERS}, set())
     except (OSError, ValueError) as error:
         raise AgentError(
-            NO_BTF,
+            wire.NO_BTF,
             f"The kernel's description of its types cannot be read: {error}.",
             detail={"tool": "bpftrace"},
         ) from error
     if types.missing:
-        raise AgentError(NO_BTF, "The kernel's types lack pid.numbers.", detail={"tool": "bpftrace"})
+        raise AgentError(wire.NO_BTF, "The kernel's types lack pid.numbers.", detail={"tool": "bpftrace"})
     return types.members[_NUMBERS]
 
 
@@ -130,7 +134,7 @@ def _mount_namespaces(proc: Proc, containers: Containers) -> List[int]:
             continue
     if not found:
         raise AgentError(
-            TARGET_NOT_VISIBLE,
+            wire.TARGET_NOT_VISIBLE,
             "No process of the target container can be seen: it does not share its process namespace.",
         )
     return sorted(found)[:_MOST_NAMESPACES]
@@ -140,8 +144,8 @@ def _require(request: Request, pids: Sequence[int]) -> None:
     started: Mapping[str, float] = request.started()
     for pid in pids:
         if not request.proc.exists(pid):
-            raise AgentError(PROCESS_GONE, f"Process {pid} is gone.", pid)
+            raise AgentError(wire.PROCESS_GONE, f"Process {pid} is gone.", pid)
         expected = started.get(str(pid))
         if expected is not None and abs(request.proc.started(pid) - float(expected)) > _SAME_START_SECONDS:
-            raise AgentError(PROCESS_GONE, f"Process {pid} is gone; its number belongs to another one now.", pid)
+            raise AgentError(wire.PROCESS_GONE, f"Process {pid} is gone; its number belongs to another one now.", pid)
         check_place(request.containers, pid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from ..bpf.refusals import in_user_namespace, lockdown
 from ..inject.libraries import libc_of
@@ -31,7 +31,6 @@ def examine(request: Request) -> None:
             "yama": ptrace_scope(proc),
             "lockdown": lockdown(),
             "userNamespace": in_user_namespace(proc),
-            "seccomp": proc.status("self").get("Seccomp", "0") == "2",
             "capabilities": capabilities(proc),
             "pythons": [_python(proc, entry) for entry in described[:_MOST_PYTHONS]],
             "pythonCount": len(described),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List
 
-from ..system import errors
+from .. import wire
 from ..system.errors import AgentError
 from ..system.proc import Proc, text_of
 
@@ -67,7 +67,7 @@ def read_areas(proc: Proc, pid: int, sizes: bool = True) -> List[Area]:
                 continue
             if len(areas) >= _MOST_AREAS:
                 raise AgentError(
-                    errors.HEAP_UNREADABLE,
+                    wire.HEAP_UNREADABLE,
                     "Process %d has more than %d areas of memory." % (pid, _MOST_AREAS),
                     pid,
                     {"reason": "areas"},

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import List, NamedTuple, Optional
 
-from ..system.errors import BAD_REQUEST, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from ..target.request import Request
 
 MOST_LOOKS = 60
@@ -38,9 +39,9 @@ def options(request: Request) -> Options:
     types = request.body.get("types")
     good = types is None or isinstance(types, list) and len(types) <= _MOST_PATTERNS
     if not good or not all(isinstance(text, str) and 0 < len(text) <= _LONGEST_PATTERN for text in types or ()):
-        raise AgentError(BAD_REQUEST, "Parameter 'types' must be a list of names.")
+        raise AgentError(wire.BAD_REQUEST, "Parameter 'types' must be a list of names.")
     if request.channel.seconds_left() < seconds:
-        raise AgentError(BAD_REQUEST, "The request's time is over before %g s of looks are." % seconds)
+        raise AgentError(wire.BAD_REQUEST, "The request's time is over before %g s of looks are." % seconds)
     return Options(
         seconds=seconds,
         looks=int(request.number("looks", 0, 2, MOST_LOOKS)) or None if seconds else 1,

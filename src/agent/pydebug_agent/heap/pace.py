@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 
+from .. import wire
 from ..protocol.channel import Channel
 from ..system.cgroups import directories, read
-from ..system.errors import CANCELLED, AgentError
+from ..system.errors import AgentError
 from ..system.proc import Proc
 
 _NICEST = 19
@@ -63,7 +64,7 @@ class Pace:
     def _check(self) -> None:
         """Raise where there is no time left; what was found until then can still be sent."""
         if self._channel.cancelled:
-            raise AgentError(CANCELLED, "The request was cancelled.")
+            raise AgentError(wire.CANCELLED, "The request was cancelled.")
         if self.seconds_left < 0:
             raise TimeOver()
 

@@ -36,7 +36,6 @@ def build(watch: Watch, container: Container, options: Options, holders: List[Di
         "typeCount": len(types),
         "left": {
             "types": len(left),
-            "objects": sum(entry["count"] for entry in left),
             "bytes": sum(entry["objectBytes"] + entry["tableBytes"] for entry in left),
         },
         "holders": holders,

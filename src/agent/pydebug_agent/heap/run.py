@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List
 
+from .. import wire
 from ..reader.memory import Denied, Fault, Gone
 from ..reader.target import gone
-from ..system import errors
 from ..system.errors import AgentError
 from ..system.ptrace_access import ptrace_denied
 from ..target.masking import mask_command
@@ -164,7 +164,7 @@ class _Run:
                 if look is None:
                     look = watch.subject.divide()
                 look.why_not = AgentError(
-                    errors.DEADLINE, "The time was over before the objects of process %d were counted." % pid, pid
+                    wire.DEADLINE, "The time was over before the objects of process %d were counted." % pid, pid
                 )
                 watch.add(look)
             watch.subject.notes.append("The time was over before the last look was taken.")
@@ -223,7 +223,7 @@ def _explained(error: BaseException, pid: int, request: Request) -> BaseExceptio
         if not request.proc.exists(pid):
             return gone(pid)
         return AgentError(
-            errors.HEAP_UNREADABLE, "The heap of process %d changed under the look: %s." % (pid, error), pid,
+            wire.HEAP_UNREADABLE, "The heap of process %d changed under the look: %s." % (pid, error), pid,
             {"reason": "fault"},
         )  # fmt: skip
     return error

@@ -6,9 +6,9 @@ import os
 import time
 from typing import Callable, List, Optional, Set, Tuple
 
+from .. import wire
 from ..reader.memory import Fault
 from ..reader.target import Target
-from ..system import errors
 from ..system.errors import AgentError
 from ..system.proc import Proc
 from .areas import Area, read_areas
@@ -85,7 +85,7 @@ class Subject:
         """See where the resident memory is, as far as that shows without a look at the objects."""
         look = Look(time.monotonic())
         if self._identity() != self._program:
-            raise AgentError(errors.PROCESS_GONE, "Process %d started another program meanwhile." % self.pid, self.pid)
+            raise AgentError(wire.PROCESS_GONE, "Process %d started another program meanwhile." % self.pid, self.pid)
         self.areas = look.areas = read_areas(self.proc, self.pid)
         if not self.layout.free_threaded:
             self.pools.look(self.areas)
@@ -101,7 +101,7 @@ class Subject:
             self._check()
             self._census(look, wanted)
         except AgentError as error:
-            if error.cause not in (errors.HEAP_ALLOCATOR, errors.HEAP_UNREADABLE):
+            if error.cause not in (wire.HEAP_ALLOCATOR, wire.HEAP_UNREADABLE):
                 raise
             look.census = None
             look.why_not = error
@@ -114,7 +114,7 @@ class Subject:
             raise self._refusal("mimalloc", "it is free-threaded, and its objects lie in mimalloc's heaps")
         if self.pools.stray > 0.02 * max(self.pools.count, 1) and self.pools.stray > 4:
             raise AgentError(
-                errors.HEAP_UNREADABLE,
+                wire.HEAP_UNREADABLE,
                 "The heap of process %d does not prove itself: no arena holds %d of its %d pools." % (
                     self.pid, self.pools.stray, self.pools.count),
                 self.pid,
@@ -123,7 +123,7 @@ class Subject:
 
     def _refusal(self, allocator: str, why: str) -> AgentError:
         return AgentError(
-            errors.HEAP_ALLOCATOR,
+            wire.HEAP_ALLOCATOR,
             "The objects of process %d cannot be counted: %s." % (self.pid, why),
             self.pid,
             {"allocator": allocator},
@@ -160,7 +160,7 @@ class Subject:
             return self.pages.u64(next(self.target.interpreters()) + self.layout.interpreter_modules)
         except (Fault, StopIteration) as error:
             raise AgentError(
-                errors.HEAP_UNREADABLE, "The modules of process %d cannot be read." % self.pid, self.pid,
+                wire.HEAP_UNREADABLE, "The modules of process %d cannot be read." % self.pid, self.pid,
                 {"reason": "modules"},
             ) from error  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Callable, List, NamedTuple, Optional
 
+from .. import wire
 from ..reader.frames import Thread
 from ..reader.hold import Refused
 from ..reader.memory import Fault, Gone
@@ -75,7 +76,7 @@ class Starter:
             begun = self._by_thread(script)
         if not self._wait(script, seconds):
             raise errors.AgentError(
-                errors.MEMRAY_NO_ANSWER,
+                wire.MEMRAY_NO_ANSWER,
                 f"Process {self._target.pid} did not begin to track within {seconds:g} s: another thread of it may hold "
                 "the GIL.",
                 self._target.pid,
@@ -186,7 +187,7 @@ class Starter:
 
 
 def _gone(pid: int) -> errors.AgentError:
-    return errors.AgentError(errors.PROCESS_GONE, f"Process {pid} is gone.", pid)
+    return errors.AgentError(wire.PROCESS_GONE, f"Process {pid} is gone.", pid)
 
 
 def _writer_of(target: Target) -> Writer:
@@ -233,7 +234,7 @@ def _check_state(target: Target) -> None:
         tracer = int(status.get("TracerPid", "0"))
         if tracer:
             raise errors.AgentError(
-                errors.PROCESS_TRACED,
+                wire.PROCESS_TRACED,
                 f"Process {pid} is being traced by process {tracer}, a debugger or profiler.",
                 pid,
                 {"tracer": tracer, "what": "ptrace"},

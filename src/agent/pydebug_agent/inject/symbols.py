@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from .. import wire
 from ..reader.elf import Image
 from ..reader.memory import Fault, Memory
 from ..system import errors
@@ -80,7 +81,7 @@ class Symbols:
 def unsafe(pid: int, reason: str, sentence: str, detail: Optional[Dict[str, Any]] = None) -> errors.AgentError:
     """Return the failure of a process into which there is no way that is known to be safe."""
     return errors.AgentError(
-        errors.MEMRAY_UNSAFE,
+        wire.MEMRAY_UNSAFE,
         f"Nothing can be started safely inside process {pid}: {sentence}.",
         pid,
         {"reason": reason, **(detail or {})},

@@ -6,8 +6,8 @@ import os
 import sys
 from typing import List, Optional
 
+from .. import wire
 from ..inject.libraries import is_libc, name_of, plain
-from ..system import errors
 from ..system.digest import sha256
 from ..system.errors import AgentError
 from ..system.launch import Credentials
@@ -48,7 +48,7 @@ def choose(pid: int, proc: Proc, credentials: Credentials, minor: int, maps: Lis
         same = found is not None and found == _hash(proc.path(pid, "exe"))
         return Interpreter("same" if same else "own", own, None, credentials, {}, limits)
     raise AgentError(
-        errors.MEMRAY_REHEARSAL,
+        wire.MEMRAY_REHEARSAL,
         f"memray cannot be tried out before it is started in process {pid}: neither its own interpreter nor one like "
         "it can be run from the debug container.",
         pid,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from typing import Callable, Optional
 
-from ..system.errors import MEMRAY_NO_PLACE, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from ..system.launch import Heard, Credentials, launch
 from ..system.proc import Proc
 from ..system.sources import program
@@ -39,7 +40,7 @@ class Notice:
         if self._child.line(_START_SECONDS, check) != b"shown\n":
             words = self._child.words().strip().splitlines()
             raise AgentError(
-                MEMRAY_NO_PLACE,
+                wire.MEMRAY_NO_PLACE,
                 f"What an interpreter is to run cannot be shown to it: {words[-1] if words else 'no answer'}.",
                 detail={"reason": "notice"},
             )

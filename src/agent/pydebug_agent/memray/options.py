@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ..system.errors import AMBIGUOUS_PROCESS, BAD_REQUEST, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from ..target.processes import Processes
 from ..target.request import Request
 
@@ -20,7 +21,6 @@ class Options(NamedTuple):
     aggregate: bool
     maximum: int
     keep: bool
-    rehearse_only: bool
     stacks: int
     depth: int
 
@@ -43,7 +43,6 @@ def options_of(request: Request) -> Options:
         aggregate=request.flag("aggregate"),
         maximum=int(request.number("maximumBytes", _LARGEST_CAPTURE, 1 << 20, 1 << 40)),
         keep=request.flag("keepCapture"),
-        rehearse_only=request.flag("rehearseOnly"),
         stacks=int(request.number("stacks", 5000, 1, 20000)),
         depth=int(request.number("depth", 128, 1, 512)),
     )
@@ -56,7 +55,7 @@ def hashes_of(request: Request) -> Dict[str, Dict[str, str]]:
         isinstance(kinds, dict) and all(isinstance(entry, str) for entry in kinds.values()) for kinds in value.values()
     )
     if not good:
-        raise AgentError(BAD_REQUEST, "Parameter 'sha256' must map machines to payloads and those to hashes.")
+        raise AgentError(wire.BAD_REQUEST, "Parameter 'sha256' must map machines to payloads and those to hashes.")
     return dict(value)
 
 
@@ -70,7 +69,7 @@ def target_pids(request: Request, found: Processes) -> List[int]:
     if len(pids) == 1:
         return pids
     raise AgentError(
-        AMBIGUOUS_PROCESS,
+        wire.AMBIGUOUS_PROCESS,
         f"The target has {len(pids)} Python processes: {', '.join(map(str, pids))}. "
         "Which is to be tracked must be said.",
         detail={"pids": pids},

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Dict
 
+from .. import wire
 from ..inject.libraries import libc_of
 from ..inject.symbols import unsafe
 from ..reader.target import Target
-from ..system import errors
 from ..system.errors import AgentError
 from ..target.request import Request
 from ..tools.payload import obtain
@@ -43,7 +43,7 @@ def check_payload(target: Target, hashes: Dict[str, Dict[str, str]]) -> None:
         reason, found, text = "version", minor, f"Python {minor}"
     if reason:
         raise AgentError(
-            errors.MEMRAY_NO_PAYLOAD,
+            wire.MEMRAY_NO_PAYLOAD,
             f"There is no memray for process {target.pid}: it has {text}, and this build carries none for that.",
             target.pid,
             {"reason": reason, "found": found},
@@ -71,7 +71,7 @@ def _lay_out_runtime(
 ) -> None:
     if "runtime" not in hashes:
         raise AgentError(
-            errors.MEMRAY_NO_PAYLOAD,
+            wire.MEMRAY_NO_PAYLOAD,
             f"memray needs {' and '.join(missing)}, which the image of process {pid} has not, and this build carries "
             "none.",
             pid,

@@ -6,8 +6,8 @@ import os
 import time
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from ..protocol.wire import loads
-from ..system import errors
+from .. import wire
+from ..protocol.light_json import loads
 from ..system.errors import AgentError
 from ..system.sources import program
 from ..target.request import Request
@@ -91,7 +91,7 @@ def _read(
 def invalid(pid: Optional[int], reason: str, sentence: str, output: str = "") -> AgentError:
     """Return the failure of a capture that cannot be read."""
     detail = {"reason": reason, "output": output[-2000:]} if output else {"reason": reason}
-    return AgentError(errors.CAPTURE_INVALID, f"The capture cannot be read: {sentence.rstrip('.')}.", pid, detail)
+    return AgentError(wire.CAPTURE_INVALID, f"The capture cannot be read: {sentence.rstrip('.')}.", pid, detail)
 
 
 def telling(said: str) -> str:

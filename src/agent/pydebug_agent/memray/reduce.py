@@ -105,7 +105,6 @@ def reduce(settings, memray):
             "frames": metadata.total_frames,
             "peak": metadata.peak_memory,
             "pid": metadata.pid,
-            "mainThread": metadata.main_thread_id,
             "native": metadata.has_native_traces,
             "pythonAllocator": metadata.python_allocator,
             "tracePythonAllocators": metadata.trace_python_allocators,

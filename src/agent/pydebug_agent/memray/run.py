@@ -7,15 +7,15 @@ import os
 import time
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
+from .. import wire
 from ..system import errors
 from ..system.container_memory import Container
 from ..system.digest import sha256
 from ..system.errors import AgentError
 from ..system.memory_limit import read_memory
-from ..system.scratch import nameless_file, write_all
+from ..system.scratch import write_all
 from ..target.processes import Processes
 from ..target.request import Request
-from ..tools.payload import obtain
 from ..transfer.kept import send_held
 from .credentials import nobody
 from .interpreters import reader_interpreter
@@ -57,10 +57,10 @@ class _Run:
         request = self._request
         try:
             ready = [pid for pid in pids if self._made_ready(pid)]
-            if self._options.rehearse_only or not ready:
+            if not ready:
                 return
             for subject in self._subjects:
-                self._tell("attach", 0.0, "Attaching", subject.pid)
+                self._tell(0.0, "Attaching")
                 with request.guarded(subject.pid):
                     subject.attach()
             self._track()
@@ -74,24 +74,22 @@ class _Run:
     def _made_ready(self, pid: int) -> bool:
         request = self._request
         with request.guarded(pid):
-            self._tell("prepare", 0.0, "Checking", pid)
+            self._tell(0.0, "Checking")
             self._found.require(pid, request.started())
             subject = Subject(request, pid, self._options)
             self._subjects.append(subject)
             subject.check()
             subject.prepare()
-            self._tell("rehearse", 0.0, "Rehearsing", pid)
+            self._tell(0.0, "Rehearsing")
             subject.rehearse()
             assert subject.rehearsal is not None
             if subject.rehearsal.how != "same":
                 request.channel.warn(
-                    "RehearsedElse",
+                    wire.REHEARSED_ELSE,
                     f"The program of process {pid} cannot be started alone; memray was tried out with "
                     f"{subject.rehearsal.detail}.",
                     pid,
                 )
-            if self._options.rehearse_only:
-                self._answer_check(subject)
             return True
         self._subjects = [subject for subject in self._subjects if not self._discarded(subject, pid)]
         return False
@@ -125,7 +123,7 @@ class _Run:
             sizes = {subject.pid: subject.captured for subject in active}
             if now - told >= _TELL_SECONDS:
                 told = now
-                self._tell("track", now - begun, f"{_amount(sum(sizes.values()))} captured", None, sum(sizes.values()))
+                self._tell(now - begun, f"{_amount(sum(sizes.values()))} captured")
             self._stop([subject for subject in active if sizes[subject.pid] >= subject.maximum], "limit")
             self._stop([subject for subject in active if subject.has_no_room(sizes[subject.pid])], "limit")
             if limit.is_near(read_memory(self._request.proc).room, now):
@@ -138,38 +136,20 @@ class _Run:
             with self._request.guarded(subject.pid):
                 subject.stop(why)
 
-    def _answer_check(self, subject: Subject) -> None:
-        assert subject.rehearsal is not None
-        about = self._found.about(subject.pid)
-        self._request.result(
-            {
-                "kind": "memrayCheck",
-                "pid": subject.pid,
-                "command": about["command"],
-                "python": subject.target.version,
-                "memray": VERSION,
-                "payload": subject.kind,
-                "rehearsal": subject.rehearsal.as_json(),
-                "needs": subject.needs,
-                "room": read_memory(self._request.proc).room,
-                "attach": None,
-            }
-        )
-
     def _answer(self, subject: Subject) -> None:
         request = self._request
         assert subject.started is not None and subject.rehearsal is not None
         self._warn(subject)
-        self._tell("read", self._options.seconds, "Reading the capture", subject.pid)
+        self._tell(self._options.seconds, "Reading the capture")
         about = self._found.about(subject.pid)
         report: Any = None
         try:
             report = subject.report()
             report["metadata"]["command"] = about["command"]
         except AgentError as error:
-            if error.cause != errors.CAPTURE_INVALID or subject.ended in ("time", "limit", "memory"):
+            if error.cause != wire.CAPTURE_INVALID or subject.ended in ("time", "limit", "memory"):
                 raise
-            request.channel.warn("CaptureUnreadable", error.message, subject.pid)
+            request.channel.warn(wire.CAPTURE_UNREADABLE, error.message, subject.pid)
         memory = read_memory(request.proc)
         size = subject.captured
         request.result(
@@ -200,7 +180,6 @@ class _Run:
                     "bytes": size,
                     "sha256": None,
                     "place": "memory" if subject.files.in_memory else "disk",
-                    "maximum": subject.maximum,
                 },
                 "memory": {**self._container.as_json(self._begun), "limit": memory.limit, "used": memory.used},
                 "left": subject.left().as_json(),
@@ -213,15 +192,15 @@ class _Run:
         warn = self._request.channel.warn
         pid = subject.pid
         if subject.ended == "exited":
-            warn("ProcessExited", f"Process {pid} ended while it was tracked: the report is what was captured.", pid)
+            warn(wire.PROCESS_EXITED, f"Process {pid} ended while it was tracked: the report is what was captured.", pid)
         elif subject.ended == "limit":
             most = _amount(subject.maximum) + (", and is kept in memory" if subject.files.in_memory else "")
             what = "filled the debug container's disk" if subject.is_full else f"reached {most}"
-            warn("CaptureLimit", f"The capture of process {pid} {what}: tracking ended early.", pid)
+            warn(wire.CAPTURE_LIMIT, f"The capture of process {pid} {what}: tracking ended early.", pid)
         elif subject.ended == "memory":
-            warn("LastWords", f"Process {pid} is close to its memory limit: tracking ended early to report.", pid)
+            warn(wire.LAST_WORDS, f"Process {pid} is close to its memory limit: tracking ended early to report.", pid)
         elif subject.ended == "tracker":
-            warn("TrackerEnded", f"The tracker in process {pid} ended by itself: the report is what was captured.", pid)
+            warn(wire.TRACKER_ENDED, f"The tracker in process {pid} ended by itself: the report is what was captured.", pid)
 
     def _hand_over(self, subject: Subject) -> None:
         """Send the capture where it was asked for."""
@@ -241,24 +220,14 @@ class _Run:
             if time.monotonic() - told >= _TELL_SECONDS:
                 told = time.monotonic()
                 text = f"{_amount(sent)} of {_amount(size)} sent"
-                self._tell("send", self._options.seconds, text, pid, sent)
+                self._tell(self._options.seconds, text)
 
         about = {"file": "capture", "pid": pid}
         self._request.result({"kind": "file", **about, "size": size})
         send_held(self._request, descriptor, size, about, pid == self._subjects[-1].pid, tell=tell)
 
-    def _tell(self, phase: str, done: float, text: str, pid: Any = None, size: int = 0) -> None:
-        self._request.channel.send_json(
-            "P",
-            {
-                "done": round(min(done, self._options.seconds), 1),
-                "total": self._options.seconds,
-                "text": text,
-                "bytes": size,
-                "phase": phase,
-                "pid": pid,
-            },
-        )
+    def _tell(self, done: float, text: str) -> None:
+        self._request.channel.progress(round(min(done, self._options.seconds), 1), self._options.seconds, text)
 
     def _close(self) -> None:
         for subject in self._subjects:
@@ -296,13 +265,13 @@ def memray_read(request: Request) -> None:
     capture: Dict[str, Any] = request.body.get("capture") or {}
     size, wanted = capture.get("size"), capture.get("sha256")
     if type(size) is not int or not 0 <= size <= _LARGEST_UPLOAD or not isinstance(wanted, str):
-        raise AgentError(errors.BAD_REQUEST, "Parameter 'capture' must have size and sha256.")
+        raise AgentError(wire.BAD_REQUEST, "Parameter 'capture' must have size and sha256.")
     machine, minor = os.uname().machine, sys.version_info[1]
     kind = f"cp3{minor}"
     if kind not in hashes.get(machine, {}):
         reason = "version" if machine in hashes else "machine"
         raise AgentError(
-            errors.MEMRAY_NO_PAYLOAD,
+            wire.MEMRAY_NO_PAYLOAD,
             f"There is no memray for the debug container's Python 3.{minor} on {machine} in this build.",
             detail={"reason": reason, "found": f"3.{minor}" if machine in hashes else machine},
         )
@@ -322,7 +291,7 @@ def memray_read(request: Request) -> None:
 def _receive(request: Request, descriptor: int, size: int, wanted: str) -> None:
     digest = sha256()
     length = 0
-    request.channel.send_json("N", {"name": "capture", "machine": None, "size": size})
+    request.channel.send_json(wire.NEED, {"name": "capture", "machine": None, "size": size})
     for chunk in request.channel.chunks():
         length += len(chunk)
         if length > size:
@@ -334,7 +303,7 @@ def _receive(request: Request, descriptor: int, size: int, wanted: str) -> None:
             raise errors.file_error(error, "capture") from error
     if length != size or digest.hexdigest() != wanted:
         raise AgentError(
-            errors.CAPTURE_INVALID, "The capture did not arrive as it was sent.", detail={"reason": "transfer"}
+            wire.CAPTURE_INVALID, "The capture did not arrive as it was sent.", detail={"reason": "transfer"}
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Collection, Dict, Iterable, Iterator, List, NamedTuple, Tuple
 
-from ..system import errors
+from .. import wire
 from ..system.errors import AgentError, file_error
 from ..system.launch import Credentials
 from ..system.proc import Proc
@@ -45,7 +45,7 @@ class ScratchFiles:
             if directory is not None:
                 raise file_error(error, directory) from error
             raise AgentError(
-                errors.MEMRAY_NO_PLACE,
+                wire.MEMRAY_NO_PLACE,
                 "The debug container has no disk that may be written to, and files in memory are refused to it, too "
                 f"({error.strerror}): memray and its capture have no place.",
                 detail={"reason": "readOnly"},
@@ -53,7 +53,7 @@ class ScratchFiles:
         if directory is not None and self._free() < _LEAST_SPACE:
             self.close()
             raise AgentError(
-                errors.DISK_FULL, f"{directory} has less than {_LEAST_SPACE >> 20} MiB left for a capture."
+                wire.DISK_FULL, f"{directory} has less than {_LEAST_SPACE >> 20} MiB left for a capture."
             )
 
     def unpack(self, payload: Executable, without: Collection[str] = ()) -> None:
@@ -106,7 +106,7 @@ class ScratchFiles:
         size = os.fstat(self.trial).st_size
         os.ftruncate(self.trial, 0)
         if not size:
-            raise AgentError(errors.MEMRAY_REHEARSAL, "No capture was written.")
+            raise AgentError(wire.MEMRAY_REHEARSAL, "No capture was written.")
 
     def close(self) -> None:
         """Let go of everything, which then is gone."""

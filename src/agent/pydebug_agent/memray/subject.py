@@ -6,10 +6,10 @@ import os
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
+from .. import wire
 from ..inject.start import Script, Started, Starter
 from ..inject.symbols import unsafe
 from ..reader.target import Target, describe
-from ..system import errors
 from ..system.errors import AgentError
 from ..system.launch import Heard
 from ..system.memory_limit import is_low_allowed, read_memory
@@ -107,7 +107,7 @@ class Subject:
             self.maximum = min(self.maximum, most)
         if memory.room is not None and memory.room < self.needs and not is_low_allowed():
             raise AgentError(
-                errors.MEMORY_LOW,
+                wire.MEMORY_LOW,
                 f"Tracking process {self.pid} so needs {self.needs >> 20} MiB, and {memory.room >> 20} MiB are left "
                 f"under the limit of {(memory.limit or 0) >> 20} MiB that the application lives with.",
                 self.pid,
@@ -176,7 +176,7 @@ class Subject:
         try:
             self._rehearse(process)
         except AgentError as error:
-            if error.cause in (errors.CANCELLED, errors.DEADLINE) or error.detail.get("reason") in ("seccomp", "lsm"):
+            if error.cause in (wire.CANCELLED, wire.DEADLINE) or error.detail.get("reason") in ("seccomp", "lsm"):
                 raise
             time.sleep(0.05)
             said = process.words()
@@ -194,12 +194,12 @@ class Subject:
         most = size.isdigit() and int(size) <= _LARGEST_BYTECODE
         code = process.take(int(size), _REHEARSAL_SECONDS, check) if word == b"ready" and most else None
         if code is None:
-            raise AgentError(errors.MEMRAY_REHEARSAL, "The interpreter did not start.")
+            raise AgentError(wire.MEMRAY_REHEARSAL, "The interpreter did not start.")
         self.files.keep_bytecode(code)
         check_alike(self.pid, process.pid, self._proc)
         target = Target(process.pid, self._proc)
         if target.found.version[1] != self.target.found.version[1]:
-            raise AgentError(errors.MEMRAY_REHEARSAL, f"{target.version} was started instead of {self.target.version}.")
+            raise AgentError(wire.MEMRAY_REHEARSAL, f"{target.version} was started instead of {self.target.version}.")
         starter = Starter(target, check)
         try:
             starter.start(self._asked(target, self.files.trial), _BEGIN_SECONDS)
@@ -208,7 +208,7 @@ class Subject:
             self.control.say("stop")
             said = self.control.wait(_STOP_SECONDS, check)
             if said is None or said[0] != "stopped":
-                raise AgentError(errors.MEMRAY_REHEARSAL, "The tracker did not stop.")
+                raise AgentError(wire.MEMRAY_REHEARSAL, "The tracker did not stop.")
         finally:
             starter.close()
         self.files.end_trial()
@@ -216,7 +216,7 @@ class Subject:
     def _rehearsal_failed(self, reason: str, message: str, output: str) -> AgentError:
         last = (telling(output) if reason == "died" else "") or message
         return AgentError(
-            errors.MEMRAY_REHEARSAL,
+            wire.MEMRAY_REHEARSAL,
             f"memray was not started in process {self.pid}: in a rehearsal with the target's interpreter it failed: "
             f"{last}",
             self.pid,
@@ -262,12 +262,12 @@ class Subject:
             raise _busy(pid, rest)
         if word == "error":
             raise AgentError(
-                errors.MEMRAY_FAILED, f"memray could not start in process {pid}: {rest}", pid, {"error": rest}
+                wire.MEMRAY_FAILED, f"memray could not start in process {pid}: {rest}", pid, {"error": rest}
             )
         if not self._proc.exists(pid):
-            raise AgentError(errors.PROCESS_GONE, f"Process {pid} is gone.", pid)
+            raise AgentError(wire.PROCESS_GONE, f"Process {pid} is gone.", pid)
         raise AgentError(
-            errors.MEMRAY_NO_ANSWER,
+            wire.MEMRAY_NO_ANSWER,
             f"Process {pid} began to load memray and did not finish within {_START_SECONDS:g} s.",
             pid,
             {"seconds": _START_SECONDS},
@@ -319,7 +319,7 @@ class Subject:
                 return
             if said is not None and said[0] == "error":
                 raise AgentError(
-                    errors.MEMRAY_FAILED,
+                    wire.MEMRAY_FAILED,
                     f"memray could not stop in process {self.pid}: {said[1]}",
                     self.pid,
                     {"error": said[1]},
@@ -327,7 +327,7 @@ class Subject:
             if not told and time.monotonic() > until:
                 told = True
                 self._request.channel.warn(
-                    "StopDelayed",
+                    wire.STOP_DELAYED,
                     f"Process {self.pid} lets the tracker stop late: another thread may hold the GIL.",
                     self.pid,
                 )
@@ -387,10 +387,10 @@ def _numbers(text: str) -> List[float]:
 def _busy(pid: int, by: str) -> AgentError:
     if by == "profile":
         return AgentError(
-            errors.PROCESS_TRACED,
+            wire.PROCESS_TRACED,
             f"Process {pid} runs under a profiler of its own (sys.setprofile), which memray would put out of action.",
             pid,
             {"tracer": 0, "what": "profile"},
         )
     what = "a report is made of it already" if by == "pydebug" else "it has loaded a memray of its own"
-    return AgentError(errors.MEMRAY_BUSY, f"Process {pid} cannot be tracked now: {what}.", pid, {"by": by})
+    return AgentError(wire.MEMRAY_BUSY, f"Process {pid} cannot be tracked now: {what}.", pid, {"by": by})

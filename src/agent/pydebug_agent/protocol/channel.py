@@ -10,11 +10,12 @@ import sys
 import time
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
+from .. import wire
 from ..system import sibling
 from ..system.digest import sha256
-from ..system.errors import BAD_REQUEST, CANCELLED, DEADLINE, AgentError
+from ..system.errors import AgentError
 from ..system.light import Event, Queue, start_thread
-from .wire import dumps
+from .light_json import dumps
 
 LARGEST_FRAME = 16 << 20
 # Both sides speak this often, also for what is on the way and cuts connections that are quiet for some seconds.
@@ -30,8 +31,6 @@ _WATCH_SECONDS = 0.5
 _LAST_SECONDS = 1.0
 
 # Exit codes of an agent whose client is gone; nobody reads them but a log.
-EXIT_LOST = 3
-EXIT_OVERDUE = 4
 # Of one that was ended while it was at work, which the client is told.
 EXIT_ENDED = 1
 
@@ -119,9 +118,9 @@ class Channel:
         if self._ending is not None:
             raise self._ending
         if self._cancelled.is_set():
-            raise AgentError(CANCELLED, "The request was cancelled.")
+            raise AgentError(wire.CANCELLED, "The request was cancelled.")
         if self.seconds_left() <= 0:
-            raise AgentError(DEADLINE, "The request's time is over.")
+            raise AgentError(wire.DEADLINE, "The request's time is over.")
 
     # Sending
 
@@ -137,7 +136,7 @@ class Channel:
     def send(self, kind: str, payload: bytes = b"") -> None:
         """Send one frame."""
         if len(payload) > LARGEST_FRAME:
-            raise AgentError(BAD_REQUEST, f"A frame of {len(payload)} bytes is too large to send.")
+            raise AgentError(wire.BAD_REQUEST, f"A frame of {len(payload)} bytes is too large to send.")
         self._give_way()
         with self._lock:
             self._put(kind, payload)
@@ -154,18 +153,18 @@ class Channel:
 
     def warn(self, identity: str, message: str, pid: Optional[int] = None) -> None:
         """Send a warning with a constant id."""
-        self.send_json("W", {"id": identity, "message": message, "pid": pid})
+        self.send_json(wire.WARNING, {"id": identity, "message": message, "pid": pid})
 
     def progress(self, done: float, total: Optional[float], text: str) -> None:
         """Send how far the work is."""
-        self.send_json("P", {"done": done, "total": total, "text": text})
+        self.send_json(wire.PROGRESS, {"done": done, "total": total, "text": text})
 
     def finish(self, code: int) -> None:
         """Send the trailer and wait until the client has it."""
         self._give_way()
         with self._lock:
             trailer = {"exit": code, "length": self._length, "sha256": self._hash.hexdigest()}
-            self._put("T", dumps(trailer).encode("ascii"))
+            self._put(wire.TRAILER, dumps(trailer).encode("ascii"))
             self._closed = True
         # What the deadline bounds is over; the wait has its own.
         self._deadline = None
@@ -181,14 +180,14 @@ class Channel:
             return
         frame = _HEADER.pack(len(payload), ord(kind)) + payload
         # The bytes of a file are hashed once, and that is told behind them.
-        self._hash.update(frame[: _HEADER.size] if kind == "G" else frame)
+        self._hash.update(frame[: _HEADER.size] if kind == wire.HASHED_FILE else frame)
         self._length += len(frame)
         view = memoryview(frame)
         while view:
             try:
                 view = view[os.write(self._sink, view) :]
             except OSError:
-                self._lose(EXIT_LOST)
+                self._lose(wire.EXIT_LOST)
 
     # Receiving
 
@@ -201,21 +200,21 @@ class Channel:
                 return got
             self.check()
             if time.monotonic() > until:
-                raise AgentError(BAD_REQUEST, "The client sent nothing more.")
+                raise AgentError(wire.BAD_REQUEST, "The client sent nothing more.")
 
     def ask(self, name: str, machine: Optional[str] = None) -> Iterator[bytes]:
         """Ask the client for a payload and yield its chunks."""
-        self.send_json("N", {"name": name, "machine": machine, "size": None})
+        self.send_json(wire.NEED, {"name": name, "machine": machine, "size": None})
         yield from self.chunks()
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the chunks that the client sends for what it was asked."""
         while True:
             kind, payload = self.receive()
-            if kind == "Z":
+            if kind == wire.END_OF_DATA:
                 return
-            if kind != "D":
-                raise AgentError(BAD_REQUEST, f"Frame {kind!r} came where data was due.")
+            if kind != wire.DATA:
+                raise AgentError(wire.BAD_REQUEST, f"Frame {kind!r} came where data was due.")
             yield payload
 
     def _read(self) -> None:
@@ -231,11 +230,11 @@ class Channel:
                 break
             self._heard = time.monotonic()
             kind = chr(code)
-            if kind == "K":
+            if kind == wire.KEEP_ALIVE:
                 continue
-            if kind == "A":
+            if kind == wire.ACKNOWLEDGE:
                 self._acknowledged.set()
-            elif kind == "C":
+            elif kind == wire.CANCEL:
                 self._cancelled.set()
             else:
                 self._keep(kind, payload)
@@ -247,7 +246,7 @@ class Channel:
             if closed and (self._acknowledged.is_set() or not self._waits):
                 self._acknowledged.set()
                 return
-        self._lose(EXIT_LOST)
+        self._lose(wire.EXIT_LOST)
 
     def _keep(self, kind: str, payload: bytes) -> None:
         """Hold a frame until it is asked for; a full queue holds the client back, not the other way round."""
@@ -267,7 +266,7 @@ class Channel:
             work()
         except BaseException:  # noqa: BLE001 - told, and the end
             sys.excepthook(*sys.exc_info())
-            self._lose(EXIT_LOST)
+            self._lose(wire.EXIT_LOST)
 
     def _watch(self) -> None:
         beat = time.monotonic() + HEARTBEAT_SECONDS
@@ -280,12 +279,12 @@ class Channel:
             if self._ending is not None and now > self._ended_at and not self._closed:
                 self._break_off(self._ending)
             if sibling.is_left():
-                self._lose(EXIT_LOST)
+                self._lose(wire.EXIT_LOST)
             if not self._reader_waits and now - self._heard > SILENCE_SECONDS:
-                self._lose(EXIT_LOST)
+                self._lose(wire.EXIT_LOST)
             deadline = self._deadline
             if deadline is not None and now > deadline + GRACE_SECONDS:
-                self._lose(EXIT_OVERDUE)
+                self._lose(wire.EXIT_OVERDUE)
 
     def _beat(self) -> None:
         """Say that the agent lives, where that can be said at once: who watches must not wait for the client."""
@@ -293,7 +292,7 @@ class Channel:
             return
         try:
             if select.select([], [self._sink], [], 0)[1]:
-                self._put("B", b"")
+                self._put(wire.HEARTBEAT, b"")
         finally:
             self._lock.release()
 
@@ -304,7 +303,7 @@ class Channel:
             self._act_last()
             if self._lock.acquire(timeout=_LAST_WRITE_SECONDS):
                 self._lock.release()
-                self.send_json("E", error.as_frame())
+                self.send_json(wire.FAILURE, error.as_frame())
                 self.finish(EXIT_ENDED)
             sibling.leave(EXIT_ENDED)
 

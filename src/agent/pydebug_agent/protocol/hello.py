@@ -6,10 +6,10 @@ import os
 import sys
 from typing import Any, Dict, List
 
+from .. import wire
 from ..system.memory_limit import read_memory
 from ..system.proc import Proc
 
-PROTOCOL = 1
 _NAMES = (
     "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
     "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT "
@@ -22,7 +22,7 @@ def hello(proc: Proc) -> Dict[str, Any]:
     """Return the content of the H frame."""
     memory = read_memory(proc)
     return {
-        "v": PROTOCOL,
+        "v": wire.VERSION,
         "python": sys.version.split()[0],
         "machine": os.uname().machine,
         "uid": os.geteuid(),

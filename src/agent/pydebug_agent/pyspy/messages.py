@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import List, Optional, Tuple
 
-from ..system.errors import DISK_FULL, NO_PYTHON, PROCESS_GONE, PYTHON_STARTING, TOOL_FAILED, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from ..system.proc import Proc, text_of
 from ..system.ptrace_access import ptrace_denied
 from ..tools.aftercare import stopped
@@ -72,7 +73,7 @@ def behind(lines: List[str]) -> Optional[float]:
 def is_stopped(pid: int) -> AgentError:
     """Return the failure of a process that stands still whatever py-spy does."""
     return AgentError(
-        TOOL_FAILED,
+        wire.TOOL_FAILED,
         f"Process {pid} is stopped (SIGSTOP, or a debugger): py-spy cannot stop it for a read.",
         pid,
         {"reason": "stopped"},
@@ -94,35 +95,38 @@ def failure(
     text = "\n".join(lines)
     detail = {"exit": code, "messages": lines}
     if not proc.exists(pid) or _has_any(text, _GONE):
-        return AgentError(PROCESS_GONE, f"Process {pid} is gone.", pid, detail)
+        return AgentError(wire.PROCESS_GONE, f"Process {pid} is gone.", pid, detail)
     if _has_any(text.lower(), _DENIED):
         error = ptrace_denied(pid, proc)
         error.detail.update(detail)
         return error
     if "No space left on device" in text:
-        return AgentError(DISK_FULL, "The debug container's disk is full: py-spy could not write.", pid, detail)
+        return AgentError(wire.DISK_FULL, "The debug container's disk is full: py-spy could not write.", pid, detail)
     if _has_any(text, _NO_PYTHON):
         if age is not None and age < _YOUNG_SECONDS:
-            return AgentError(PYTHON_STARTING, f"The Python of process {pid} is still starting.", pid, detail)
+            return AgentError(wire.PYTHON_STARTING, f"The Python of process {pid} is still starting.", pid, detail)
         if known is not None:
             words = next((line for line in lines if line.startswith("Error:")), "Error").partition("Error: ")[2]
             return AgentError(
-                TOOL_FAILED,
+                wire.TOOL_FAILED,
                 f"py-spy cannot read the Python {known} of process {pid}" + (f" ({words})." if words else "."),
                 pid,
                 {**detail, "reason": "unread"},
             )
-        return AgentError(NO_PYTHON, f"py-spy finds no Python in process {pid}.", pid, detail)
+        return AgentError(wire.NO_PYTHON, f"py-spy finds no Python in process {pid}.", pid, detail)
     if stopped(pid, proc):
         return is_stopped(pid)
     if "UNW_" in text:
         return AgentError(
-            TOOL_FAILED, f"py-spy cannot follow the native frames of process {pid}; without them it can.", pid, detail
+            wire.TOOL_FAILED,
+            f"py-spy cannot follow the native frames of process {pid}; without them it can.",
+            pid,
+            detail,
         )
     if code is not None and code < 0:
-        return AgentError(TOOL_FAILED, f"py-spy was ended by signal {-code} at process {pid}.", pid, detail)
+        return AgentError(wire.TOOL_FAILED, f"py-spy was ended by signal {-code} at process {pid}.", pid, detail)
     said = next((line for line in lines if line.startswith("Error:")), lines[-1] if lines else "nothing")
-    return AgentError(TOOL_FAILED, f"py-spy failed at process {pid}: {said}", pid, detail)
+    return AgentError(wire.TOOL_FAILED, f"py-spy failed at process {pid}: {said}", pid, detail)
 
 
 def _has_any(text: str, words: Tuple[str, ...]) -> bool:

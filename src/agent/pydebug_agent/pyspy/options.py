@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import List
 
-from ..system.errors import BAD_REQUEST, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from ..system.memory_limit import is_low_allowed, mebibytes, read_memory, refusal
 from ..target.processes import Processes
 from ..target.request import Request
@@ -25,18 +26,18 @@ _MEMORY_EACH, _MEMORY_FIRST = 12 << 20, 8 << 20
 def arguments(request: Request, mode: str) -> List[str]:
     """Return the options to pass on; raise at one that would change what py-spy writes where."""
     if mode not in _ALLOWED:
-        raise AgentError(BAD_REQUEST, f"There is no mode {mode!r}.")
+        raise AgentError(wire.BAD_REQUEST, f"There is no mode {mode!r}.")
     value = request.body.get("arguments")
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise AgentError(BAD_REQUEST, "Parameter 'arguments' must be a list of strings.")
+        raise AgentError(wire.BAD_REQUEST, "Parameter 'arguments' must be a list of strings.")
     chosen: List[str] = []
     for entry in value:
         many = len(entry) - 1 if entry in ("-ll", "-lll", "-llll") else 0
         options = ["--locals"] * many if many else [_SHORT.get(entry, entry)]
         if options[0] not in _ALLOWED[mode]:
-            raise AgentError(BAD_REQUEST, f"{entry!r} is no option of py-spy {mode} that is passed on.")
+            raise AgentError(wire.BAD_REQUEST, f"{entry!r} is no option of py-spy {mode} that is passed on.")
         chosen += options
     return chosen
 
@@ -56,7 +57,8 @@ def targets(request: Request, found: Processes) -> List[int]:
             chosen.append(pid)
         chosen += pythons
         for other, name in others:
-            request.channel.warn("NotPython", f"Process {other} ({name}) below {pid} is not Python: left out.", other)
+            text = f"Process {other} ({name}) below {pid} is not Python: left out."
+            request.channel.warn(wire.NOT_PYTHON, text, other)
     return list(dict.fromkeys(chosen))
 
 
@@ -72,13 +74,8 @@ def rate(request: Request, pid: int, chosen: List[str]) -> int:
     bearable = max(1, int(_BEARABLE / (threads * _SECONDS_PER_THREAD)))
     if threads < _MANY_THREADS or wanted <= bearable:
         return wanted
-    if request.flag("keepRate"):
-        request.channel.warn(
-            "ManyThreads", f"Process {pid} has {threads} threads: {wanted} samples a second slow it down.", pid
-        )
-        return wanted
     request.channel.warn(
-        "ManyThreads",
+        wire.MANY_THREADS,
         f"Process {pid} has {threads} threads, all stopped for each sample: the rate is {bearable} instead of "
         f"{wanted} a second, which would slow it down.",
         pid,

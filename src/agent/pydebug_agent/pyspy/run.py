@@ -7,7 +7,8 @@ import os
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from ..system.errors import PROCESS_GONE, TOOL_FAILED, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from ..system.scratch import nameless_file
 from ..target import greenlets
 from ..target.parents import Parents
@@ -166,9 +167,10 @@ class _Session:
             left_stopped = self._tools.settle(run.tool)
             request.channel.check()
             if not in_time:
-                raise AgentError(TOOL_FAILED, f"py-spy gave no answer on process {pid} in {_DUMP_SECONDS:g} s.", pid)
+                text = f"py-spy gave no answer on process {pid} in {_DUMP_SECONDS:g} s."
+                raise AgentError(wire.TOOL_FAILED, text, pid)
             if is_replaced(request.proc, pid, run.image):
-                raise AgentError(PROCESS_GONE, f"Process {pid} became another program while py-spy read it.", pid)
+                raise AgentError(wire.PROCESS_GONE, f"Process {pid} became another program while py-spy read it.", pid)
             code = run.tool.process.returncode
             if code != 0 or os.fstat(run.output).st_size == 0:
                 raise self._failure(run)
@@ -296,15 +298,14 @@ class _Session:
         samples, errors = messages.counts(said)
         kind = greenlets.kind(request.proc, run.pid)
         if kind is not None and not sequence:
-            request.channel.warn("Greenlets", greenlets.note(kind), run.pid)
+            request.channel.warn(wire.GREENLETS, greenlets.note(kind), run.pid)
         size = os.fstat(run.output).st_size
         if run.ended == "replaced":
             now = " ".join(self._found.about(run.pid)["command"])
-            request.channel.warn(
-                "ProcessReplaced", f"Process {run.pid} became another program while it was recorded: {now}.", run.pid
-            )
+            text = f"Process {run.pid} became another program while it was recorded: {now}."
+            request.channel.warn(wire.PROCESS_REPLACED, text, run.pid)
         if run.ended == "exited":
-            request.channel.warn("ProcessExited", f"Process {run.pid} ended while it was recorded.", run.pid)
+            request.channel.warn(wire.PROCESS_EXITED, f"Process {run.pid} ended while it was recorded.", run.pid)
         request.result(
             {
                 "kind": "tool",
@@ -344,7 +345,7 @@ class _Session:
         assert run.tool is not None
         pid, code = run.pid, run.tool.process.returncode
         if run.ended == "replaced":
-            return AgentError(PROCESS_GONE, f"Process {pid} became another program while it was recorded.", pid)
+            return AgentError(wire.PROCESS_GONE, f"Process {pid} became another program while it was recorded.", pid)
         known = run.about.get("python") if pid in self._found.pythons else None
         return messages.failure(pid, code, run.messages(), self._request.proc, self._python_since(pid), known)
 

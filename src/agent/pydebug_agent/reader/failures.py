@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Iterator
 
+from .. import wire
 from ..system import errors
 from ..system.light import contextmanager
 from ..system.proc import Proc
@@ -25,5 +26,5 @@ def explained(pid: int, proc: Proc, what: str) -> Iterator[None]:
         if not proc.exists(pid):
             raise gone(pid) from fault
         raise errors.AgentError(
-            errors.UNSUPPORTED_PYTHON, "The %s of process %d changed too fast to be read: %s." % (what, pid, fault), pid
+            wire.UNSUPPORTED_PYTHON, "The %s of process %d changed too fast to be read: %s." % (what, pid, fault), pid
         ) from fault

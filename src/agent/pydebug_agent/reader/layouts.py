@@ -7,7 +7,7 @@ Every layout is checked against the live process before it is used (selfcheck.py
 from __future__ import annotations
 
 import struct
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Tuple
 
 COOKIE = b"xdebugpy"
 OLDEST, NEWEST = 8, 15

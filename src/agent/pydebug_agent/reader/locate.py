@@ -7,6 +7,7 @@ import os
 import struct
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
+from .. import wire
 from ..system import errors
 from ..system.proc import Mapping, Proc
 from ..system.target_root import TargetRoot
@@ -46,7 +47,7 @@ class Locator:
         except OSError as error:
             if error.errno != errno.E2BIG:
                 raise
-            raise errors.AgentError(errors.UNSUPPORTED_PYTHON, f"Process {pid} {error.strerror}.", pid) from error
+            raise errors.AgentError(wire.UNSUPPORTED_PYTHON, f"Process {pid} {error.strerror}.", pid) from error
         self._images = self._candidates()
 
     def find(self) -> List[Found]:
@@ -63,7 +64,7 @@ class Locator:
         readable = [entry for entry in chosen if entry.version[1] >= OLDEST]
         if not readable:
             raise errors.AgentError(
-                errors.UNSUPPORTED_PYTHON,
+                wire.UNSUPPORTED_PYTHON,
                 "Process %d runs Python %d.%d, older than 3.%d, which is the first that is read." % (
                     (self._pid,) + chosen[0].version[:2] + (OLDEST,)),
                 self._pid,
@@ -235,11 +236,11 @@ class Locator:
         paths = [entry.path for entry in self.maps]
         if any("pypy" in os.path.basename(path) for path in paths):
             return errors.AgentError(
-                errors.NOT_CPYTHON, "Process %d runs PyPy; only CPython can be read." % self._pid, self._pid
+                wire.NOT_CPYTHON, "Process %d runs PyPy; only CPython can be read." % self._pid, self._pid
             )
         if any(os.path.basename(path).startswith(("python", "libpython")) for path in paths):
             return starting(self._pid)
-        return errors.AgentError(errors.NO_PYTHON, "Process %d runs no Python." % self._pid, self._pid)
+        return errors.AgentError(wire.NO_PYTHON, "Process %d runs no Python." % self._pid, self._pid)
 
 
 def _banner(content: bytes) -> Optional[Version]:
@@ -276,7 +277,7 @@ def _cookies(content: bytes) -> Iterator[int]:
 def starting(pid: int) -> errors.AgentError:
     """Return the error for an interpreter that is not there yet, or not any more."""
     return errors.AgentError(
-        errors.PYTHON_STARTING, "The Python of process %d is just starting or ending. Ask again in a moment." % pid, pid
+        wire.PYTHON_STARTING, "The Python of process %d is just starting or ending. Ask again in a moment." % pid, pid
     )
 
 

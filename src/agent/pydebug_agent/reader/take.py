@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import struct
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .codeobj import UNRESOLVED, Stack

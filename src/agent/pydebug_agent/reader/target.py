@@ -7,6 +7,7 @@ import struct
 import time
 from typing import Dict, Iterator, List, Set, Tuple
 
+from .. import wire
 from ..system import errors
 from ..system.proc import Proc
 from ..system.ptrace_access import ptrace_denied
@@ -154,7 +155,7 @@ class Target:
 
     def _unsupported(self, reason: str) -> errors.AgentError:
         return errors.AgentError(
-            errors.UNSUPPORTED_PYTHON,
+            wire.UNSUPPORTED_PYTHON,
             "The Python 3.%d of process %d cannot be read: %s. Invoke-PySpy may still read it." % (
                 self.found.version[1] if hasattr(self, "found") else 0, self.pid, reason.rstrip(".")),
             self.pid,
@@ -218,7 +219,7 @@ class Target:
                 found.append((state, interpreter, data))
                 if len(found) > _MOST_THREADS:
                     raise errors.AgentError(
-                        errors.TOO_MANY_THREADS,
+                        wire.TOO_MANY_THREADS,
                         "Process %d has more than %d Python threads." % (self.pid, _MOST_THREADS),
                         self.pid,
                     )
@@ -291,7 +292,7 @@ def targets(pid: int, proc: Proc) -> List[Target]:
 
 def gone(pid: int) -> errors.AgentError:
     """Return the error for a process that ended."""
-    return errors.AgentError(errors.PROCESS_GONE, "Process %d is gone." % pid, pid)
+    return errors.AgentError(wire.PROCESS_GONE, "Process %d is gone." % pid, pid)
 
 
 def check_ctypes(pid: int) -> None:
@@ -300,7 +301,7 @@ def check_ctypes(pid: int) -> None:
         import ctypes  # noqa: F401
     except ImportError as error:
         raise errors.AgentError(
-            errors.NO_CTYPES,
+            wire.NO_CTYPES,
             "The debug container's Python has no _ctypes, so it cannot read other processes: %s." % error,
             pid,
             {"python": os.fspath(getattr(__import__("sys"), "executable", "") or "")},

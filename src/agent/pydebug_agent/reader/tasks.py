@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
+from .. import wire
 from ..system import errors
 from ..system.memory_limit import require_room
 from ..system.proc import Proc
@@ -74,7 +75,7 @@ class _Reading:
             if kind is not None:
                 text += "; it uses greenlets (%s)" % kind
                 detail["greenlets"] = kind
-            raise errors.AgentError(errors.ASYNCIO_NOT_LOADED, text + ".", self._pid, detail)
+            raise errors.AgentError(wire.ASYNCIO_NOT_LOADED, text + ".", self._pid, detail)
         if asyncio.native and self.target.layout.minor >= 14 and asyncio.published is None:
             raise _refused(self.target, "the offsets that its _asyncio publishes were not found")
         found = asyncio.addresses()
@@ -178,7 +179,7 @@ class _Part:
 
 def _refused(target: Target, reason: str) -> errors.AgentError:
     return errors.AgentError(
-        errors.UNSUPPORTED_PYTHON,
+        wire.UNSUPPORTED_PYTHON,
         "The tasks of process %d (Python %s) cannot be read: %s." % (target.pid, target.version, reason),
         target.pid,
         {"what": "tasks"},

@@ -7,7 +7,7 @@ from typing import Callable, Optional
 
 from . import oom_victim
 from .errors import AgentError
-from .memory_limit import MARGIN, Memory, is_low_allowed, left, mebibytes, refusal, room_for_us
+from .memory_limit import MARGIN, Memory, is_low_allowed, refusal, room_for_us
 from .proc import Proc
 
 # Below that the application has come so near that what is at work here ends.

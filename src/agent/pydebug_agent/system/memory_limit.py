@@ -6,8 +6,9 @@ import os
 import time
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from .. import wire
 from .cgroups import directories, read
-from .errors import MEMORY_LOW, AgentError
+from .errors import AgentError
 from .proc import Proc
 
 # Version 1 writes "no limit" as the largest page-aligned number.
@@ -95,7 +96,7 @@ def require_room(proc: Proc, size: int, what: str, facts: Optional[Dict[str, str
 def refusal(memory: Memory, needed: int, text: str) -> AgentError:
     """Return the failure of what there is not enough memory for."""
     detail = {"limit": memory.limit, "used": memory.used, "room": memory.room, "needed": needed, "where": memory.what}
-    return AgentError(MEMORY_LOW, f"{text}, and {left(memory)}.", detail=detail)
+    return AgentError(wire.MEMORY_LOW, f"{text}, and {left(memory)}.", detail=detail)
 
 
 def left(memory: Memory) -> str:

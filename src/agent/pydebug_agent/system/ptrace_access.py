@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from .errors import PTRACE_DENIED, AgentError
+from .. import wire
+from .errors import AgentError
 from .proc import Proc
 
 _SYS_PTRACE = 1 << 19
@@ -27,7 +28,7 @@ def ptrace_denied(
     detail["found"] = found
     if reason:
         detail["reason"] = reason
-    return AgentError(PTRACE_DENIED, f"Process {pid} may not be read: {sentence}.", pid, detail)
+    return AgentError(wire.PTRACE_DENIED, f"Process {pid} may not be read: {sentence}.", pid, detail)
 
 
 def ptrace_scope(proc: Proc) -> Optional[int]:

@@ -8,7 +8,8 @@ import stat
 import struct
 from typing import Callable, List, NamedTuple, Optional
 
-from .errors import FILE_DENIED, AgentError, file_error
+from .. import wire
+from .errors import AgentError, file_error
 from .libc import function, last_error
 from .proc import Proc
 
@@ -197,4 +198,4 @@ def _plain(path: str) -> str:
 
 
 def _refused(path: str, reason: str, words: str) -> AgentError:
-    return AgentError(FILE_DENIED, f"{path}: {words}.", detail={"path": path, "reason": reason})
+    return AgentError(wire.FILE_DENIED, f"{path}: {words}.", detail={"path": path, "reason": reason})

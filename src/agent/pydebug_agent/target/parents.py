@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Dict, List, Sequence
 
+from .. import wire
 from ..system.proc import Proc
 from .processes import Processes
 from .request import Request
@@ -46,7 +47,8 @@ class Parents:
             cpu = used.get(pid, 0.0)
             text = "It is a parent of others, used %.2f s of CPU in %.1f s" % (cpu, seconds)
             text += ", which is in no result," if is_work(cpu, seconds) else ""
-            self._request.channel.warn("ParentLeftOut", f"{text} and is left out; -ProcessId {pid} {does} it.", pid)
+            text = f"{text} and is left out; -ProcessId {pid} {does} it."
+            self._request.channel.warn(wire.PARENT_LEFT_OUT, text, pid)
 
 
 def is_work(used: float, seconds: float) -> bool:

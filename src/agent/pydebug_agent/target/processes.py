@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..system.errors import BAD_REQUEST, NO_PYTHON, NOT_CPYTHON, PROCESS_GONE, PROCESS_OUTSIDE, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from ..system.proc import Proc
 from . import roles
 from .containers import Containers
@@ -111,17 +112,17 @@ class Processes:
     def require(self, pid: int, started: Mapping[str, float], cpython: bool = True) -> Python:
         """Return the Python in a process, or raise why there is none to be asked."""
         if not self._proc.exists(pid):
-            raise AgentError(PROCESS_GONE, f"Process {pid} is gone.", pid)
+            raise AgentError(wire.PROCESS_GONE, f"Process {pid} is gone.", pid)
         expected = started.get(str(pid))
         if expected is not None and abs(self._proc.started(pid) - float(expected)) > _SAME_START_SECONDS:
-            raise AgentError(PROCESS_GONE, f"Process {pid} is gone; its number belongs to another one now.", pid)
+            raise AgentError(wire.PROCESS_GONE, f"Process {pid} is gone; its number belongs to another one now.", pid)
         check_place(self._containers, pid)
         python = self._pythons.get(pid) or self._identify(pid)
         if python is None:
             raise self._no_python(pid)
         if cpython and python.implementation != CPYTHON:
             raise AgentError(
-                NOT_CPYTHON,
+                wire.NOT_CPYTHON,
                 f"Process {pid} runs {python.implementation}, and only CPython can be read.",
                 pid,
                 {"implementation": python.implementation},
@@ -206,7 +207,7 @@ class Processes:
         name = self._proc.stat(pid).comm
         message = f"Process {pid} ({name}) is not Python"
         message += f"; Python processes below it: {', '.join(map(str, below))}." if below else "."
-        return AgentError(NO_PYTHON, message, pid, {"name": name, "below": below})
+        return AgentError(wire.NO_PYTHON, message, pid, {"name": name, "below": below})
 
     def _is_below(self, pid: int, ancestor: int) -> bool:
         for _ in range(64):
@@ -221,9 +222,9 @@ class Processes:
 def check_place(containers: Containers, pid: int) -> None:
     """Raise for a process that is known not to be the target container's."""
     if containers.is_ours(pid):
-        raise AgentError(BAD_REQUEST, f"Process {pid} belongs to the debug container.", pid)
+        raise AgentError(wire.BAD_REQUEST, f"Process {pid} belongs to the debug container.", pid)
     if containers.in_target(pid) is False:
-        raise AgentError(PROCESS_OUTSIDE, f"Process {pid} is not the target container's.", pid)
+        raise AgentError(wire.PROCESS_OUTSIDE, f"Process {pid} is not the target container's.", pid)
 
 
 def shorten(command: Sequence[str]) -> List[str]:

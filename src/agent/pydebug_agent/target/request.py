@@ -7,20 +7,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional
 
+from .. import wire
 from ..protocol.channel import Channel
-from ..protocol.operations import OPERATIONS
-from ..system.errors import (
-    BAD_REQUEST,
-    CANCELLED,
-    DEADLINE,
-    INTERNAL,
-    NO_CTYPES,
-    NO_PYTHON,
-    PROCESS_GONE,
-    TARGET_NOT_TOLD,
-    TARGET_NOT_VISIBLE,
-    AgentError,
-)
+from ..system.errors import AgentError
 from ..system.guard import exhausted
 from ..system.light import contextmanager
 from ..system.proc import Proc
@@ -58,7 +47,7 @@ class Request:
         if value is None and not required:
             return ""
         if not isinstance(value, str) or (required and not value):
-            raise AgentError(BAD_REQUEST, f"Parameter {name!r} must be a string.")
+            raise AgentError(wire.BAD_REQUEST, f"Parameter {name!r} must be a string.")
         return value
 
     def number(self, name: str, default: float, least: float, most: float) -> float:
@@ -67,14 +56,14 @@ class Request:
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-            raise AgentError(BAD_REQUEST, f"Parameter {name!r} must be a number from {least:g} to {most:g}.")
+            raise AgentError(wire.BAD_REQUEST, f"Parameter {name!r} must be a number from {least:g} to {most:g}.")
         return float(value)
 
     def flag(self, name: str) -> bool:
         """Return a parameter that is true or false, false where it is missing."""
         value = self.body.get(name)
         if value is not None and not isinstance(value, bool):
-            raise AgentError(BAD_REQUEST, f"Parameter {name!r} must be true or false.")
+            raise AgentError(wire.BAD_REQUEST, f"Parameter {name!r} must be true or false.")
         return bool(value)
 
     def pids(self) -> Optional[List[int]]:
@@ -84,7 +73,7 @@ class Request:
             return None
         good = isinstance(value, list) and 0 < len(value) <= _MOST_PIDS
         if not good or not all(type(pid) is int and 0 < pid < 1 << 31 for pid in value):
-            raise AgentError(BAD_REQUEST, "Parameter 'pids' must be a list of process ids.")
+            raise AgentError(wire.BAD_REQUEST, "Parameter 'pids' must be a list of process ids.")
         return list(dict.fromkeys(value))
 
     def started(self) -> Dict[str, float]:
@@ -93,14 +82,14 @@ class Request:
         if value is None:
             return {}
         if not isinstance(value, dict) or not all(isinstance(time, (int, float)) for time in value.values()):
-            raise AgentError(BAD_REQUEST, "Parameter 'started' must map process ids to seconds since 1970.")
+            raise AgentError(wire.BAD_REQUEST, "Parameter 'started' must map process ids to seconds since 1970.")
         return value
 
     # Answers
 
     def result(self, content: Dict[str, Any]) -> None:
         """Send one result."""
-        self.channel.send_json("R", content)
+        self.channel.send_json(wire.RESULT, content)
 
     def tell(self, pid: Optional[int], text: str, done: float = 0.0, total: Optional[float] = None) -> None:
         """Say how far the work is, once a second; raise where nobody waits for it any more."""
@@ -129,22 +118,22 @@ class Request:
             return
         names = ", ".join(map(str, list(ended)[:_MOST_NAMED])) + (", ..." if len(ended) > _MOST_NAMED else "")
         if len(ended) == chosen:
-            self.fail(AgentError(PROCESS_GONE, f"All {chosen} Python processes ended meanwhile: {names}."))
+            self.fail(AgentError(wire.PROCESS_GONE, f"All {chosen} Python processes ended meanwhile: {names}."))
             return
         if len(ended) == 1:
             text = f"Process {names} ended meanwhile and is left out."
         else:
             text = f"{len(ended)} processes ended meanwhile and are left out: {names}."
-        self.channel.warn("ProcessEnded", text)
+        self.channel.warn(wire.PROCESS_ENDED, text)
 
     def fail(self, error: AgentError, pid: Optional[int] = None) -> None:
         """Send one failure; the request goes on."""
         gone = error.pid if error.pid is not None else pid
-        if self._ended is not None and error.cause == PROCESS_GONE and gone is not None:
+        if self._ended is not None and error.cause == wire.PROCESS_GONE and gone is not None:
             self._ended[gone] = error
             return
         self.failures.append(error.cause)
-        self.channel.send_json("E", error.as_frame(pid))
+        self.channel.send_json(wire.FAILURE, error.as_frame(pid))
 
     @contextmanager
     def guarded(self, pid: Optional[int] = None) -> Iterator[None]:
@@ -153,9 +142,9 @@ class Request:
             yield
         except Exception as error:  # noqa: BLE001 - no exception of one process may end the request
             failure = self.explain(error, pid)
-            if failure.cause in (CANCELLED, DEADLINE):
+            if failure.cause in (wire.CANCELLED, wire.DEADLINE):
                 raise
-            if failure.cause == INTERNAL:
+            if failure.cause == wire.INTERNAL:
                 sys.excepthook(*sys.exc_info())
             self.fail(failure, pid)
 
@@ -169,10 +158,10 @@ class Request:
                 return ptrace_denied(pid, self.proc, error.message)
             return error
         if isinstance(error, MemoryError) or isinstance(error, OSError) and error.errno == errno.ENOMEM:
-            return exhausted(self.proc, OPERATIONS[str(self.body.get("op"))].words)
+            return exhausted(self.proc, wire.OPERATIONS[str(self.body.get("op"))].words)
         if pid is not None and isinstance(error, (ProcessLookupError, FileNotFoundError)):
             if not self.proc.exists(pid):
-                return AgentError(PROCESS_GONE, f"Process {pid} is gone.", pid)
+                return AgentError(wire.PROCESS_GONE, f"Process {pid} is gone.", pid)
         if pid is not None and isinstance(error, PermissionError):
             return ptrace_denied(pid, self.proc, error.strerror or "")
         if isinstance(error, ImportError) and "ctypes" in str(error):
@@ -182,7 +171,7 @@ class Request:
             trace = trace.tb_next
         where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "?"
         text = f"{type(error).__name__}: {error}"
-        return AgentError(INTERNAL, f"The agent failed: {text}.", pid, {"where": where})
+        return AgentError(wire.INTERNAL, f"The agent failed: {text}.", pid, {"where": where})
 
     # Processes
 
@@ -198,7 +187,7 @@ class Request:
         )
         if found.unread:
             self.channel.warn(
-                "ProgramsUnread",
+                wire.PROGRAMS_UNREAD,
                 f"{found.unread} programs were not looked into, and taken by their names: those before them were so large "
                 "that all that may be read of programs was read. A Python under another name may be missing.",
             )
@@ -207,18 +196,18 @@ class Request:
         if not found.pythons:
             if not self.containers.target_visible():
                 raise AgentError(
-                    TARGET_NOT_VISIBLE,
+                    wire.TARGET_NOT_VISIBLE,
                     "No process of the target container can be seen: it does not share its process namespace.",
                 )
             if self.body.get("pids") is None:
-                raise AgentError(NO_PYTHON, "No Python process runs in the target container.")
+                raise AgentError(wire.NO_PYTHON, "No Python process runs in the target container.")
         return found
 
     def tell_apart(self) -> None:
         """Raise where a question about the whole container would be one about others as well."""
         if not self.containers.told_apart:
             raise AgentError(
-                TARGET_NOT_TOLD,
+                wire.TARGET_NOT_TOLD,
                 "The containers of this pod share their processes, and nothing here tells which are the target's.",
             )
 
@@ -226,7 +215,7 @@ class Request:
 def no_ctypes(error: ImportError) -> AgentError:
     """Return the failure of an interpreter that was built or stripped without ctypes."""
     return AgentError(
-        NO_CTYPES,
+        wire.NO_CTYPES,
         f"The image's Python has no working ctypes, which reading another process needs ({error}).",
         detail={"reason": str(error)},
     )

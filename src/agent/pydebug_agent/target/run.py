@@ -1,4 +1,4 @@
-"""The operations that only look: processes, probe, ping; and stop, which ends the debug container."""
+"""The operations that only look: processes, probe; and stop, which ends the debug container."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import signal
 import time
 from typing import List
 
-from ..system.errors import INTERNAL, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from .processes import Processes
 from .request import Request
 
@@ -27,10 +28,6 @@ def probe(request: Request) -> None:
     request.result({"kind": "probe", "processes": len(found.pythons), "targetVisible": visible})
 
 
-def ping(request: Request) -> None:
-    """Do nothing more: the hello was the answer."""
-
-
 def stop(request: Request) -> None:
     """End the other agents now and the keeper once the client knows: with it ends the container, this agent too."""
     agents = request.containers.beside("agent")
@@ -45,10 +42,11 @@ def stop(request: Request) -> None:
         try:
             os.kill(pid, 0)
         except PermissionError as error:
-            raise AgentError(INTERNAL, f"The keeper, process {pid}, may not be signalled: {error.strerror}.") from error
+            text = f"The keeper, process {pid}, may not be signalled: {error.strerror}."
+            raise AgentError(wire.INTERNAL, text) from error
         except ProcessLookupError:
             continue
-    request.result({"kind": "stop", "keepers": len(keepers), "agents": len(agents)})
+    request.result({"kind": "stop"})
     request.after.append(lambda: _signal(keepers, signal.SIGTERM))
 
 

@@ -11,6 +11,7 @@ import struct
 import time
 from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
+from .. import wire
 from ..bpf import records
 from ..bpf.attach import Attachment, TargetEntry
 from ..bpf.records import ThreadEntry
@@ -100,18 +101,18 @@ class KernelSampler:
         version, layout, pid = target.version, target.layout, target.pid
         if layout.free_threaded:
             raise errors.AgentError(
-                errors.KERNEL, "The kernel's sampler does not read free-threaded Pythons (%s)." % version, pid
+                wire.KERNEL, "The kernel's sampler does not read free-threaded Pythons (%s)." % version, pid
             )
         if layout.minor < _OLDEST_MINOR:
             raise errors.AgentError(
-                errors.OLD_PYTHON, "The kernel's sampler reads Python 3.11 and later; this is %s." % version, pid
+                wire.OLD_PYTHON, "The kernel's sampler reads Python 3.11 and later; this is %s." % version, pid
             )
         if target.found.version[1] > NEWEST:
-            raise errors.AgentError(errors.KERNEL, "The kernel's sampler does not know Python %s." % version, pid)
+            raise errors.AgentError(wire.KERNEL, "The kernel's sampler does not know Python %s." % version, pid)
         threads = len(target.tids) + sum(len(process.target.tids) for process in self._processes)
         if threads > MOST_THREADS:
             raise errors.AgentError(
-                errors.TOO_MANY_THREADS,
+                wire.TOO_MANY_THREADS,
                 "The kernel's sampler takes up to %d threads; there are %d." % (MOST_THREADS, threads),
                 pid,
                 {"threads": threads},
@@ -185,7 +186,7 @@ class KernelSampler:
                 break
         if offset is None:
             raise errors.AgentError(
-                errors.KERNEL,
+                wire.KERNEL,
                 "Where the threads of process %d keep their Python state was not found." % process.pid,
                 process.pid,
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ..system.errors import BAD_REQUEST, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from ..target.request import Request
 from .recording import KERNEL, MEMORY
 
@@ -39,12 +40,12 @@ def options(request: Request) -> Options:
     seconds = request.number("seconds", 10.0, 0.1, 43200.0)
     method = request.text("method", required=False) or AUTO
     if method not in (AUTO, KERNEL, MEMORY):
-        raise AgentError(BAD_REQUEST, f"There is no method {method!r}; there are 'auto', 'kernel' and 'memory'.")
+        raise AgentError(wire.BAD_REQUEST, f"There is no method {method!r}; there are 'auto', 'kernel' and 'memory'.")
     exact = request.flag("exact")
     if exact and method == MEMORY:
-        raise AgentError(BAD_REQUEST, "Every single wait can only be taken by method 'kernel'.")
+        raise AgentError(wire.BAD_REQUEST, "Every single wait can only be taken by method 'kernel'.")
     if request.channel.seconds_left() < seconds:
-        raise AgentError(BAD_REQUEST, f"The request's time is over before a recording of {seconds:g} s is.")
+        raise AgentError(wire.BAD_REQUEST, f"The request's time is over before a recording of {seconds:g} s is.")
     return Options(
         seconds=seconds,
         rate=request.number("rate", 0.0, 1.0, 1000.0) or None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Iterable, List
 
+from .. import wire
 from ..reader.target import Target
 from ..system import errors
 
@@ -21,7 +22,7 @@ def check_rate(targets: Iterable[Target]) -> None:
     rate = (_switches(chosen) - before) / (time.monotonic() - began)
     if rate > MOST_SWITCHES:
         raise errors.AgentError(
-            errors.TOO_MANY_SWITCHES,
+            wire.TOO_MANY_SWITCHES,
             "The threads switch %.0f times a second. Taking each wait would slow the target down by some %.0f %%; up "
             "to %d are taken." % (rate, rate * 6e-4, MOST_SWITCHES),
             detail={"rate": round(rate), "most": MOST_SWITCHES},

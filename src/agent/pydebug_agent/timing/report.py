@@ -73,7 +73,6 @@ def build(recording: Recording, wanted: Callable[[str], bool], minimum: float = 
             "truncated": recording.truncated,
             "unresolved": recording.unresolved,
             "lost": recording.lost,
-            "unprovenSeconds": round(sum(entry.seconds for entry in entries if entry.reason == kinds.UNPROVEN), 6),
         },
         "cost": {
             "agentCpu": round(recording.own_cpu, 6),

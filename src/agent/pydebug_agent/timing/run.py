@@ -5,7 +5,7 @@ from __future__ import annotations
 import time as clock
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from ..system import errors
+from .. import wire
 from ..system.errors import AgentError
 from ..system.light import uniform
 from ..system.memory_limit import require_room
@@ -21,8 +21,8 @@ from .throttle import Throttle
 
 # What stands against the kernel's sampler alone: the other method may still do.
 _KERNEL_CAUSES = frozenset((
-    errors.NO_CAPABILITY, errors.NO_BTF, errors.LOCKDOWN, errors.SECCOMP, errors.TOO_MANY_THREADS, errors.OLD_PYTHON,
-    errors.NO_CTYPES, errors.KERNEL, errors.MEMORY_LOW,
+    wire.NO_CAPABILITY, wire.NO_BTF, wire.LOCKDOWN, wire.SECCOMP, wire.TOO_MANY_THREADS, wire.OLD_PYTHON,
+    wire.NO_CTYPES, wire.KERNEL, wire.MEMORY_LOW,
 ))  # fmt: skip
 _LONGEST_NAP = 0.05
 # What was seen is sent ahead, since a pod that goes takes the agent with it: how often, and for which share of a CPU.
@@ -108,12 +108,11 @@ def _measure(
             }
             targets[pid] = target = Target(pid, request.proc)
             for other in target.others:
-                request.channel.warn(
-                    "AnotherPython", f"It runs another Python, {other}, too: time in that has no Python frames.", pid
-                )
+                text = f"It runs another Python, {other}, too: time in that has no Python frames."
+                request.channel.warn(wire.ANOTHER_PYTHON, text, pid)
             kind = greenlets.kind(request.proc, pid)
             if kind is not None:
-                request.channel.warn("Greenlets", greenlets.note(kind), pid)
+                request.channel.warn(wire.GREENLETS, greenlets.note(kind), pid)
     run = _Run(request, chosen, targets, about, parents)
     try:
         run.start()

@@ -7,8 +7,9 @@ import stat
 import zlib
 from typing import Iterator, NamedTuple, Optional
 
+from .. import wire
 from ..system.digest import sha256
-from ..system.errors import BAD_REQUEST, TOOL_UNAVAILABLE, AgentError, file_error
+from ..system.errors import AgentError, file_error
 from ..system.memory_limit import require_room
 from ..system.scratch import executable_memory, private_directory, seal, writable_directory, write_all
 from ..target.request import Request
@@ -35,11 +36,13 @@ def obtain(request: Request, name: str, hashes: object) -> Executable:
     """Return a tool from this container, else from the client. ``hashes`` maps machine names to SHA-256."""
     machine = os.uname().machine
     if not isinstance(hashes, dict) or not all(isinstance(value, str) for value in hashes.values()):
-        raise AgentError(BAD_REQUEST, "Parameter 'sha256' must map machines to hashes.")
+        raise AgentError(wire.BAD_REQUEST, "Parameter 'sha256' must map machines to hashes.")
     wanted = hashes.get(machine)
     if not wanted:
         raise AgentError(
-            TOOL_UNAVAILABLE, f"{name} is not there for this node's machine, {machine}.", detail={"machine": machine}
+            wire.TOOL_UNAVAILABLE,
+            f"{name} is not there for this node's machine, {machine}.",
+            detail={"machine": machine},
         )
     directory: Optional[int] = None
     place = writable_directory(request.proc, executable=True)
@@ -124,7 +127,7 @@ def _receive(chunks: Iterator[bytes], descriptor: int, name: str, wanted: str) -
     for chunk in chunks:
         length += len(chunk)
         if length > _LARGEST:
-            raise AgentError(BAD_REQUEST, f"What came for {name} is larger than {_LARGEST >> 20} MiB.")
+            raise AgentError(wire.BAD_REQUEST, f"What came for {name} is larger than {_LARGEST >> 20} MiB.")
         digest.update(chunk)
         try:
             write_all(descriptor, chunk)
@@ -132,7 +135,7 @@ def _receive(chunks: Iterator[bytes], descriptor: int, name: str, wanted: str) -
             raise file_error(error, name) from error
     if digest.hexdigest() != wanted:
         raise AgentError(
-            TOOL_UNAVAILABLE,
+            wire.TOOL_UNAVAILABLE,
             f"What came for {name} has another hash than was announced.",
             detail={"expected": wanted, "found": digest.hexdigest()},
         )
@@ -155,7 +158,7 @@ def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 yield inflate.decompress(chunk, 1 << 18)
                 chunk = inflate.unconsumed_tail
         except zlib.error as error:
-            raise AgentError(BAD_REQUEST, f"The payload is damaged: {error}.") from None
+            raise AgentError(wire.BAD_REQUEST, f"The payload is damaged: {error}.") from None
     if inflate is not None:
         yield inflate.flush()
 

@@ -9,7 +9,8 @@ import signal
 import time
 from typing import Callable, List, Mapping, Optional, Sequence
 
-from ..system.errors import TOOL_UNAVAILABLE, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from ..system.guard import child_limit
 from ..system.libc import function
 from ..system.proc import Proc
@@ -57,7 +58,7 @@ class Tools:
         self._prctl = function("prctl")
         self._lost = False
         if self._prctl is None:
-            warn("NoCtypes", "The image's Python has no ctypes: a tool would outlive an agent that is killed.", None)
+            warn(wire.NO_CTYPES, "The image's Python has no ctypes: a tool would outlive an agent that is killed.", None)
         else:
             # What a tool leaves behind comes to this process, not to the application's PID 1.
             self._prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -79,7 +80,7 @@ class Tools:
         was_stopped = target is not None and stopped(target, self._proc)
         with self._lock:
             if self._lost:
-                raise AgentError(TOOL_UNAVAILABLE, "The agent is ending.")
+                raise AgentError(wire.TOOL_UNAVAILABLE, "The agent is ending.")
             try:
                 process = spawn(
                     executable.path,
@@ -92,7 +93,7 @@ class Tools:
                 )
             except OSError as error:
                 raise AgentError(
-                    TOOL_UNAVAILABLE, f"{executable.name} cannot be run in this container: {error}."
+                    wire.TOOL_UNAVAILABLE, f"{executable.name} cannot be run in this container: {error}."
                 ) from error
             tool = Tool(process, target, was_stopped)
             self._running.append(tool)

@@ -7,7 +7,8 @@ import stat
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from ..system.errors import BAD_REQUEST, FILE_CHANGED, FILE_NOT_REGULAR, LIMIT, AgentError, file_error
+from .. import wire
+from ..system.errors import AgentError, file_error
 from ..target.request import Request
 from .folder import Entry, key, walk
 from .send import send_from, stand_back
@@ -61,23 +62,23 @@ def _send(request: Request, tree: Tree, path: str, descriptor: int) -> None:
     if stat.S_ISDIR(status.st_mode):
         if not request.flag("recurse"):
             raise AgentError(
-                FILE_NOT_REGULAR, f"{path} is a directory.", detail={"path": path, "what": "directory"}
+                wire.FILE_NOT_REGULAR, f"{path} is a directory.", detail={"path": path, "what": "directory"}
             )
         _send_folder(request, tree, path, descriptor, resume)
         return
     if not stat.S_ISREG(status.st_mode):
-        raise AgentError(FILE_NOT_REGULAR, f"{path} is not a regular file.", detail={"path": path})
+        raise AgentError(wire.FILE_NOT_REGULAR, f"{path} is not a regular file.", detail={"path": path})
     if not is_regular(status, tree):
-        raise AgentError(FILE_NOT_REGULAR, f"{path} is no file but a view of the kernel.", detail={"path": path})
+        raise AgentError(wire.FILE_NOT_REGULAR, f"{path} is no file but a view of the kernel.", detail={"path": path})
     if path.endswith("/"):
-        raise AgentError(FILE_NOT_REGULAR, f"{path} is not a directory.", detail={"path": path})
+        raise AgentError(wire.FILE_NOT_REGULAR, f"{path} is not a directory.", detail={"path": path})
     _send_file(request, descriptor, "", path, resume)
 
 
 def _send_folder(request: Request, tree: Tree, path: str, descriptor: int, resume: _Resume) -> None:
     views = tree.views()
     if os.fstat(descriptor).st_dev in views:
-        raise AgentError(FILE_NOT_REGULAR, f"{path} is no folder but a view of the kernel.", detail={"path": path})
+        raise AgentError(wire.FILE_NOT_REGULAR, f"{path} is no folder but a view of the kernel.", detail={"path": path})
     exclude = _patterns(request)
     files, size, left = _count(request, path, walk(descriptor, views, exclude))
     request.result({"kind": "tree", "files": files, "bytes": size, "left": left})
@@ -105,7 +106,7 @@ def _count(request: Request, path: str, entries: Any) -> Tuple[int, int, int]:
             left += 1
         if files > MOST_FILES or left > MOST_FILES:
             raise AgentError(
-                LIMIT,
+                wire.LIMIT_EXCEEDED,
                 f"{path} has more than {MOST_FILES} {'files' if files > MOST_FILES else 'entries that are no files'}.",
                 detail={"path": path, "what": "files"},
             )
@@ -125,7 +126,7 @@ def _send_entry(request: Request, entry: Entry, resume: _Resume) -> Optional[str
             return "changed"
         _send_file(request, descriptor, entry.path, entry.path, resume)
     except AgentError as error:
-        if error.cause != FILE_CHANGED:
+        if error.cause != wire.FILE_CHANGED:
             raise
         return "changed"
     except OSError:
@@ -158,9 +159,9 @@ def _send_file(request: Request, descriptor: int, path: str, shown: str, resume:
     def check() -> None:
         after = os.fstat(descriptor)
         if after.st_mtime_ns != before.st_mtime_ns and after.st_size == before.st_size:
-            raise AgentError(FILE_CHANGED, f"{shown} was written to while it was read.", detail={"path": shown})
+            raise AgentError(wire.FILE_CHANGED, f"{shown} was written to while it was read.", detail={"path": shown})
         if after.st_size != size:
-            request.channel.warn("FileGrew", f"{shown} grew while it was read: these are its first {size} bytes.")
+            request.channel.warn(wire.FILE_GREW, f"{shown} grew while it was read: these are its first {size} bytes.")
 
     try:
         send_from(request, descriptor, size, offset, hashed, about, check=check)
@@ -172,27 +173,27 @@ def _same(now: os.stat_result, source: List[int], offset: int, path: str) -> int
     """Return the size that was announced of a file, where it may still be sent as what it was."""
     device, inode, size, mtime = source
     if (now.st_dev, now.st_ino) != (device, inode):
-        raise AgentError(FILE_CHANGED, f"{path} is another file than before the cut.", detail={"path": path})
+        raise AgentError(wire.FILE_CHANGED, f"{path} is another file than before the cut.", detail={"path": path})
     if now.st_size < size or offset > size or (now.st_size == size and now.st_mtime_ns != mtime):
-        raise AgentError(FILE_CHANGED, f"{path} was written to while it was read.", detail={"path": path})
+        raise AgentError(wire.FILE_CHANGED, f"{path} was written to while it was read.", detail={"path": path})
     return size
 
 
 def _patterns(request: Request) -> List[str]:
     value = request.body.get("exclude") or []
     if not isinstance(value, list) or len(value) > _MOST_PATTERNS or not all(isinstance(one, str) for one in value):
-        raise AgentError(BAD_REQUEST, "Parameter 'exclude' must be a list of patterns.")
+        raise AgentError(wire.BAD_REQUEST, "Parameter 'exclude' must be a list of patterns.")
     return value
 
 
 def _text(body: Dict[str, Any], name: str) -> str:
     if not isinstance(body.get(name), str):
-        raise AgentError(BAD_REQUEST, f"Parameter 'resume' must have the text {name!r}.")
+        raise AgentError(wire.BAD_REQUEST, f"Parameter 'resume' must have the text {name!r}.")
     return str(body[name])
 
 
 def _number(body: Dict[str, Any], name: str) -> int:
     value = body.get(name)
     if type(value) is not int or value < 0:
-        raise AgentError(BAD_REQUEST, f"Parameter 'resume' must have the number {name!r}.")
+        raise AgentError(wire.BAD_REQUEST, f"Parameter 'resume' must have the number {name!r}.")
     return int(value)

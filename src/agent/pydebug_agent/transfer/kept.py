@@ -11,7 +11,8 @@ import stat
 import time
 from typing import Any, Dict
 
-from ..system.errors import BAD_REQUEST, FILE_NOT_FOUND, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from ..target.request import Request
 from .send import send_from, stand_back
 
@@ -85,11 +86,11 @@ def held(request: Request) -> None:
     about = request.body.get("about")
     size, offset = (int(request.number(name, -1, 0, 1 << 60)) for name in ("size", "offset"))
     if not isinstance(about, dict) or not 0 <= offset <= size:
-        raise AgentError(BAD_REQUEST, "Parameters 'about', 'size' and 'offset' must say what is sent.")
+        raise AgentError(wire.BAD_REQUEST, "Parameters 'about', 'size' and 'offset' must say what is sent.")
     descriptor = _take_over(request.text("name"), request.text("word"))
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise AgentError(BAD_REQUEST, "What was kept is no file.")
+            raise AgentError(wire.BAD_REQUEST, "What was kept is no file.")
         send_held(request, descriptor, size, about, True, offset, request.text("sha256"))
     finally:
         os.close(descriptor)
@@ -139,4 +140,4 @@ def _take_over(name: str, word: str) -> int:
         pass
     finally:
         peer.close()
-    raise AgentError(FILE_NOT_FOUND, "What was left of the file when the connection was cut is not kept any more.")
+    raise AgentError(wire.FILE_NOT_FOUND, "What was left of the file when the connection was cut is not kept any more.")

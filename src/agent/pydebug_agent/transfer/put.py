@@ -12,18 +12,10 @@ import stat
 import time
 from typing import Any, Dict, Iterator, Optional, Tuple
 
-from ..protocol.wire import loads
+from .. import wire
+from ..protocol.light_json import loads
 from ..system.digest import sha256_for
-from ..system.errors import (
-    BAD_REQUEST,
-    DISK_FULL,
-    FILE_CHANGED,
-    FILE_DENIED,
-    FILE_EXISTS,
-    FILE_NOT_REGULAR,
-    AgentError,
-    file_error,
-)
+from ..system.errors import AgentError, file_error
 from ..system.memory_limit import require_room
 from ..system.scratch import is_memory, write_all
 from ..system.target_root import own_directory
@@ -39,7 +31,12 @@ _READ = 1 << 18
 _KEPT_SECONDS = 25.0
 _POLL_SECONDS = 0.1
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_LEFT_OUT = {FILE_EXISTS: "exists", FILE_DENIED: "denied", FILE_NOT_REGULAR: "place", FILE_CHANGED: "changed"}
+_LEFT_OUT = {
+    wire.FILE_EXISTS: "exists",
+    wire.FILE_DENIED: "denied",
+    wire.FILE_NOT_REGULAR: "place",
+    wire.FILE_CHANGED: "changed",
+}
 
 
 def put(request: Request) -> None:
@@ -49,7 +46,7 @@ def put(request: Request) -> None:
     folder = request.flag("folder")
     parent, name = os.path.split(path.rstrip("/") if folder else path)
     if not folder and name in ("", ".", ".."):
-        raise AgentError(FILE_NOT_REGULAR, f"{path} is a directory.", detail={"path": path})
+        raise AgentError(wire.FILE_NOT_REGULAR, f"{path} is a directory.", detail={"path": path})
     store = _Store(request, own_directory(parent or "/"), path, folder)
     try:
         if folder:
@@ -75,7 +72,7 @@ class _Store:
         self._try = int(request.number("try", 0, 0, 1 << 20))
         self._token = request.text("token")
         if self._size < 0 or len(self._token) != 32 or not self._token.isalnum():
-            raise AgentError(BAD_REQUEST, "Parameters 'bytes' and 'token' must say what comes.")
+            raise AgentError(wire.BAD_REQUEST, "Parameters 'bytes' and 'token' must say what comes.")
         self._writing = _thread.allocate_lock()
         self._directory = -1
         self._temporary: Optional[bytes] = None
@@ -99,7 +96,7 @@ class _Store:
         free = status.f_bavail * status.f_frsize
         if status.f_blocks and self._size > free:
             raise AgentError(
-                DISK_FULL,
+                wire.DISK_FULL,
                 f"{self._path} needs {self._size} bytes, and {free} are free.",
                 detail={"size": self._size, "free": free},
             )
@@ -114,7 +111,7 @@ class _Store:
         if not self._folder and not have:
             self._begin(self._base)
         self._request.channel.send_json(
-            "N", {"name": "content", "path": first, "have": have, "sha256": digest.hexdigest() if have else None}
+            wire.NEED, {"name": "content", "path": first, "have": have, "sha256": digest.hexdigest() if have else None}
         )
         stream = _Stream(self._request)
         for number in range(self._files + 1):
@@ -130,7 +127,7 @@ class _Store:
                         self._drop()
                     self._one(stream, head, name)
             except AgentError as error:
-                if not self._folder or error.cause != FILE_CHANGED:
+                if not self._folder or error.cause != wire.FILE_CHANGED:
                     raise
                 self._drop()
                 self._left(head, error)
@@ -145,12 +142,12 @@ class _Store:
             or "\0" in path
             or (any(part in ("", ".", "..") for part in parts) if self._folder else path != "")
         ):
-            raise AgentError(BAD_REQUEST, "What came for a file is not what it must be.")
+            raise AgentError(wire.BAD_REQUEST, "What came for a file is not what it must be.")
         return str(path)
 
     def _one(self, stream: "_Stream", head: Dict[str, Any], name: str) -> None:
         if head["offset"]:
-            raise AgentError(BAD_REQUEST, "The client goes on with what is not here.")
+            raise AgentError(wire.BAD_REQUEST, "The client goes on with what is not here.")
         digest = sha256_for(self._request.proc, head["size"])
         if not self._folder:
             if self._temporary is None:
@@ -196,7 +193,7 @@ class _Store:
             wanted = b"".join(stream.bytes(32)).hex()
             if digest.hexdigest() != wanted:
                 raise AgentError(
-                    FILE_CHANGED,
+                    wire.FILE_CHANGED,
                     f"What came for {path} is not what was announced.",
                     detail={"size": head["size"], "sha256": digest.hexdigest()},
                 )
@@ -250,7 +247,7 @@ class _Store:
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_nlink != 1:
-                raise AgentError(FILE_NOT_REGULAR, f"Something else lies in the place of {self._path}.")
+                raise AgentError(wire.FILE_NOT_REGULAR, f"Something else lies in the place of {self._path}.")
             digest = sha256_for(self._request.proc, status.st_size)
             have = 0
             while have < status.st_size:
@@ -308,13 +305,13 @@ class _Stream:
         if length == 0:
             return None
         if length > _LONGEST_HEAD:
-            raise AgentError(BAD_REQUEST, "What came for a file is not what it must be.")
+            raise AgentError(wire.BAD_REQUEST, "What came for a file is not what it must be.")
         try:
             head = loads(b"".join(self.bytes(length)))
         except (ValueError, RecursionError):
             head = None
         if not isinstance(head, dict):
-            raise AgentError(BAD_REQUEST, "What came for a file is not what it must be.")
+            raise AgentError(wire.BAD_REQUEST, "What came for a file is not what it must be.")
         return head
 
     def bytes(self, count: int) -> Iterator[bytes]:
@@ -324,7 +321,7 @@ class _Stream:
             if not self._rest:
                 self._rest = next(self._chunks, b"")
                 if not self._rest:
-                    raise AgentError(BAD_REQUEST, "Less came than was announced.")
+                    raise AgentError(wire.BAD_REQUEST, "Less came than was announced.")
             piece, self._rest = self._rest[:count], self._rest[count:]
             count -= len(piece)
             yield piece
@@ -353,7 +350,7 @@ def _inner(directory: int, name: str, path: str) -> int:
             pass
         return os.open(encoded(name), _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
     except NotADirectoryError:
-        raise AgentError(FILE_NOT_REGULAR, f"{path} exists and is no folder.", detail={"path": path}) from None
+        raise AgentError(wire.FILE_NOT_REGULAR, f"{path} exists and is no folder.", detail={"path": path}) from None
     except OSError as error:
         raise file_error(error, path) from error
 
@@ -366,9 +363,9 @@ def _check_place(directory: int, name: str, path: str, overwrite: bool) -> None:
     except OSError as error:
         raise file_error(error, path) from error
     if not overwrite:
-        raise AgentError(FILE_EXISTS, f"{path} exists.", detail={"path": path})
+        raise AgentError(wire.FILE_EXISTS, f"{path} exists.", detail={"path": path})
     if not stat.S_ISREG(status.st_mode):
-        raise AgentError(FILE_NOT_REGULAR, f"{path} exists and is not a regular file.", detail={"path": path})
+        raise AgentError(wire.FILE_NOT_REGULAR, f"{path} exists and is not a regular file.", detail={"path": path})
 
 
 def _publish(directory: int, temporary: bytes, name: str, path: str, overwrite: bool) -> None:

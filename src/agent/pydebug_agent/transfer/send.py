@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Dict
 
+from .. import wire
 from ..system.digest import is_worth_memory, sha256_for
-from ..system.errors import FILE_CHANGED, AgentError
+from ..system.errors import AgentError
 from ..target.request import Request
 
 # With its header such a chunk is no large object to the client.
@@ -44,18 +45,19 @@ def send_from(
     while True:
         request.channel.check()
         if at == offset and offset and digest.hexdigest() != before:
-            raise AgentError(FILE_CHANGED, "The file no longer begins with what was sent before the cut.")
+            raise AgentError(wire.FILE_CHANGED, "The file no longer begins with what was sent before the cut.")
         if at == size:
             break
         chunk = os.pread(descriptor, min(_CHUNK, (offset if at < offset else size) - at), at)
         if not chunk:
             if whole or at < offset:
-                raise AgentError(FILE_CHANGED, "The file shrank while it was read.", detail={"size": size, "read": at})
+                detail = {"size": size, "read": at}
+                raise AgentError(wire.FILE_CHANGED, "The file shrank while it was read.", detail=detail)
             break
         digest.update(chunk)
         if at >= offset:
             # Their hash is told at the end, so that the stream's own leaves them out.
-            request.channel.send("G", chunk)
+            request.channel.send(wire.HASHED_FILE, chunk)
         at += len(chunk)
         tell(at)
     check()

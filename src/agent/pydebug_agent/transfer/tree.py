@@ -6,7 +6,8 @@ import os
 import stat
 from typing import Iterator, List, Optional, Set, Tuple
 
-from ..system.errors import BAD_REQUEST, FILE_DENIED, FILE_NOT_FOUND, TARGET_NOT_VISIBLE, AgentError, file_error
+from .. import wire
+from ..system.errors import AgentError, file_error
 from ..system.target_root import TargetRoot, below, handle_of, readable
 from ..target.request import Request
 
@@ -32,7 +33,7 @@ class Tree:
             if error:
                 raise file_error(OSError(error, os.strerror(error)), path)
             words = f"the kernel or the node's runtime has no openat2, without which a path can lead out of {words}"
-            raise AgentError(FILE_DENIED, f"{path}: {words}.", detail={"path": path, "reason": "openat2"})
+            raise AgentError(wire.FILE_DENIED, f"{path}: {words}.", detail={"path": path, "reason": "openat2"})
 
     def close(self) -> None:
         """Release what is held open."""
@@ -56,7 +57,7 @@ class Tree:
         try:
             os.close(self._handle(path, path))
         except AgentError as error:
-            return False if error.cause == FILE_NOT_FOUND else None
+            return False if error.cause == wire.FILE_NOT_FOUND else None
         return True
 
     def views(self) -> Set[int]:
@@ -93,7 +94,7 @@ def path_of(request: Request) -> str:
     """Return the path that a request names."""
     path = request.text("path")
     if not path.startswith("/") or "\0" in path:
-        raise AgentError(BAD_REQUEST, "Parameter 'path' must be an absolute path.")
+        raise AgentError(wire.BAD_REQUEST, "Parameter 'path' must be an absolute path.")
     return path
 
 
@@ -113,7 +114,7 @@ def target(request: Request) -> Tree:
     containers = request.containers
     if not containers.target_visible():
         raise AgentError(
-            TARGET_NOT_VISIBLE,
+            wire.TARGET_NOT_VISIBLE,
             "No process of the target container can be seen: it does not share its process namespace.",
         )
     first: Optional[AgentError] = None
@@ -124,7 +125,7 @@ def target(request: Request) -> Tree:
             return Tree(request, TARGET, pid)
         except AgentError as error:
             first = first or error
-    raise first or AgentError(TARGET_NOT_VISIBLE, "No process of the target container can be seen.")
+    raise first or AgentError(wire.TARGET_NOT_VISIBLE, "No process of the target container can be seen.")
 
 
 def open_in(request: Request, tree: Tree, path: str, shown: str) -> int:
@@ -132,7 +133,7 @@ def open_in(request: Request, tree: Tree, path: str, shown: str) -> int:
     try:
         return tree.open(path, shown)
     except AgentError as failure:
-        if failure.cause == FILE_NOT_FOUND:
+        if failure.cause == wire.FILE_NOT_FOUND:
             found = _other_has(request, tree, path)
             has = {True: "has it", False: "has none either", None: "could not be looked at"}[found]
             other = OWN if tree.words != OWN else TARGET

@@ -10,7 +10,8 @@ import gc
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from ..system.errors import PROCESS_GONE, PYTHON_STARTING, AgentError
+from .. import wire
+from ..system.errors import AgentError
 from ..system.guard import Guard
 from ..system.light import uniform
 from ..target.processes import Processes
@@ -178,9 +179,9 @@ class _Run:
         try:
             self._read_inside(subject)
         except AgentError as error:
-            if error.cause == PYTHON_STARTING:
+            if error.cause == wire.PYTHON_STARTING:
                 subject.inside_due = now + _STARTING_SECONDS
-            elif error.cause != PROCESS_GONE:
+            elif error.cause != wire.PROCESS_GONE:
                 subject.inside_due = float("inf")
                 subject.notes.append(_UNKNOWN + error.message)
         except (OSError, ImportError) as error:

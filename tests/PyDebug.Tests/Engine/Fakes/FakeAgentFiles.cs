@@ -19,15 +19,12 @@ internal sealed class FakeAgentFiles
         Write("pydebug_agent/errors.py", "from typing import Dict\n");
         Write("pydebug_agent/typing.py", "");
         Write("pydebug_agent/protocol/__init__.py", "");
-        Write(
-            "pydebug_agent/protocol/operations.py",
-            "OPERATIONS = {\n"
-                + "    \"processes\": Operation(\"looking.processes\", 1, \"A list\"),\n"
-                + "    \"stack\": Operation(\"reader.stacks.stack\", 1, \"Reading\"),\n}\n");
-        Write("pydebug_agent/main.py", "from .protocol.operations import (\n    OPERATIONS,\n    Operation,\n)\n");
-        Write("pydebug_agent/looking.py", "import os\n");
+        Write("pydebug_agent/protocol/channel.py", "import os\n");
+        Write("pydebug_agent/main.py", "from .protocol.channel import (\n    Channel,\n    LARGEST,\n)\n");
+        Write("pydebug_agent/target/__init__.py", "");
+        Write("pydebug_agent/target/run.py", "import os\n");
         Write("pydebug_agent/reader/__init__.py", "");
-        Write("pydebug_agent/reader/stacks.py", "def stack():\n    from . import elf\n    program(\"sent\", \"main\")\n");
+        Write("pydebug_agent/reader/run.py", "def stack():\n    from . import elf\n    program(\"sent\", \"main\")\n");
         Write("pydebug_agent/reader/elf.py", "from ..errors import X  # as names\nimport keeper\n");
         Write("pydebug_agent/reader/sent.py", "x = 1\n");
         Write("pydebug_agent/reader/other.py", "x = 1\n");
