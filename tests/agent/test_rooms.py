@@ -95,6 +95,12 @@ class Rooms(unittest.TestCase):
         for name in arrows:
             follow(name, [])
 
+    def test_threads_are_held_in_one_place(self) -> None:
+        holding = {name for name, text in modules().items() if re.search(r"\bHolder\(", text)}
+        self.assertEqual({"pydebug_agent.reader.one_stack"}, holding)
+        fired = {name for name, text in modules().items() if re.search(r"\bmemory\.fire\(", text)}
+        self.assertEqual({"pydebug_agent.reader.one_stack"}, fired)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -16,7 +16,7 @@ from .ring import Ring
 from .switches import SwitchProgram
 from .syscalls import Kernel, KernelRefusal
 from .task_layout import EXEC, EXIT, FREE, ITERATOR, Machine
-from .walk import Maps
+from .task_program import Maps
 
 _MOST_TARGETS = 4096
 _LEAST_THREADS, _MOST_THREADS = 1024, 16384

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .asm import R0, R1, R2, R4, R5, R6, R7, R8, R10, Reg
 from .records import KEY_HASH, KEY_REASON, RECORD_KEY, THREAD
-from .walk import NOW, READ_TASKS_USER, RUN_STATE, TURNS, Program
+from .task_program import NOW, READ_TASKS_USER, RUN_STATE, TURNS
+from .walk import Program
 
 
 class IteratorProgram(Program):

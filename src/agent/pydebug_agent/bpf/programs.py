@@ -19,7 +19,7 @@ from .records import (
     THREAD_BYTES,
     THREAD_KEY,
 )
-from .walk import (
+from .task_program import (
     AREA,
     BEGAN,
     CURRENT_TASK,
@@ -34,8 +34,8 @@ from .walk import (
     STATE,
     TARGET_SLOT,
     WORD,
-    Program,
 )
+from .walk import Program
 
 # Where in the lock the holder's thread state stands, and behind it whether it is locked: ``last_holder`` and ``locked``
 # of struct _gil_runtime_state in CPython's pycore_gil.h.

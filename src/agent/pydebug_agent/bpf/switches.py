@@ -14,7 +14,8 @@ from .records import (
     WAIT_ENTRY,
     WAIT_LONGEST,
 )
-from .walk import AREA, BEGAN, CURRENT_TASK, KEY_AREA, NOW, PROCESSOR, RUN_STATE, TURNS, UPDATE, Program
+from .task_program import AREA, BEGAN, CURRENT_TASK, KEY_AREA, NOW, PROCESSOR, RUN_STATE, TURNS, UPDATE
+from .walk import Program
 
 
 class SwitchProgram(Program):

@@ -7,12 +7,13 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .codeobj import UNRESOLVED, Stack
 from .frames import Frame, FrameReader, Plan, Thread
-from .hold import Holder, Refused
+from .hold import Refused
 from .memory import Batch, Blocks, Copy, Fault, Gone, Miss
 from .namer import Heads, Namer
-from .proof import Mark, Prover
+from .one_stack import OneStack, Parsed
 from .reread import Rereader
 from .target import Target
+from .thread_state import Mark, Prover, state_of
 from .waits import Waits
 
 # Of each thread, the innermost; of twice as many frames half may be the interpreter's own.
@@ -49,8 +50,7 @@ class Taken(NamedTuple):
 
 
 _Alike = Tuple[int, Tuple[Tuple[int, int, int], ...]]
-_Parsed = Tuple[List[Frame], bool]
-_Found = Tuple[Copy, _Parsed, Heads, Optional[Stack]]
+_Found = Tuple[Copy, Parsed, Heads, Optional[Stack]]
 
 
 class Taker:
@@ -63,12 +63,12 @@ class Taker:
         self._gils = target.gils
         self._frames = FrameReader(target.memory, target.layout, target.gils)
         self._most = MOST_SHOWN if target.layout.heap_frames else _MOST_READ
+        self._one_stack = OneStack(target.memory, self._frames, self._most)
         self._prover = Prover(target.proc, target.pid)
         self._waits = Waits(target.proc, target.pid, target.memory)
         self._rereader = Rereader(target.memory, target.layout, self._frames, self._most)
         self._namer = Namer(target.memory, target.layout, target.code_type, MOST_SHOWN)
         self._alike: Dict[_Alike, Tuple[Stack, Heads]] = {}
-        self._holder: Optional[Holder] = None
 
     def take(self, threads: List[Thread], tell: Callable[[int], None] = lambda done: None) -> Dict[Thread, Taken]:
         """Return what could be had of each thread; one that ended meanwhile is left out.
@@ -120,7 +120,7 @@ class Taker:
 
     def finish(self) -> List[int]:
         """Let go of what is still held; return the threads that cannot be yet."""
-        return self._holder.settle() if self._holder else []
+        return self._one_stack.settle()
 
     def _all_idle(self, threads: List[Thread]) -> Dict[Thread, Taken]:
         """The waiting threads, as many as go into one read at a time."""
@@ -131,7 +131,7 @@ class Taker:
             if not thread.tid:
                 continue
             try:
-                plan = self._frames.plan(thread, _IDLE_MARGIN, self._most)
+                plan = self._one_stack.plan(thread, _IDLE_MARGIN)
             except (Fault, Miss):
                 continue
             full = ranges + plan.batch.count > _MOST_RANGES or size + plan.batch.total > _MOST_BYTES
@@ -154,11 +154,11 @@ class Taker:
                     marked.append((plan, mark))
             data = self._memory.read_batch(Batch.joined([plan.batch for plan, _ in marked])) if marked else None
             place = 0
-            parsed: List[Tuple[Plan, Mark, Copy, _Parsed]] = []
+            parsed: List[Tuple[Plan, Mark, Copy, Parsed]] = []
             for plan, mark in marked:
                 if data is not None:
                     copy = plan.copy(data, place)
-                    frames = self._parsed(plan, copy)
+                    frames = self._one_stack.parsed(plan, copy)
                     if frames is not None:
                         parsed.append((plan, mark, copy, frames))
                 place += plan.batch.total
@@ -171,14 +171,7 @@ class Taker:
             for _, mark in marked:
                 self._prover.drop(mark)
 
-    def _parsed(self, plan: Plan, copy: Copy) -> Optional[_Parsed]:
-        """The frames of a copy, and whether there are more; None when they lie elsewhere."""
-        try:
-            return self._frames.parse(plan, copy, self._most)
-        except (Miss, Fault):
-            return None
-
-    def _idle(self, plan: Plan, mark: Mark, copy: Copy, parsed: _Parsed, heads: Heads) -> Optional[Taken]:
+    def _idle(self, plan: Plan, mark: Mark, copy: Copy, parsed: Parsed, heads: Heads) -> Optional[Taken]:
         """The stack of a marked thread, None when it has run since."""
         frames, cut = parsed
         reason = self._waits.reason(mark, self._gils.of(plan.thread))
@@ -213,11 +206,10 @@ class Taker:
         if mark is None:
             return None
         try:
-            plan = self._frames.plan(thread, _IDLE_MARGIN, self._most)
-            data = self._memory.read_batch(plan.batch)
-            copy = plan.copy(data) if data is not None else None
-            parsed = self._parsed(plan, copy) if copy is not None else None
-            if copy is None or parsed is None:
+            plan = self._one_stack.plan(thread, _IDLE_MARGIN)
+            copy = self._one_stack.read(plan)
+            parsed = self._one_stack.parsed(plan, copy)
+            if parsed is None:
                 return None
             return self._idle(plan, mark, copy, parsed, self._namer.note(parsed[0])[0])
         except (Fault, Miss):
@@ -226,8 +218,6 @@ class Taker:
             self._prover.drop(mark)
 
     def _held(self, thread: Thread, state: str, named: bool) -> Optional[Taken]:
-        if self._holder is None:
-            self._holder = Holder()
         plan: Optional[Plan] = None
         held = 0.0
         reason = "its frames could not be read"
@@ -236,7 +226,7 @@ class Taker:
             try:
                 if attempt < _QUICK_HOLDS:
                     if plan is None:
-                        plan = self._frames.plan(thread, _RUNNING_MARGIN, self._most)
+                        plan = self._one_stack.plan(thread, _RUNNING_MARGIN)
                     copy, heads, lasted = self._copied(thread, plan, seen)
                     held = max(held, lasted)
                     (frames, cut), places = self._frames.parse(plan, copy, self._most), None
@@ -245,7 +235,7 @@ class Taker:
                         continue
                 else:
                     # Its frames keep moving: look for them while it stands, which takes longer.
-                    found, lasted = self._holder.run(thread.tid, self._found(thread, named))
+                    found, lasted = self._one_stack.run(thread.tid, self._found(thread, named))
                     copy, (frames, cut), heads, places = found
                     held = max(held, lasted)
                 taken = Taken(frames, "stopped", held, state, None, None, None, heads, places, cut)
@@ -265,19 +255,13 @@ class Taker:
 
     def _copied(self, thread: Thread, plan: Plan, seen: List[Frame]) -> Tuple[Copy, Heads, float]:
         """A copy of a thread's frames, and of the heads of the code that they had a moment before, or that was seen."""
-        assert self._holder is not None
         data = self._memory.read_batch(plan.batch)
-        parsed = self._parsed(plan, plan.copy(data)) if data is not None else None
+        parsed = self._one_stack.parsed(plan, plan.copy(data)) if data is not None else None
         if parsed is not None:
             seen += parsed[0]
         heads = self._namer.batch(seen)
         whole = Batch.joined((plan.batch, heads.batch))
-        self._memory.load(whole)
-        # Rehearsed: the first read of a range takes longer than the next, and the thread should not pay for it.
-        self._memory.fire()
-        complete, lasted = self._holder.run(thread.tid, self._memory.fire)
-        if not complete:
-            raise Fault("the stack moved")
+        _, lasted = self._one_stack.copy(thread.tid, whole, _yes)
         data = self._memory.take(whole)
         return plan.copy(data), heads.heads(data, plan.batch.total), lasted
 
@@ -309,9 +293,7 @@ class Taker:
             letter = self._target.proc.stat(self._target.pid, "task", thread.tid).state
         except (OSError, ValueError):
             return None
-        if letter in "ZX":
-            return None
-        return "running" if letter == "R" else "stopped" if letter in "Tt" else "idle"
+        return state_of(letter)
 
     def _none(self, state: str, reason: str, held: Optional[float] = None) -> Taken:
         return Taken(None, "none", held, state, None, None, reason)

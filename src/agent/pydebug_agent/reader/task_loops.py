@@ -9,19 +9,22 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tupl
 from .asyncio_layout import NATIVE, PYTHON, Asyncio, TaskLayout
 from .codeobj import CodeReader
 from .frames import FrameReader, Thread
-from .hold import Holder, Refused
+from .hold import Refused
 from .loops import Loops
 from .memory import Batch, Fault, Gone, Missing, Pages, Source, page_batch
 from .objects import Objects
-from .proof import Mark, Prover
+from .one_stack import Moved, Standing
 from .target import Target
 from .taskobj import TaskReader, TaskRecord
+from .thread_state import Mark, Prover
 
 _LOOKED_UP = 1000
 _TOGETHER = 100
 _COPIES = 3
 _HOLDS = 100
 _STANDING_SECONDS = 0.0006
+# Just woken, this process is the least likely to lose its processor while a thread stands.
+_PAUSE_SECONDS = 0.0001
 
 _U64 = struct.Struct("<Q").unpack_from
 
@@ -42,7 +45,7 @@ class LoopReader:
         self._frames = FrameReader(target.memory, target.layout, target.gils)
         self._code = CodeReader(target.memory, target.layout, target.code_type)
         self._prover = Prover(target.proc, target.pid)
-        self._holder: Optional[Holder] = None
+        self._standing = Standing(target.memory, _PAUSE_SECONDS)
         self._moments = 0
         self._others: Dict[int, int] = {}
         # Tasks that could not be read, and the last reason, where it is not that they kept changing.
@@ -50,7 +53,11 @@ class LoopReader:
         self.why = ""
         # Of the addresses given, those that were dealt with.
         self.looked = 0
-        self.held: Optional[float] = None
+
+    @property
+    def held(self) -> Optional[float]:
+        """For how many microseconds a thread stood at most; None where none was held."""
+        return self._standing.longest
 
     @property
     def notes(self) -> List[str]:
@@ -86,8 +93,7 @@ class LoopReader:
                         yield records
                 self.looked = min(first + _LOOKED_UP, len(addresses))
         finally:
-            if self._holder is not None:
-                self._holder.settle()
+            self._standing.settle()
 
     def _with_loops(self, addresses: Sequence[int]) -> Iterator[Tuple[int, int]]:
         """Each task with its loop; what is no task is left out, and counted where it is of another class."""
@@ -145,18 +151,18 @@ class LoopReader:
         for _ in range(_HOLDS):
             if not left:
                 break
-            records, left = self._standing(thread, left)
+            records, left = self._looked_up(thread, left)
             found += records
         self.lost += len(left)
         return found
 
-    def _standing(self, thread: Thread, addresses: List[int]) -> Tuple[List[TaskRecord], List[int]]:
+    def _looked_up(self, thread: Thread, addresses: List[int]) -> Tuple[List[TaskRecord], List[int]]:
         """Tasks that never lay where they were copied, looked up while the thread stands, as many as time allows."""
 
         def read() -> Tuple[List[TaskRecord], List[int]]:
             return self._parse(Pages(self._memory), thread, addresses, time.perf_counter() + _STANDING_SECONDS)
 
-        result = self._hold(thread, read)
+        result = self._held(thread, lambda: self._standing.run(thread.tid, read))
         self._moments += 1
         return result
 
@@ -175,25 +181,19 @@ class LoopReader:
                     return Pages.frozen_with(self._memory, data, order)
             finally:
                 self._prover.drop(mark)
-        self._memory.load(batch)
-        # Rehearsed: the first read into new memory takes ten times as long, and the thread should not pay for it.
-        if not self._memory.fire():
-            return None
-        whole = self._hold(thread, self._memory.fire)
-        return Pages.frozen_with(self._memory, self._memory.take(batch), order) if whole else None
-
-    def _hold(self, thread: Thread, action: Callable[[], Result]) -> Result:
-        if self._holder is None:
-            self._holder = Holder()
-        # Just woken, this process is the least likely to lose its processor while the thread stands.
-        time.sleep(0.0001)
         try:
-            result, lasted = self._holder.run(thread.tid, action)
+            self._held(thread, lambda: self._standing.copy(thread.tid, batch, lambda: None, rehearsed=True))
+        except Moved:
+            return None
+        return Pages.frozen_with(self._memory, self._memory.take(batch), order)
+
+    def _held(self, thread: Thread, hold: Callable[[], Tuple[Result, float]]) -> Result:
+        try:
+            result, _ = hold()
         except Refused as refused:
             raise Fault("thread %d, which runs the loop, cannot be held: %s" % (thread.tid, refused)) from refused
         except Gone as error:
             raise Fault("thread %d ended" % thread.tid) from error
-        self.held = max(self.held or 0.0, lasted)
         return result
 
     def _parse(

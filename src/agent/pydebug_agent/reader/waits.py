@@ -9,7 +9,7 @@ from typing import Dict, List, Optional, Sequence
 from ..system.proc import Proc
 from .layouts import GIL_BYTES
 from .memory import Denied, Fault, Gone, Source
-from .proof import Mark
+from .thread_state import Mark
 
 _X86_64 = (
     "0 read 1 write 7 poll 9 mmap 10 mprotect 11 munmap 12 brk 17 pread64 18 pwrite64 19 readv 20 writev 23 select "

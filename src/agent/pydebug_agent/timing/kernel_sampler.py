@@ -9,36 +9,29 @@ from __future__ import annotations
 
 import struct
 import time
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
-from .. import wire
 from ..bpf import records
-from ..bpf.attach import Attachment, TargetEntry
+from ..bpf.attach import Attachment
 from ..bpf.records import ThreadEntry
 from ..bpf.refusals import no_types, refused, too_old
 from ..bpf.syscalls import KernelRefusal, allow_descriptors
 from ..bpf.task_layout import Machine
-from ..bpf.thread_local import find_offset
 from ..reader.failures import explained
-from ..reader.layouts import NEWEST
-from ..reader.memory import Denied, Fault, Gone
-from ..reader.target import Target, check_ctypes, gone
+from ..reader.target import Target
 from ..system import errors
 from ..system.light import contextmanager, uniform
 from ..system.proc import Proc
 from .headroom import Headroom
+from .kernel_process import Process, check
 from .rates import MOST_SWITCHES, check_rate
 from .recording import KERNEL, Recording
 from .tally import Reasons, Tally
 
-MOST_THREADS = 5000
 MOST_DEPTH = 2000
 RATE = 99.0
 WAIT_RATE = 49.0
 
-_OLDEST_MINOR = 11
-_CALIBRATIONS = 8
-_WATCHES = 20
 # Of a processor, for looking at threads: where one is idle, and where each look takes from somebody.
 _LARGEST_SHARE, _SMALLEST_SHARE = 0.015, 0.005
 _LOOKS_REMEMBERED = 8
@@ -46,19 +39,6 @@ _LONGEST_INTERVAL = 1.0
 _HOUSEKEEPING_SECONDS = 1.0
 _LOOKS_A_CHECK = 5
 _FREEING_SECONDS = 0.1
-
-
-class _Process:
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self.pid = target.pid
-        self.look: Callable[[], None] = lambda: None
-        self.tgid = 0
-        self.tally: Optional[Tally] = None
-        self.ended = 0
-        self.known: "set[int]" = set()
-        self.counted = TargetEntry(0, 0, 0, 0, 0)
-        self.begin: Callable[[int], None] = lambda now: None
 
 
 class KernelSampler:
@@ -87,8 +67,8 @@ class KernelSampler:
         self._given_up = ""
         self._proc = Proc()
         self._room = Headroom(self._proc)
-        self._processes: List[_Process] = []
-        self._by_tgid: Dict[int, _Process] = {}
+        self._processes: List[Process] = []
+        self._by_tgid: Dict[int, Process] = {}
         self._attachment: Optional[Attachment] = None
         self._looks = 0
         self._stacks = 0
@@ -96,28 +76,9 @@ class KernelSampler:
 
     def add(self, target: Target) -> None:
         """Take a process in; an AgentError says why this one cannot be sampled so. Before ``start``."""
-        check_ctypes(target.pid)
         self._proc = target.proc
-        version, layout, pid = target.version, target.layout, target.pid
-        if layout.free_threaded:
-            raise errors.AgentError(
-                wire.KERNEL, "The kernel's sampler does not read free-threaded Pythons (%s)." % version, pid
-            )
-        if layout.minor < _OLDEST_MINOR:
-            raise errors.AgentError(
-                wire.OLD_PYTHON, "The kernel's sampler reads Python 3.11 and later; this is %s." % version, pid
-            )
-        if target.found.version[1] > NEWEST:
-            raise errors.AgentError(wire.KERNEL, "The kernel's sampler does not know Python %s." % version, pid)
-        threads = len(target.tids) + sum(len(process.target.tids) for process in self._processes)
-        if threads > MOST_THREADS:
-            raise errors.AgentError(
-                wire.TOO_MANY_THREADS,
-                "The kernel's sampler takes up to %d threads; there are %d." % (MOST_THREADS, threads),
-                pid,
-                {"threads": threads},
-            )
-        self._processes.append(_Process(target))
+        check(target, sum(len(process.target.tids) for process in self._processes))
+        self._processes.append(Process(target))
 
     def start(self) -> None:
         """Load, attach, and take the first readings. What fails for one process alone is in ``failures``."""
@@ -150,7 +111,8 @@ class KernelSampler:
         for process in list(self._processes):
             try:
                 with explained(process.pid, process.target.proc, "threads"):
-                    self._admit(process, attachment, reasons)
+                    process.admit(attachment, reasons)
+                self._by_tgid[process.tgid] = process
             except errors.AgentError as error:
                 self._processes.remove(process)
                 self.failures[process.pid] = error
@@ -158,7 +120,7 @@ class KernelSampler:
         if self._exact:
             allow_descriptors()
             for process in self._processes:
-                self._watch(process, attachment)
+                process.watch(attachment)
         self._begun, self._began = time.time(), time.monotonic_ns()
         # All that is attached does nothing until the process is let through.
         for process in self._processes:
@@ -169,44 +131,6 @@ class KernelSampler:
         self._switches = (0, time.monotonic())
         self._housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
         self._room.read()
-
-    def _admit(self, process: _Process, attachment: Attachment, reasons: Reasons) -> None:
-        target = process.target
-        offset: Optional[int] = None
-        for _ in range(_CALIBRATIONS):
-            # Threads come and go: those that both sides know are taken.
-            probed = {thread.tid: thread for thread in attachment.probe(process.pid)}
-            if not probed:
-                raise gone(process.pid)
-            threads = [thread for thread in target.threads() if thread.tid in probed]
-            pairs = [(thread, probed[thread.tid].pointer) for thread in threads]
-            offset = find_offset(target.memory, pairs)
-            if offset is not None:
-                process.tgid = next(iter(probed.values())).tgid
-                break
-        if offset is None:
-            raise errors.AgentError(
-                wire.KERNEL,
-                "Where the threads of process %d keep their Python state was not found." % process.pid,
-                process.pid,
-            )
-        layout = target.layout
-        fixed = target.found.runtime + layout.runtime_gil if layout.runtime_gil >= 0 else 0
-        process.tally = Tally(target, process.tgid, reasons)
-        self._name_threads(process)
-        process.look = attachment.looks(process.pid)
-        self._by_tgid[process.tgid] = process
-        process.begin = lambda now: attachment.add(process.tgid, layout, offset, fixed, now)
-
-    def _watch(self, process: _Process, attachment: Attachment) -> None:
-        """See the switches of all threads; those that are started meanwhile by one that is watched are so too."""
-        watched: "set[int]" = set()
-        for _ in range(_WATCHES):
-            tids = set(process.target.proc.threads(process.pid)) - watched
-            if not tids:
-                break
-            attachment.watch_switches(sorted(tids))
-            watched |= tids
 
     @property
     def ended(self) -> bool:
@@ -246,7 +170,7 @@ class KernelSampler:
             self.close()
             raise refused(refusal, self._proc) from refusal
 
-    def _look(self, process: _Process, is_edge: bool = False) -> None:
+    def _look(self, process: Process, is_edge: bool = False) -> None:
         """Look at a process, at an edge of the recording also at what its threads had begun before it."""
         assert self._attachment is not None
         if is_edge and process.tally is not None:
@@ -264,7 +188,7 @@ class KernelSampler:
         self._attachment.change_clocks(iter(lambda: int(period * uniform(0.8, 1.25)), 0))
         for process in self._processes:
             if not process.ended:
-                self._name_threads(process)
+                process.name_threads()
         if self._exact and not self._force:
             switches = sum(self._attachment.target(process.tgid).switches for process in self._processes)
             now = time.monotonic()
@@ -272,22 +196,6 @@ class KernelSampler:
             self._switches = (switches, now)
             if rate > MOST_SWITCHES:
                 self._give_up_exact(rate)
-
-    def _name_threads(self, process: _Process) -> None:
-        assert process.tally is not None
-        target = process.target
-        try:
-            tids = set(target.proc.threads(process.pid))
-            if tids <= process.known:
-                return
-            process.known = tids
-            names = target.names()
-            for thread in target.threads():
-                if thread.ident in names:
-                    process.tally.thread_names[thread.tid] = names[thread.ident]
-        except (Fault, Gone, Denied, OSError):
-            # It may be ending; the kernel's names remain.
-            pass
 
     def _drain(self) -> None:
         """Name new stacks at once: short-lived code is gone soon."""
@@ -381,7 +289,7 @@ class KernelSampler:
             process.counted = attachment.end(process.tgid, end)
         attachment.stop_switches()
         for process in self._processes:
-            self._name_threads(process)
+            process.name_threads()
         self._harvest()
         if self._exact:
             self._take_waits(attachment)
@@ -429,7 +337,7 @@ class KernelSampler:
                 self._close_wait(process.tally, (tgid, tid, start), entry, take)
                 process.tally.thread(tid, start, entry)
 
-    def _recording(self, process: _Process, end: int, own: float) -> Recording:
+    def _recording(self, process: Process, end: int, own: float) -> Recording:
         assert process.tally is not None
         result = Recording(process.pid, KERNEL)
         entry = process.counted

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, Optional
 
+from ..reader.thread_state import SCHEDSTAT, Counters, counters_of
 from ..system.proc import Proc
 
-SCHEDSTAT = "schedstat"
-SYSCALL = "syscall"
-WCHAN = "wchan"
 STAT = "stat"
 
 _NOT_COUNTED = b"0 0 0\n"
 _SPARE_DESCRIPTORS = 256
 _MOST_DESCRIPTORS = 65536
-
-
-class Counters(NamedTuple):
-    """Seconds on the processor and in its queue, and turns on it, since the thread began."""
-
-    cpu: float
-    runnable: Optional[float]
-    switches: Optional[int]
 
 
 class Shared:
@@ -108,19 +98,6 @@ class KernelThread:
             os.close(descriptor)
             self._shared.left += 1
         self._open.clear()
-
-
-def counters_of(schedstat: Optional[bytes]) -> Optional[Counters]:
-    """Return the counters in a line of ``schedstat``; None without a turn, or from a kernel that does not count."""
-    words = (schedstat or b"").split()
-    if len(words) < 3 or words[2] == b"0":
-        return None
-    return Counters(int(words[0]) / 1e9, int(words[1]) / 1e9, int(words[2]))
-
-
-def turns_of(schedstat: Optional[bytes]) -> bytes:
-    """Return the count of turns in a line of ``schedstat``, as it stands there."""
-    return (schedstat or b"").rstrip().rpartition(b" ")[2]
 
 
 def _raised() -> int:

@@ -13,13 +13,15 @@ from typing import Any, List, NamedTuple, Optional, Set, Tuple
 
 from ..reader.codeobj import Stack
 from ..reader.frames import Frame, FrameReader, Plan, Thread
-from ..reader.hold import Holder, Refused
+from ..reader.hold import Refused
 from ..reader.memory import Copy, Fault, Gone, Memory, Miss, Source
 from ..reader.namer import Heads, Namer
+from ..reader.one_stack import Moved, OneStack
 from ..reader.reread import Rereader
 from ..reader.target import Target
+from ..reader.thread_state import SCHEDSTAT, SYSCALL, WCHAN, counters_of, is_off, state_of, turns_of
 from ..reader.waits import is_restarted, resolved
-from .kernel_thread import SCHEDSTAT, SYSCALL, WCHAN, Hidden, KernelThread, counters_of, turns_of
+from .kernel_thread import Hidden, KernelThread
 from .reasons import Calls, Why
 from .recording import CPU, FAULT, GIL, OTHER, STOPPED
 
@@ -93,10 +95,6 @@ class Watched:
             self.forget()
 
 
-class _Moved(Exception):
-    """The thread's stack is elsewhere by now."""
-
-
 class _Reaching(Source):
     """A copy; what lies outside of it is read from a thread that stands."""
 
@@ -124,16 +122,20 @@ class Looker:
         self._frames = FrameReader(target.memory, target.layout, target.gils)
         self._rereader = Rereader(target.memory, target.layout, self._frames, namer.most)
         self._calls = Calls()
+        self._one_stack = OneStack(target.memory, self._frames, namer.most)
         self._hold = hold
-        self._holder: Optional[Holder] = None
         self._lines = True
         # By the leader's state: a stop is the whole process's.
         self.stopped = False
         self.stale = False
         self.counted = True
-        self.longest: Optional[float] = None
         self.not_held = "" if hold else "it was not to be"
         self.locks_unknown = False
+
+    @property
+    def longest(self) -> Optional[float]:
+        """For how many microseconds a thread stood at most; None where none was held."""
+        return self._one_stack.longest
 
     def look(self, watched: Watched) -> Optional[Look]:
         """Look at a thread; None when it ended."""
@@ -155,22 +157,23 @@ class Looker:
             except Hidden:
                 # Its owner's alone, or not in this kernel; that stays so for all threads.
                 self._lines = False
-        if line is not None:
-            runs = line.startswith(b"running")
-        else:
+        if line is None:
             try:
                 wchan = kernel.read(WCHAN)
-                runs = wchan in (b"", b"0")
+                if wchan is None:
+                    return None
             except Hidden:
-                letter = kernel.letter()
-                return PASSED if letter == "R" else None if letter in "ZX" else MOVED
-            if wchan is None:
-                return None
-        return self._running(watched, turns) if runs else self._off(watched, turns, line, wchan)
+                pass
+        off = is_off(line, wchan)
+        if off is None:
+            # Nothing is proven, and no stack had: the letter alone says what is left out.
+            state = state_of(kernel.letter())
+            return None if state is None else PASSED if state == "running" else MOVED
+        return self._off(watched, turns, line, wchan) if off else self._running(watched, turns)
 
     def finish(self) -> List[int]:
         """Let go of what is still held; return the threads that cannot be yet."""
-        return self._holder.settle() if self._holder else []
+        return self._one_stack.settle()
 
     # Waiting
 
@@ -182,7 +185,7 @@ class Looker:
         taken = self._idle(watched) if watched.python is not None else (None, False, None)
         if kernel.read(SCHEDSTAT, 96) != turns:
             return MOVED
-        if turns.rstrip().endswith(b" 0"):
+        if turns_of(turns) is None:
             # Not counted by this kernel, so nothing can be proven.
             self.counted = False
             return MOVED
@@ -229,7 +232,7 @@ class Looker:
     def _copied(self, watched: Watched, thread: Thread) -> Tuple[Plan, bytes]:
         for _ in range(2):
             if watched.plan is None:
-                watched.plan = self._frames.plan(thread, _MARGIN, self._namer.most)
+                watched.plan = self._one_stack.plan(thread, _MARGIN)
             data = self._memory.read_batch(watched.plan.batch)
             if data is not None:
                 return watched.plan, data
@@ -275,7 +278,7 @@ class Looker:
             return self._ran(watched, frames[0], frames[1], False, turns, begun)
         try:
             return self._held(watched, thread, turns)
-        except (Miss, _Moved):
+        except (Miss, Moved):
             watched.forget()
             watched.within = _LOOKS_WITHIN
             return PASSED
@@ -294,20 +297,13 @@ class Looker:
             return PASSED
 
     def _held(self, watched: Watched, thread: Thread, turns: bytes) -> Optional[Look]:
-        if self._holder is None:
-            self._holder = Holder()
         if watched.plan is None:
-            watched.plan = self._frames.plan(thread, _MARGIN, self._namer.most)
+            watched.plan = self._one_stack.plan(thread, _MARGIN)
             watched.data = b""
         plan, memory, kernel, most = watched.plan, self._memory, watched.kernel, self._namer.most
         within = watched.within > 0 or watched.volatile > 0 or self._layout.heap_frames
-        memory.load(plan.batch)
-        # Rehearsed: the first read of a range takes longer than the next, and the thread should not pay for it.
-        memory.fire()
 
-        def act() -> Any:
-            if not memory.fire():
-                raise _Moved
+        def more() -> Any:
             after = kernel.read(SCHEDSTAT, 96)
             line = kernel.read_if_shown(SYSCALL) if turns_of(after) != turns_of(turns) else None
             stood = time.monotonic()
@@ -320,8 +316,7 @@ class Looker:
                 return after, line, copy, frames, self._namer.stack(frames, len(frames) >= most, _yes), None, stood
             return after, line, copy, frames, None, self._namer.note(frames), stood
 
-        (after, line, copy, frames, stack, noted, stood), lasted = self._holder.run(thread.tid, act)
-        self.longest = max(self.longest or 0.0, lasted)
+        (after, line, copy, frames, stack, noted, stood), _ = self._one_stack.copy(thread.tid, plan.batch, more)
         if turns_of(after) != turns_of(turns) and (line is None or self._calls.may_wait(line)):
             return PASSED
         if frames is None:

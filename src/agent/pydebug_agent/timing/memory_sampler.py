@@ -10,12 +10,13 @@ from ..reader.failures import explained
 from ..reader.memory import Denied, Fault, Gone
 from ..reader.namer import Namer
 from ..reader.target import Target
+from ..reader.thread_state import SCHEDSTAT
 from ..system import errors
 from .headroom import Headroom
-from .kernel_thread import SCHEDSTAT, Counters, Shared, KernelThread
-from .looks import Later, Look, Looker, Watched
+from .looks import Later, Look, Looker
 from .reasons import Why
-from .recording import MEMORY, Count, Key, Recording, Sampler, ThreadTimes
+from .recording import MEMORY, Key, Recording, Sampler
+from .thread_list import ThreadList, WatchedThread
 
 RATE = 20.0
 # The part of a processor that is ours at the usual rate; it grows with the rate that was asked for.
@@ -30,27 +31,6 @@ _EACH_SECOND = 1.0
 _NAMES_SECONDS = 0.5
 # A thread that was still for so many looks is left out of one, and of one more for each as many, up to the most.
 _STILL_LOOKS, _MOST_RESTS = 20, 3
-
-
-class _Thread:
-    """One thread of the target, from its first reading to its last."""
-
-    __slots__ = (
-        "watched", "times", "first", "began", "last", "counted", "wanted", "look", "count", "still", "rest", "rested",
-    )  # fmt: skip
-
-    def __init__(self, kernel: KernelThread, times: ThreadTimes, first: Counters, began: float) -> None:
-        self.watched = Watched(kernel)
-        self.times = times
-        self.first = first
-        self.began = began
-        self.last = began
-        self.counted: Optional[bytes] = None
-        self.wanted = True
-        self.look: Optional[Look] = None
-        self.count: Optional[Count] = None
-        # The looks since it last moved; how many it is to be left out of, and has been.
-        self.still = self.rest = self.rested = 0
 
 
 class MemorySampler(Sampler):
@@ -79,16 +59,13 @@ class MemorySampler(Sampler):
         self._hold = hold
         self._wanted = wanted
         self._recording = Recording(pid, MEMORY)
-        self._threads: Dict[int, _Thread] = {}
-        self._shared = Shared()
+        self._threads = ThreadList(target, self._recording, wanted)
         self._looker: Optional[Looker] = None
         self._ended = False
         self._unnamed: List[Tuple[int, Why, Later]] = []
         self._ticks = 0
         self._slowed = 0
         self._cost = 0.0
-        self._links = -1
-        self._listed = 0.0
         self._names: Dict[int, str] = {}
         self._names_due = 0.0
         self._states_due = 0.0
@@ -108,8 +85,8 @@ class MemorySampler(Sampler):
                 self._cpu_first = self._process_cpu()
                 self._room.read()
                 self._recording.begun = time.time()
-                self._begun = self._listed = self._second = time.perf_counter()
-                self._list(first=True)
+                self._begun = self._second = time.perf_counter()
+                self._threads.list(first=True)
                 self._match_states()
                 self._name()
             except BaseException:
@@ -144,8 +121,8 @@ class MemorySampler(Sampler):
                 self._end()
         recording.seconds = (self._ended_at if self._ended else time.perf_counter()) - self._begun
         recording.ended = self._ended
-        for thread in self._threads.values():
-            self._close_thread(thread)
+        for thread in self._threads.by_tid.values():
+            self._threads.end(thread)
         recording.rate = recording.wait_rate = self._ticks / recording.seconds if recording.seconds > 0 else 0.0
         assert self._looker is not None
         recording.truncated = self._namer.truncated
@@ -158,9 +135,9 @@ class MemorySampler(Sampler):
     def snapshot(self) -> Recording:
         """Return what has been seen so far, about as ``finish`` would. To be used before the next tick."""
         recording = self._recording.copy()
-        for tid, thread in self._threads.items():
-            self._add_up(thread, recording.threads[tid])
-        recording.seconds = max([thread.last for thread in self._threads.values()] + [self._begun]) - self._begun
+        for tid, thread in self._threads.by_tid.items():
+            self._threads.add_up(thread, recording.threads[tid])
+        recording.seconds = max([thread.last for thread in self._threads.by_tid.values()] + [self._begun]) - self._begun
         recording.rate = recording.wait_rate = self._ticks / recording.seconds if recording.seconds > 0 else 0.0
         assert self._looker is not None
         recording.truncated = self._namer.truncated
@@ -175,8 +152,7 @@ class MemorySampler(Sampler):
                     "Thread %d has not stopped yet; it is let go when the agent ends." % tid
                 )
             self._looker = None
-        for thread in self._threads.values():
-            thread.watched.kernel.close()
+        self._threads.close()
 
     # One tick
 
@@ -192,13 +168,13 @@ class MemorySampler(Sampler):
                 self._end()
                 return
         looker.stopped = self._is_stopped()
-        if os.stat(self._proc.path(self._pid, "task")).st_nlink != self._links or looker.stale:
-            self._list()
+        if self._threads.has_changed() or looker.stale:
+            self._threads.list()
             self._match_states()
         elif self._newest != self._target.newest() or (now >= self._states_due and self._may_change()):
             self._match_states()
         self._ticks += 1
-        threads = list(self._threads.values())
+        threads = list(self._threads.by_tid.values())
         # Not always the same one first: what the first reads does to the others would be seen with each.
         turn = self._ticks % len(threads) if threads else 0
         for thread in threads[turn:] + threads[:turn]:
@@ -210,13 +186,13 @@ class MemorySampler(Sampler):
                 continue
             look = looker.look(thread.watched)
             if look is None:
-                self._links = -1
+                self._threads.doubt()
             else:
                 self._record(thread, look)
         if looker.stale and self._identity() != self._self:
             self._end()
 
-    def _record(self, thread: _Thread, look: Look) -> None:
+    def _record(self, thread: WatchedThread, look: Look) -> None:
         times, recording = thread.times, self._recording
         times.reads += 1
         thread.last = time.perf_counter()
@@ -247,7 +223,7 @@ class MemorySampler(Sampler):
         if not look.running:
             thread.look, thread.count = look, recording.counts[key]
 
-    def _make_up(self, thread: _Thread) -> None:
+    def _make_up(self, thread: WatchedThread) -> None:
         """Count the looks that a thread was left out of: it has not run since the one before them."""
         assert thread.count is not None
         thread.times.reads += thread.rested
@@ -283,104 +259,31 @@ class MemorySampler(Sampler):
         self.interval = min(max(self._usual, self._cost / self._allowed), max(_SLOWEST, self._usual))
         self._slowed += self.interval > 1.05 * self._usual
 
-    # Threads
-
-    def _list(self, first: bool = False) -> None:
-        """Take note of threads that began and ended."""
-        path = self._proc.path(self._pid, "task")
-        links = os.stat(path).st_nlink
-        before, self._listed = self._listed, time.perf_counter()
-        tids = {int(name) for name in os.listdir(path)}
-        for tid in [tid for tid in self._threads if tid not in tids]:
-            self._close_thread(self._threads.pop(tid), ended=True)
-        # The first one has run in any case: by it is known whether turns are counted.
-        for tid in sorted(tids):
-            if tid not in self._threads:
-                self._begin(tid, None if first else before)
-        self._links = links
-        if not tids:
-            raise Gone("no thread is left")
-
-    def _begin(self, tid: int, before: Optional[float]) -> None:
-        kernel = KernelThread(self._proc, self._pid, tid, self._shared)
-        schedstat = kernel.read(SCHEDSTAT, 96)
-        counters = kernel.counters(schedstat)
-        now = time.perf_counter()
-        if counters is None or kernel.letter() in "ZX":
-            kernel.close()
-            return
-        times = ThreadTimes(tid, self._comm(tid))
-        if before is not None:
-            # All that it has used since it began is of this window.
-            times.began = True
-            begin = self._birth(tid, before, now - counters.cpu - (counters.runnable or 0.0))
-            counted = counters.switches is not None
-            counters = Counters(0.0, 0.0 if counted else None, 0 if counted else None)
-        else:
-            begin = now
-        thread = _Thread(kernel, times, counters, begin)
-        thread.counted, thread.last = schedstat, now
-        thread.wanted = self._wanted(times.name)
-        self._threads[tid] = thread
-        # A number that was used before in this window belongs to another thread now: both are kept together.
-        known = self._recording.threads.get(tid)
-        if known is not None:
-            thread.times = known
-            known.ended = False
-        else:
-            self._recording.threads[tid] = times
-
-    def _birth(self, tid: int, earliest: float, latest: float) -> float:
-        """When a thread began: known to a clock tick, and not before it was looked for in vain."""
-        try:
-            stat = self._proc.stat(self._pid, "task", tid)
-        except (OSError, ValueError):
-            return max(earliest, latest)
-        age = time.clock_gettime(time.CLOCK_BOOTTIME) - (stat.start_ticks + 0.5) / self._proc.ticks
-        return max(earliest, min(latest, time.perf_counter() - age))
-
-    def _close_thread(self, thread: _Thread, ended: bool = False) -> None:
-        self._add_up(thread, thread.times)
-        thread.times.ended = ended
-        thread.watched.kernel.close()
-
-    def _add_up(self, thread: _Thread, times: ThreadTimes) -> None:
-        """Add up what a thread used until it was read last."""
-        counters = thread.watched.kernel.counters(thread.counted)
-        if counters is None:
-            counters = thread.first
-        times.wall += max(thread.last - thread.began, 0.0)
-        times.cpu += counters.cpu - thread.first.cpu
-        if counters.runnable is not None and thread.first.runnable is not None:
-            times.runnable = (times.runnable or 0.0) + counters.runnable - thread.first.runnable
-        if counters.switches is not None and thread.first.switches is not None:
-            times.switches = (times.switches or 0) + counters.switches - thread.first.switches
-
     def _last_readings(self) -> None:
         if self._identity() != self._self:
             self._end()
             return
-        self._list()
-        for thread in self._threads.values():
+        self._threads.list()
+        for thread in self._threads.by_tid.values():
             schedstat = thread.watched.kernel.read(SCHEDSTAT, 96)
             if schedstat is not None:
                 thread.counted, thread.last = schedstat, time.perf_counter()
             if schedstat == thread.watched.proven and thread.count is not None:
                 self._make_up(thread)
-        if any(thread.times.began for thread in self._threads.values()):
+        if any(thread.times.began for thread in self._threads.by_tid.values()):
             self._match_states()
             self._name()
 
     def _end(self) -> None:
         self._ended = True
-        self._ended_at = max([thread.last for thread in self._threads.values()] + [self._begun])
+        self._ended_at = max([thread.last for thread in self._threads.by_tid.values()] + [self._begun])
 
     # Python's side
 
     def _may_change(self) -> bool:
         """Say whether threads may have got a Python state that is not known, with nothing else to show for it."""
         several = len(self._target.gils.addresses) > 1
-        return several or any(thread.watched.python is None for thread in self._threads.values())
+        return several or any(thread.watched.python is None for thread in self._threads.by_tid.values())
 
     def _match_states(self) -> None:
         """Find the threads that have a Python state."""
@@ -399,7 +302,7 @@ class MemorySampler(Sampler):
             looker.stale = True
         if found is not None:
             fresh = False
-            for tid, thread in self._threads.items():
+            for tid, thread in self._threads.by_tid.items():
                 python = found.get(tid)
                 fresh = fresh or python is not None and python != thread.watched.python
                 thread.watched.become(python)
@@ -411,19 +314,13 @@ class MemorySampler(Sampler):
     def _name(self) -> None:
         began = time.thread_time()
         self._names.update(self._target.names())
-        for tid, thread in self._threads.items():
+        for tid, thread in self._threads.by_tid.items():
             python = thread.watched.python
             name = self._names.get(python.ident) if python is not None else None
-            thread.times.name = name or thread.times.name or self._comm(tid)
+            thread.times.name = name or thread.times.name or self._threads.comm(tid)
             thread.wanted = self._wanted(thread.times.name)
         cost = time.thread_time() - began
         self._names_due = time.perf_counter() + max(_NAMES_SECONDS, cost / _SELDOM_SHARE)
-
-    def _comm(self, tid: int) -> str:
-        try:
-            return self._target.kernel_name(tid, self._proc.stat(self._pid, "task", tid).comm)
-        except (OSError, ValueError):
-            return ""
 
     # The process
 
@@ -438,7 +335,7 @@ class MemorySampler(Sampler):
         return stat.start_ticks, stat.start_stack, stat.argument_start, inode
 
     def _is_stopped(self) -> bool:
-        leader = self._threads.get(self._pid)
+        leader = self._threads.by_tid.get(self._pid)
         return leader is not None and leader.watched.kernel.letter() in "Tt"
 
     def _process_cpu(self) -> Optional[float]:

@@ -12,7 +12,7 @@ from ..reader.asyncio_layout import NATIVE, PYTHON, Addresses, Asyncio, TaskLayo
 from ..reader.loops import Loops
 from ..reader.memory import Batch, Denied, Fault, Gone
 from ..reader.objects import Objects
-from ..reader.proof import Mark, Prover
+from ..reader.thread_state import Mark, Prover
 from ..reader.target import Target
 from ..system.errors import AgentError
 from ..system.proc import Proc

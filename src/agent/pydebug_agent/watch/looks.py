@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
+from ..reader.thread_state import SYSCALL, WCHAN
 from ..reader.waits import is_gil, is_restarted, resolved, system_calls
 from ..system.proc import Proc
-from ..timing.kernel_thread import SYSCALL, WCHAN, Hidden, KernelThread, Shared
+from ..timing.kernel_thread import Hidden, KernelThread, Shared
 
 _EPOLL = frozenset(("epoll_wait", "epoll_pwait", "epoll_pwait2"))
 _OTHERS = frozenset(("poll", "ppoll", "select", "pselect6"))

@@ -1,4 +1,4 @@
-"""Proof that a thread ran no instruction while its memory was copied.
+"""What the kernel says of one thread: its turns on a processor, whether it is off it, and so proof that it did not run.
 
 The kernel counts how often a thread got a processor. A thread that was off the processor at one moment, and whose
 count has not moved since, has not run since. That it was off is told by /proc's ``syscall``, for which the kernel
@@ -12,6 +12,49 @@ import os
 from typing import Dict, NamedTuple, Optional
 
 from ..system.proc import Proc
+
+SCHEDSTAT = "schedstat"
+SYSCALL = "syscall"
+WCHAN = "wchan"
+
+
+class Counters(NamedTuple):
+    """Seconds on the processor and in its queue, and turns on it, since the thread began."""
+
+    cpu: float
+    runnable: Optional[float]
+    switches: Optional[int]
+
+
+def counters_of(schedstat: Optional[bytes]) -> Optional[Counters]:
+    """Return the counters in a line of ``schedstat``; None without a turn, or from a kernel that does not count."""
+    words = (schedstat or b"").split()
+    if len(words) < 3 or words[2] == b"0":
+        return None
+    return Counters(int(words[0]) / 1e9, int(words[1]) / 1e9, int(words[2]))
+
+
+def turns_of(schedstat: Optional[bytes]) -> Optional[bytes]:
+    """Return the count of turns in a line of ``schedstat``; None from a kernel that does not count, and says 0 for all."""
+    words = (schedstat or b"").split()
+    return words[2] if len(words) > 2 and words[2] != b"0" else None
+
+
+def is_off(line: Optional[bytes], wchan: Optional[bytes]) -> Optional[bool]:
+    """Say whether a thread is off the processor, by its ``syscall`` or, where that is hidden, by its ``wchan``.
+
+    None where both are hidden: nothing tells it then.
+    """
+    if line is not None:
+        return bool(line) and not line.startswith(b"running")
+    return None if wchan is None else wchan not in (b"", b"0")
+
+
+def state_of(letter: str) -> Optional[str]:
+    """Return "running", "stopped" or "idle" for the kernel's letter, None for that of a thread that ended."""
+    if letter in "ZX":
+        return None
+    return "running" if letter == "R" else "stopped" if letter in "Tt" else "idle"
 
 
 class Mark(NamedTuple):
@@ -35,16 +78,16 @@ class Prover:
     def mark(self, tid: int) -> Optional[Mark]:
         """Mark a thread that is off the processor; None for one that runs, or of which nothing can be proven."""
         try:
-            descriptor = os.open(self._proc.path(self._pid, "task", tid, "schedstat"), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self._proc.path(self._pid, "task", tid, SCHEDSTAT), os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
         turns = _turns(descriptor)
         syscall = wchan = None
         if turns is not None:
-            syscall = self._read(tid, "syscall")
+            syscall = self._read(tid, SYSCALL)
             if syscall is None:
-                wchan = self._read(tid, "wchan")
-        if turns is None or not _is_off(syscall, wchan):
+                wchan = self._read(tid, WCHAN)
+        if turns is None or not is_off(syscall, wchan):
             os.close(descriptor)
             return None
         return Mark(tid, turns, descriptor, syscall, wchan.decode("ascii", "replace") if wchan else None)
@@ -76,14 +119,6 @@ class Prover:
 
 def _turns(descriptor: int) -> Optional[bytes]:
     try:
-        words = os.pread(descriptor, 80, 0).split()
+        return turns_of(os.pread(descriptor, 80, 0))
     except OSError:
         return None
-    # A kernel that does not count says 0 for all.
-    return words[2] if len(words) > 2 and words[2] != b"0" else None
-
-
-def _is_off(syscall: Optional[bytes], wchan: Optional[bytes]) -> bool:
-    if syscall is not None:
-        return bool(syscall) and syscall != b"running"
-    return bool(wchan) and wchan != b"0"
