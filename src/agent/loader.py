@@ -13,7 +13,7 @@ import sys
 
 # What was sent, by the modules' names. Those of programs that run elsewhere are never imported here, and stay.
 m = {}
-_names = set()
+_packages = set()
 # Those of them that are code already.
 _coded = set()
 # Names and code of what was compiled here.
@@ -40,9 +40,7 @@ class Sent:
         source = "pydebug_agent.typing" if name == "typing" else name
         if source not in m:
             return None
-        return _frozen_importlib.ModuleSpec(name, Sent, origin=source, is_package=any(
-            other.startswith(name + ".") for other in _names
-        ))
+        return _frozen_importlib.ModuleSpec(name, Sent, origin=source, is_package=name in _packages)
 
     @staticmethod
     def create_module(spec):
@@ -68,7 +66,7 @@ def take(block, coded=False):
         name, size = block[place:end].decode().split()
         place = end + 1 + int(size)
         m[name] = block[end + 1 : place]
-        _names.add(name)
+        _packages.add(name.rpartition(".")[0])
         if coded:
             _coded.add(name)
 

@@ -32,6 +32,8 @@ class Bystanders:
 
     def busy(self, known: Set[int]) -> List[str]:
         """Return the names and numbers of the busy threads that are not ``known``."""
+        if known.issuperset(self._first):
+            return []
         lasted = time.monotonic() - self._begun
         if lasted < _LEAST_SECONDS:
             time.sleep(_LEAST_SECONDS - lasted)

@@ -13,8 +13,9 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import Any, Callable, List, Tuple, TypeVar
+from typing import Callable, List, Tuple, TypeVar
 
+from ..system.libc import last_error, prototype
 from .memory import Gone
 
 _DETACH, _SEIZE, _INTERRUPT = 17, 0x4206, 0x4207
@@ -36,12 +37,7 @@ class Holder:
     """Holds threads of one process, one at a time. All calls must come from one thread."""
 
     def __init__(self, limit: float = 2.0) -> None:
-        import ctypes
-
-        self._get_errno: Callable[[], int] = ctypes.get_errno
-        self._ptrace: Any = ctypes.CDLL(None, use_errno=True).ptrace
-        self._ptrace.restype = ctypes.c_long
-        self._ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        self._ptrace: Callable[..., int] = prototype("ptrace", "l", "llPP")
         self._limit = limit
         self._unsettled: List[int] = []
         self._status = 0
@@ -128,7 +124,7 @@ class Holder:
 
     def _call(self, request: int, tid: int, data: int = 0, address: int = 0) -> None:
         if self._ptrace(request, tid, address or None, data or None) == -1:
-            number = self._get_errno()
+            number = last_error()
             if number == errno.ESRCH:
                 raise Gone("thread %d ended" % tid)
             raise Refused(number, "ptrace: %s" % os.strerror(number))

@@ -6,7 +6,9 @@ import errno
 import os
 import struct
 from _bisect import bisect_right
-from typing import Any, Iterable, List, Optional, Sequence, Tuple
+from typing import Iterable, List, Optional, Sequence, Tuple
+
+from ..system.libc import Buffer, last_error, prototype
 
 Range = Tuple[int, int]
 
@@ -96,56 +98,35 @@ class Memory(Source):
     """The memory of a live process, through process_vm_readv."""
 
     def __init__(self, pid: int) -> None:
-        # Imported here: an interpreter without _ctypes shall fail with a cause, not at import.
-        import ctypes
-
         self.pid = pid
         self.calls = 0
-        self._ctypes = ctypes
-        libc = ctypes.CDLL(None, use_errno=True)
-        self._readv = libc.process_vm_readv
-        self._readv.restype = ctypes.c_ssize_t
-        self._readv.argtypes = [
-            ctypes.c_int,
-            ctypes.c_void_p,
-            ctypes.c_ulong,
-            ctypes.c_void_p,
-            ctypes.c_ulong,
-            ctypes.c_ulong,
-        ]
+        self._readv = prototype("process_vm_readv", "l", "iPLPLL")
         self._grow(_FIRST_BUFFER)
-        self._remote = ctypes.create_string_buffer(16 * _IOV_MAX)
-        self._remote_address = ctypes.addressof(self._remote)
-        self._steps: List[Tuple[Any, int, int, int]] = []
+        self._remote = Buffer(16 * _IOV_MAX)
+        self._steps: List[Tuple[bytes, int, int, int]] = []
 
     def _grow(self, size: int) -> None:
-        ctypes = self._ctypes
-        self._size = size
-        self._buffer = ctypes.create_string_buffer(size)
-        self._buffer_address = ctypes.addressof(self._buffer)
-        # Touched now: a page fault during a hold would be paid by the target.
-        ctypes.memset(self._buffer_address, 0xFF, size)
-        self._view = memoryview(self._buffer).cast("B")
+        # A page fault in it during a hold would be paid by the target.
+        self._buffer = Buffer(size)
 
     def shrink(self) -> None:
         """Give back what was grown: for who reads little, and seldom."""
         self._steps = []
         self._grow(_LEAST_BUFFER)
-        self._remote = self._ctypes.create_string_buffer(_LEAST_BUFFER)
-        self._remote_address = self._ctypes.addressof(self._remote)
+        self._remote = Buffer(_LEAST_BUFFER)
 
     def read(self, address: int, size: int) -> bytes:
         if not 4096 <= address < 1 << 63 or not 0 <= size <= _LARGEST_BUFFER:
             raise Fault("%#x+%d" % (address, size))
-        if size > self._size:
+        if size > self._buffer.size:
             self._grow(size)
-        self._local = struct.pack("<QQ", self._buffer_address, size)
+        self._local = struct.pack("<QQ", self._buffer.address, size)
         self.calls += 1
         got = self._readv(self.pid, self._local, 1, struct.pack("<QQ", address, size), 1, 0)
         if got == size:
-            return self._view[:size].tobytes()
+            return self._buffer.view[:size].tobytes()
         if got < 0:
-            self._refuse(self._ctypes.get_errno())
+            self._refuse(last_error())
         raise Fault("%#x+%d" % (address, size))
 
     def _refuse(self, number: int) -> None:
@@ -156,20 +137,19 @@ class Memory(Source):
 
     def load(self, batch: Batch) -> None:
         """Lay the batch out for ``fire``, which then is nothing but the system call."""
-        if batch.total > self._size:
+        if batch.total > self._buffer.size:
             self._grow(batch.total)
-        if len(batch.vector) > len(self._remote):
-            self._remote = self._ctypes.create_string_buffer(len(batch.vector))
-            self._remote_address = self._ctypes.addressof(self._remote)
-        self._ctypes.memmove(self._remote_address, batch.vector, len(batch.vector))
+        if len(batch.vector) > self._remote.size:
+            self._remote = Buffer(len(batch.vector))
+        self._remote.view[: len(batch.vector)] = batch.vector
         self._steps = []
         done = 0
         for first in range(0, batch.count, _IOV_MAX):
             count = min(_IOV_MAX, batch.count - first)
             part = batch.vector[16 * first : 16 * (first + count)]
             size = sum(struct.unpack("<%dQ" % (2 * count), part)[1::2])
-            local = struct.pack("<QQ", self._buffer_address + done, size)
-            self._steps.append((local, self._remote_address + 16 * first, count, size))
+            local = struct.pack("<QQ", self._buffer.address + done, size)
+            self._steps.append((local, self._remote.address + 16 * first, count, size))
             done += size
 
     def fire(self) -> bool:
@@ -181,7 +161,7 @@ class Memory(Source):
 
     def take(self, batch: Batch) -> bytes:
         """Return what ``fire`` read."""
-        return self._view[: batch.total].tobytes()
+        return self._buffer.view[: batch.total].tobytes()
 
     def read_batch(self, batch: Batch) -> Optional[bytes]:
         """Read a batch: the bytes of its ranges after one another, None when one is not mapped."""

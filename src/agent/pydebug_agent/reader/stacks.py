@@ -102,7 +102,7 @@ class _StackResult:
             target.warnings.append("It is stopped (SIGSTOP, or a debugger): none of its threads runs or waits.")
         if not rows:
             target.warnings.append("No thread of it runs Python: none has begun to, or all of them have ended.")
-        kind = greenlets.kind(self._proc, self._pid)
+        kind = greenlets.kind(self._proc, self._pid, target.locator.maps)
         if kind is not None:
             target.warnings.append(greenlets.note(kind))
         return {

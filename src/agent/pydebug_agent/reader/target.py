@@ -298,7 +298,7 @@ def gone(pid: int) -> errors.AgentError:
 def check_ctypes(pid: int) -> None:
     """Raise the error for an image whose Python has no _ctypes."""
     try:
-        import ctypes  # noqa: F401
+        import _ctypes  # type: ignore[import-not-found]  # noqa: F401
     except ImportError as error:
         raise errors.AgentError(
             wire.NO_CTYPES,

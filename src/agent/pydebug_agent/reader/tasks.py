@@ -69,7 +69,7 @@ class _Reading:
         """Yield the results."""
         asyncio = self.asyncio
         if not asyncio.loaded:
-            kind = greenlets.kind(self.target.proc, self._pid)
+            kind = greenlets.kind(self.target.proc, self._pid, self.target.locator.maps)
             text = "The Python of process %d has not loaded asyncio" % self._pid
             detail = {}
             if kind is not None:

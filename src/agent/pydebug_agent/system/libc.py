@@ -41,3 +41,39 @@ def last_error() -> int:
     import _ctypes
 
     return int(_ctypes.get_errno())
+
+
+def prototype(name: str, result: str, arguments: str) -> Any:
+    """Return a function of the C library whose types are letters of the module struct, P for an address.
+
+    Where this Python cannot call any, an ImportError or OSError says why. Bytes may be given as an address.
+    """
+    import _ctypes
+
+    def word(letter: str) -> Any:
+        return type("Word", (_ctypes._SimpleCData,), {"_type_": letter})
+
+    kind: Any = type(
+        "Call",
+        (_ctypes.CFuncPtr,),
+        {
+            "_flags_": _ctypes.FUNCFLAG_CDECL | _USE_ERRNO,
+            "_restype_": word(result),
+            "_argtypes_": tuple(map(word, arguments)),
+        },
+    )
+    return kind(_ctypes.dlsym(_ctypes.dlopen(None, 0), name))
+
+
+class Buffer:
+    """Memory of its own at a fixed address. It is touched at once: a page fault would come at a bad moment later."""
+
+    def __init__(self, size: int) -> None:
+        import _ctypes
+
+        self._array: Any = (type("Byte", (_ctypes._SimpleCData,), {"_type_": "B"}) * size)()
+        self.size = size
+        self.address = int(_ctypes.addressof(self._array))
+        self.view = memoryview(self._array).cast("B")
+        for place in (*range(0, size, 4096), size - 1):
+            self.view[place] = 0xFF

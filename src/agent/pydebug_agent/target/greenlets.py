@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import Optional
+from typing import Iterable, Optional
 
-from ..system.proc import Proc
+from ..system.proc import Mapping, Proc
 
 
-def kind(proc: Proc, pid: int) -> Optional[str]:
-    """Return the package that makes greenlets in a process, gevent or greenlet itself; None where none is loaded."""
-    try:
-        mappings = proc.maps(pid)
-    except OSError:
-        return None
+def kind(proc: Proc, pid: int, mappings: Optional[Iterable[Mapping]] = None) -> Optional[str]:
+    """Return the package that makes greenlets in a process, gevent or greenlet itself; None where none is loaded.
+
+    ``mappings`` are those of the process where they have been read already.
+    """
+    if mappings is None:
+        try:
+            mappings = proc.maps(pid)
+        except OSError:
+            return None
     found = {_package(mapping.path) for mapping in mappings if mapping.path.startswith("/")}
     if "greenlet" not in found:
         return None
