@@ -108,6 +108,19 @@ Get-PodDebug -Namespace default | Out-Null
             $lines[-1] | Should -Be 'alive'
         }
 
+        It 'lets the runtime itself look in vain: an exception on its compiler''s thread would end the session' {
+            [IO.File]::WriteAllBytes($script:engine, @())
+            $lines = Invoke-ChildPwsh @"
+$($script:import)
+try { [Runtime.Loader.AssemblyLoadContext]::Default.LoadFromAssemblyName('PyDebug.Engine') }
+catch { `$_.Exception.InnerException.GetType().Name }
+$($script:ask)
+"@
+            $lines[0] | Should -Be 'FileNotFoundException'
+            $lines[1] | Should -BeLike 'ModuleDamaged,*'
+            $lines[2] | Should -BeLike "*PyDebug.Engine.dll' cannot be loaded: *"
+        }
+
         It 'refuses a second version with one error that says to start anew' {
             # Another build of the same: any other assembly stands for it.
             $other = Join-Path "$($script:copy)-2" 'bin/PyDebug.dll'

@@ -30,6 +30,9 @@ internal static class ModuleFiles
 
     private static Assembly? s_engine;
 
+    /// <summary>Why the engine could not be loaded the last time.</summary>
+    private static volatile PyDebugException? s_refused;
+
     /// <summary>A folder beside the module's own assembly.</summary>
     public static string Folder(string name) => Path.Join(Path.GetDirectoryName(s_file), name);
 
@@ -47,9 +50,27 @@ internal static class ModuleFiles
         }
     }
 
-    /// <summary>The engine, where that is what is asked for; it is loaded at the first time.</summary>
+    /// <summary>
+    /// The engine, where that is what is asked for; it is loaded at the first time. Null where it cannot be: the runtime
+    /// asks on its compiler's thread, too, where an exception from here would end the process.
+    /// </summary>
     public static Assembly? Resolve(AssemblyLoadContext context, AssemblyName name)
-        => name.Name == EngineName ? Engine() : null;
+    {
+        if (name.Name != EngineName)
+        {
+            return null;
+        }
+
+        try
+        {
+            return Engine();
+        }
+        catch (PyDebugException e)
+        {
+            s_refused = e;
+            return null;
+        }
+    }
 
     /// <summary>
     /// The failure behind an exception that tells of a file of the module which cannot be loaded; null where it tells
@@ -76,6 +97,8 @@ internal static class ModuleFiles
                     return Broken(damaged.FileName, damaged.Message);
                 case FileLoadException refused:
                     return Broken(refused.FileName, refused.Message);
+                case FileNotFoundException engine when s_refused is not null && IsEngine(engine.FileName):
+                    return s_refused;
                 case FileNotFoundException missing when IsAssembly(missing.FileName):
                     return Broken(missing.FileName, missing.Message);
                 case TypeLoadException or MissingMemberException:
@@ -146,6 +169,9 @@ internal static class ModuleFiles
             return null;
         }
     }
+
+    private static bool IsEngine(string? name)
+        => name is not null && name.Split(',')[0] == EngineName;
 
     private static bool IsAssembly(string? name)
         => name is not null
