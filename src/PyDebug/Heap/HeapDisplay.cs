@@ -39,8 +39,7 @@ public static class HeapDisplay
     /// <returns>Lines of text.</returns>
     public static string Whole(PSObject item, PSHost? host)
     {
-        PyHeapReport report = item.BaseObject as PyHeapReport
-            ?? (PyHeapReport)RecordReader.Read(item, typeof(PyHeapReport));
+        PyHeapReport report = RecordReader.As<PyHeapReport>(item);
         int width = ViewWidth.Of(host);
         StringBuilder text = new();
         text.Append("   ").Append(Heading(report, width - 3)).Append('\n');
@@ -68,7 +67,7 @@ public static class HeapDisplay
     /// <summary>An amount of memory.</summary>
     /// <param name="bytes">Bytes, or null.</param>
     /// <returns>The amount such as <c>38.2 MiB</c>; nothing where it is not known.</returns>
-    public static string Bytes(object? bytes) => MemrayDisplay.Bytes(bytes);
+    public static string Bytes(object? bytes) => Amounts.BytesOrNothing(bytes);
 
     /// <summary>A rate of bytes.</summary>
     /// <param name="rate">Bytes a second, or null.</param>
@@ -105,7 +104,7 @@ public static class HeapDisplay
     public static string Difference(PSObject item) => HeapText.Difference(Row(item));
 
     private static PyHeapDifference Row(PSObject item)
-        => item.BaseObject as PyHeapDifference ?? (PyHeapDifference)RecordReader.Read(item, typeof(PyHeapDifference));
+        => RecordReader.As<PyHeapDifference>(item);
 
     private static double? Number(object? value)
     {
@@ -132,23 +131,23 @@ public static class HeapDisplay
 
     private static string Total(PyHeapReport report)
     {
-        string rss = $"RSS {MemrayText.Bytes(report.RssBytes)}";
+        string rss = $"RSS {Amounts.Bytes(report.RssBytes)}";
         if (report.LookCount > 1)
         {
-            rss += $" -> {MemrayText.Bytes(report.RssEndBytes)}{InBrackets(report.RssBytesPerSecond)}";
+            rss += $" -> {Amounts.Bytes(report.RssEndBytes)}{InBrackets(report.RssBytesPerSecond)}";
         }
 
         if (report.ContainerBytes is long used)
         {
-            string limit = report.ContainerLimitBytes is long most ? $" of {MemrayText.Bytes(most)}" : "";
-            rss += $"; container {MemrayText.Bytes(used)}{limit}{InBrackets(report.ContainerBytesPerSecond)}";
+            string limit = report.ContainerLimitBytes is long most ? $" of {Amounts.Bytes(most)}" : "";
+            rss += $"; container {Amounts.Bytes(used)}{limit}{InBrackets(report.ContainerBytesPerSecond)}";
         }
 
         return report.SecondsToLimit switch
         {
             null => rss,
             < 1 => rss + ": the limit is reached",
-            double seconds => rss + $": the limit is reached in about {MemrayText.Ahead(seconds)}",
+            double seconds => rss + $": the limit is reached in about {Amounts.Ahead(seconds)}",
         };
     }
 
@@ -191,7 +190,7 @@ public static class HeapDisplay
 
     private static string Part(PyHeapPart part)
         => TextTable.Cut(part.Name, LabelCells).PadRight(LabelCells)
-            + MemrayText.Bytes(part.EndBytes).PadLeft(SizeCells)
+            + Amounts.Bytes(part.EndBytes).PadLeft(SizeCells)
             + HeapText.Rate(part.BytesPerSecond).PadLeft(RateCells);
 
     private static void WriteTypes(StringBuilder text, PyHeapReport report, int width)
@@ -213,11 +212,11 @@ public static class HeapDisplay
         {
             string[] last = grew
                 ? [Growth(type), HeapText.Rate(type.BytesPerSecond, sign: false)]
-                : [type.TableBytes > 0 ? MemrayText.Bytes(type.TableBytes) : ".", Share(type, report)];
+                : [type.TableBytes > 0 ? Amounts.Bytes(type.TableBytes) : ".", Share(type, report)];
             PyHeapHolder[] ways = [.. held[type.Type].Take(MostHolders)];
             table.Add(
             [
-                Name(type.Type), Counted(type.Count, type.CountMargin), MemrayText.Bytes(type.Bytes), .. last,
+                Name(type.Type), Counted(type.Count, type.CountMargin), Amounts.Bytes(type.Bytes), .. last,
                 ways.Length > 0 ? Way(ways[0]) : "",
             ]);
             foreach (PyHeapHolder way in ways.Skip(1))
@@ -231,7 +230,7 @@ public static class HeapDisplay
         {
             long bytes = ordered.Skip(most).Sum(t => t.Bytes) + report.OmittedBytes;
             text.Append(HeapText.Format($"\n… and {ordered.Length - most + report.OmittedTypeCount:#,0} more types, "))
-                .Append(MemrayText.Bytes(bytes)).Append("; .Types has ")
+                .Append(Amounts.Bytes(bytes)).Append("; .Types has ")
                 .Append(report.OmittedTypeCount > 0 ? HeapText.Format($"{ordered.Length:#,0} of them") : "all of them");
         }
     }
@@ -248,7 +247,7 @@ public static class HeapDisplay
     {
         string safe = SafeText.Line(type);
         // The end says more than the beginning.
-        return FlameLabel.Cells(safe) <= NameCells ? safe : "…" + safe[^(NameCells - 1)..];
+        return LabelText.Cells(safe) <= NameCells ? safe : "…" + safe[^(NameCells - 1)..];
     }
 
     private static string Growth(PyHeapType type) => type.Grows switch

@@ -33,7 +33,7 @@ internal static class HeapText
     /// <summary>What the whole comes to.</summary>
     public static string Sum(PyHeapReport report)
     {
-        string rss = $"RSS {MemrayText.Bytes(report.RssEndBytes)}";
+        string rss = $"RSS {Amounts.Bytes(report.RssEndBytes)}";
         return report.WhyNoCensus is null ? Format($"{rss}, {report.TypeCount:#,0} types") : rss + ", objects not counted";
     }
 
@@ -42,7 +42,7 @@ internal static class HeapText
     {
         null => "",
         double value when Math.Abs(value) < LeastRate => ".",
-        double value => (value < 0 ? "-" : sign ? "+" : "") + MemrayText.Bytes(Math.Abs(value)) + "/s",
+        double value => (value < 0 ? "-" : sign ? "+" : "") + Amounts.Bytes(Math.Abs(value)) + "/s",
     };
 
     /// <summary>A rate of objects with its margin, such as <c>150.1 +- 2.0/s</c>.</summary>
@@ -70,15 +70,15 @@ internal static class HeapText
         }
 
         string sign = row.Difference < 0 ? "-" : row.Difference > 0 ? "+" : "";
-        string text = sign + MemrayText.Bytes(Math.Abs(row.Difference));
-        return row.DifferenceMargin > 0 ? $"{text} +- {MemrayText.Bytes(row.DifferenceMargin)}" : text;
+        string text = sign + Amounts.Bytes(Math.Abs(row.Difference));
+        return row.DifferenceMargin > 0 ? $"{text} +- {Amounts.Bytes(row.DifferenceMargin)}" : text;
     }
 
     /// <summary>What one side of a difference comes to; a point where it was not there.</summary>
     public static string Side(PyHeapDifference row, long? bytes, double? percent)
         => bytes is not long size ? "."
             : row.Basis == HeapComparer.Share && percent is double share ? Format($"{share:0.0#} %")
-            : MemrayText.Bytes(size);
+            : Amounts.Bytes(size);
 
     /// <summary>Formats in the culture that all text of the module has.</summary>
     public static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -30,7 +30,7 @@ internal static class HeapWarnings
         }
         else if (report.UnknownBytes > Unknown * report.RssEndBytes)
         {
-            warnings.Add(HeapText.Format($"Of {MemrayText.Bytes(report.UnknownBytes)}, ")
+            warnings.Add(HeapText.Format($"Of {Amounts.Bytes(report.UnknownBytes)}, ")
                 + HeapText.Format($"{100.0 * report.UnknownBytes / report.RssEndBytes:0} % of the RSS of process ")
                 + HeapText.Format($"{report.ProcessId}, nothing is known but that they are there."));
         }
@@ -44,7 +44,7 @@ internal static class HeapWarnings
         if (report.OmittedTypeCount > 0)
         {
             warnings.Add(HeapText.Format($"{report.OmittedTypeCount:#,0} of {report.TypeCount:#,0} types, ")
-                + $"{MemrayText.Bytes(report.OmittedBytes)} in all, are left out.");
+                + $"{Amounts.Bytes(report.OmittedBytes)} in all, are left out.");
         }
 
         if (report.LookCount is > 1 and < LeastLooks)
@@ -82,10 +82,10 @@ internal static class HeapWarnings
 
         if (container > LeastRate && container > 2 * rss)
         {
-            return $"The container's memory grows by {MemrayText.Bytes(container)}/s, this process by "
+            return $"The container's memory grows by {Amounts.Bytes(container)}/s, this process by "
                 + (files?.BytesPerSecond > 0.5 * container
-                    ? $"{MemrayText.Bytes(Math.Max(0, rss))}/s: as files in memory (tmpfs, /dev/shm)."
-                    : $"{MemrayText.Bytes(Math.Max(0, rss))}/s: another process of the container takes it, or the kernel for it.");
+                    ? $"{Amounts.Bytes(Math.Max(0, rss))}/s: as files in memory (tmpfs, /dev/shm)."
+                    : $"{Amounts.Bytes(Math.Max(0, rss))}/s: another process of the container takes it, or the kernel for it.");
         }
 
         return other?.Kind switch

@@ -39,5 +39,5 @@ public sealed record PyHeapPart
     /// <summary>The part as <c>Python objects 52.6 MiB</c>.</summary>
     /// <returns>One line.</returns>
     public override string ToString()
-        => string.Create(CultureInfo.InvariantCulture, $"{Name} {MemrayText.Bytes(EndBytes)}");
+        => string.Create(CultureInfo.InvariantCulture, $"{Name} {Amounts.Bytes(EndBytes)}");
 }

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using PyDebug.Heap;
 using PyDebug.Internal;
+using PyDebug.Profiles;
 
 namespace PyDebug;
 
@@ -9,6 +10,7 @@ namespace PyDebug;
 /// Where a process's resident memory is, which types fill it, which of them grow, and who holds those. Read from
 /// outside: no thread was held.
 /// </summary>
+[ToldBy(nameof(Parts), nameof(Types), nameof(Holders))]
 public sealed record PyHeapReport : IStackProfileSource
 {
     internal PyHeapReport()

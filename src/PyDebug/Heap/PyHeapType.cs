@@ -66,5 +66,5 @@ public sealed record PyHeapType
     public override string ToString()
         => string.Create(
             CultureInfo.InvariantCulture,
-            $"{SafeText.Line(Type, 200)}: {Count:#,0} objects, {MemrayText.Bytes(Bytes)}");
+            $"{SafeText.Line(Type, 200)}: {Count:#,0} objects, {Amounts.Bytes(Bytes)}");
 }

@@ -40,7 +40,7 @@ internal static class ProfileText
     public static string Value(double value, string unit) => unit switch
     {
         "seconds" => Seconds(value),
-        BytesUnit => MemrayText.Bytes(value),
+        BytesUnit => Amounts.Bytes(value),
         AllocationsUnit => Count(value, "allocation"),
         EventsUnit => Count(value, "event"),
         PlainUnit => string.Create(CultureInfo.InvariantCulture, $"{value:#,0.###}"),

@@ -25,7 +25,7 @@ internal readonly record struct SampleState(string? Reason, string? Call)
 
     /// <summary>The frame that stands for it where a format knows nothing but frames; null for none.</summary>
     public StackFrame? Frame()
-        => Reason is null ? null : new StackFrame { Name = $"[{TimeText.Label(Reason, Call)}]" };
+        => Reason is null ? null : new StackFrame { Name = $"[{TimeReason.Label(Reason, Call)}]" };
 
     /// <summary>The reason and the call.</summary>
     public override string ToString() => Call is null ? Reason ?? "" : $"{Reason} {Call}";

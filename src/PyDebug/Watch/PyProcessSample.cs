@@ -9,7 +9,7 @@ namespace PyDebug;
 /// What a process did in one interval, as <c>Watch-PyProcess</c> saw it; or that there was a gap. What the kernel, the
 /// container's control group or the interpreter does not show is null, never 0.
 /// </summary>
-public sealed record PyProcessSample
+public sealed record PyProcessSample : ISessionCarrier
 {
     internal PyProcessSample()
     {
@@ -149,6 +149,8 @@ public sealed record PyProcessSample
     /// <summary>The session that it was read through. Travels beside the object and is never serialised.</summary>
     internal PodDebugSession? Session { get; init; }
 
+    PodDebugSession? ISessionCarrier.Session => Session;
+
     /// <summary>The sample as <c>namespace/pod/container process 1: 97 % CPU, 210 MiB</c>.</summary>
     /// <returns>One line that is safe to show.</returns>
     public override string ToString()
@@ -156,7 +158,7 @@ public sealed record PyProcessSample
         string what = Gap is not null
             ? $"gap ({Gap})"
             : string.Create(
-                CultureInfo.InvariantCulture, $"{CpuPercent ?? 0:0} % CPU, {MemrayText.Bytes(ResidentBytes ?? 0)}");
+                CultureInfo.InvariantCulture, $"{CpuPercent ?? 0:0} % CPU, {Amounts.Bytes(ResidentBytes ?? 0)}");
         return SafeText.Line($"{Namespace}/{PodName}/{ContainerName} process {ProcessId}: {what}", 200);
     }
 }

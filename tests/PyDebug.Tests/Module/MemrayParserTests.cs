@@ -346,7 +346,7 @@ public sealed class MemrayParserTests
     [InlineData(1024 * Mebi, "1.00 GiB")]
     public void Amounts_are_in_the_units_of_limits(long bytes, string text)
     {
-        Assert.Equal(text, MemrayText.Bytes(bytes));
+        Assert.Equal(text, Amounts.Bytes(bytes));
         Assert.Equal(text, MemrayDisplay.Bytes(bytes));
         Assert.Equal("", MemrayDisplay.Bytes(null));
     }
@@ -358,7 +358,7 @@ public sealed class MemrayParserTests
     [InlineData(400, "7 min")]
     [InlineData(7200, "2 h")]
     [InlineData(300_000, "3 days")]
-    public void Times_to_come_are_round(double seconds, string text) => Assert.Equal(text, MemrayText.Ahead(seconds));
+    public void Times_to_come_are_round(double seconds, string text) => Assert.Equal(text, Amounts.Ahead(seconds));
 
     internal static MemrayReport Recorded() => Parse(File.ReadAllText(Fixture.PathOf("cases/memray.json")))!;
 

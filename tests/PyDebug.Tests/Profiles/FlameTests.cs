@@ -4,6 +4,7 @@ using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Xml.Linq;
+using PyDebug.Internal;
 using PyDebug.Profiles;
 using PyDebug.Profiles.Flame;
 using Xunit;
@@ -213,10 +214,10 @@ public sealed class FlameTests
     [InlineData("日本語の関数名前", 9, "日本…名前")]
     public void A_name_is_cut_in_its_middle_to_the_room_there_is(string name, int cells, string expected)
     {
-        string cut = FlameLabel.Fit(name, "", cells);
+        string cut = LabelText.Fit(name, "", cells);
 
         Assert.Equal(expected, cut);
-        Assert.True(FlameLabel.Cells(cut) <= cells);
+        Assert.True(LabelText.Cells(cut) <= cells);
     }
 
     private static string Draw(IReadOnlyList<StackProfile> profiles)

@@ -45,9 +45,9 @@ internal sealed class FlameFrame
     /// <summary>The end of a stack: how the time there was spent.</summary>
     public static FlameFrame End(SampleState state)
         => new(
-            TimeText.Label(state.Reason ?? "", state.Call),
+            TimeReason.Label(state.Reason ?? "", state.Call),
             "",
-            TimeText.Meaning(state.Reason ?? ""),
+            TimeReason.Meaning(state.Reason ?? ""),
             FlamePalette.ClassOf(state));
 
     /// <summary>A frame around stacks: a process or a thread.</summary>

@@ -107,7 +107,7 @@ internal static class FlameGraphWriter
         output.Write(Xml(Amount(node, total, unit)));
         output.Write("</title><rect width=\"100%\" height=\"100%\"/>");
         int cells = (int)((width / 100 * NominalWidth - 8) / CellWidth);
-        string label = FlameLabel.Fit(frame.Name, frame.Place, cells);
+        string label = LabelText.Fit(frame.Name, frame.Place, cells);
         if (label.Length > 0)
         {
             output.Write(Invariant($"<text x=\"4\" y=\"12.6\">{Xml(label)}</text>"));
@@ -139,8 +139,8 @@ internal static class FlameGraphWriter
             $"""
             <svg id="head" width="100%" height="{height}">
             <rect class="page" width="100%" height="{height - 3}"/>
-            <text class="title" x="1%" y="30" data-fit="{Xml(head.Title)}">{Xml(FlameLabel.Cut(head.Title, TitleCells))}</text>
-            <text class="soft" x="1%" y="51" data-fit="{Xml(head.About)}">{Xml(FlameLabel.Cut(head.About, AboutCells))}</text>
+            <text class="title" x="1%" y="30" data-fit="{Xml(head.Title)}">{Xml(LabelText.Cut(head.Title, TitleCells))}</text>
+            <text class="soft" x="1%" y="51" data-fit="{Xml(head.About)}">{Xml(LabelText.Cut(head.About, AboutCells))}</text>
 
             """));
         int y = 60;
@@ -199,7 +199,7 @@ internal static class FlameGraphWriter
 
         IEnumerable<string> warnings = profiles.SelectMany(p => p.Warnings.Select(
             w => profiles.Count > 1 ? $"{ProfileText.Where(p)}: {w}" : w));
-        notes.AddRange(warnings.Distinct().Take(MostNotes).Select(w => FlameLabel.Cut(SafeText.Line(w), AboutCells)));
+        notes.AddRange(warnings.Distinct().Take(MostNotes).Select(w => LabelText.Cut(SafeText.Line(w), AboutCells)));
         return notes;
     }
 

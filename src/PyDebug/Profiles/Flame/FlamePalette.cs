@@ -43,14 +43,14 @@ internal static class FlamePalette
     /// <summary>The class of a stack's end.</summary>
     public static string ClassOf(SampleState state) => state.Reason switch
     {
-        TimeText.Cpu => "rcpu",
-        TimeText.Gil => "rgil",
-        TimeText.Lock => "rlock",
-        TimeText.Sleep => "rsleep",
-        TimeText.Poll => "rpoll",
-        TimeText.Io => "rio",
-        TimeText.Runnable or TimeText.Preempted => "rready",
-        TimeText.Unproven => "runproven",
+        TimeReason.Cpu => "rcpu",
+        TimeReason.Gil => "rgil",
+        TimeReason.Lock => "rlock",
+        TimeReason.Sleep => "rsleep",
+        TimeReason.Poll => "rpoll",
+        TimeReason.Io => "rio",
+        TimeReason.Runnable or TimeReason.Preempted => "rready",
+        TimeReason.Unproven => "runproven",
         _ => "rother",
     };
 

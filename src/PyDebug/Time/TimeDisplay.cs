@@ -1,0 +1,232 @@
+using System;
+using System.Collections.Generic;
+using System.ComponentModel;
+using System.Globalization;
+using System.Linq;
+using System.Management.Automation;
+using System.Management.Automation.Host;
+using System.Text;
+
+namespace PyDebug.Internal;
+
+/// <summary>What the views of reports of time call. Everything returned is safe to show.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public static class TimeDisplay
+{
+    private const int MostThreads = 40;
+
+    private const int NameLength = 16;
+
+    private const int ShortestCommand = 8;
+
+    /// <summary>A part of the window from which on a quota is worth a line.</summary>
+    private const double ThrottledShare = 0.01;
+
+    /// <summary>A part of a thread's wall time below this is not worth words.</summary>
+    private const double Notable = 0.05;
+
+    /// <summary>The whole report: a heading, and a line for each thread.</summary>
+    /// <param name="item">A report.</param>
+    /// <param name="host">The host whose window's width is looked up.</param>
+    /// <returns>Lines of text.</returns>
+    public static string Whole(PSObject item, PSHost? host)
+    {
+        PyTimeReport report = RecordReader.As<PyTimeReport>(item);
+        int width = ViewWidth.Of(host);
+        StringBuilder text = new();
+        text.Append("   ").Append(Heading(report, width - 3)).Append('\n');
+        IReadOnlyList<PyTimeThread> shown = Shown(report.Threads);
+        WriteThreads(text, shown, width);
+        if (report.Threads.Count - shown.Count is int hidden and > 0)
+        {
+            string others = Counts.Of(hidden, "thread", "threads");
+            text.Append($"\n   … and {others} that did less; .Threads has all of them");
+        }
+
+        string space = "\n\n";
+        foreach (string remark in Remarks(report))
+        {
+            text.Append(space).Append("   ").Append(TextTable.Cut(SafeText.Line(remark), width - 3));
+            space = "\n";
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>A time of one thread in one state.</summary>
+    /// <param name="seconds">Seconds; null where that is not known.</param>
+    /// <returns>The time such as 4.9s, a point for none, nothing where it is not known.</returns>
+    public static string Seconds(object? seconds)
+    {
+        double? value = seconds is PSObject wrapped ? wrapped.BaseObject as double? : seconds as double?;
+        return value switch
+        {
+            null => "",
+            < 0.0005 => ".",
+            < 0.0995 => Format($"{value * 1000:0}ms"),
+            < 99.95 => Format($"{value:0.0}s"),
+            < 1000 => Format($"{value:0}s"),
+            < 36_000 => Format($"{value / 60:0}m"),
+            _ => Format($"{value / 3600:0}h"),
+        };
+    }
+
+    /// <summary>A thread's hottest line and where it waits.</summary>
+    /// <param name="item">A thread of a report.</param>
+    /// <returns>One line.</returns>
+    public static string Where(PSObject item)
+        => Where(RecordReader.As<PyTimeThread>(item));
+
+    /// <summary>The stack of a part of a report on one line.</summary>
+    /// <param name="item">A wait or a CPU time of a report.</param>
+    /// <returns>One line.</returns>
+    public static string Stack(PSObject item)
+    {
+        IReadOnlyList<StackFrame> frames = item.BaseObject switch
+        {
+            PyTimeWait wait => wait.Frames,
+            PyTimeCpu cpu => cpu.Frames,
+            _ => ((PyTimeWait)RecordReader.Read(item, typeof(PyTimeWait))).Frames,
+        };
+        return frames.Count == 0 ? "(no frames)" : FrameText.Joined(frames);
+    }
+
+    /// <summary>How often a wait was seen.</summary>
+    /// <param name="item">A wait of a report.</param>
+    /// <returns>How many waits there were and the longest, where each was taken; else the number of samples.</returns>
+    public static string Seen(PSObject item)
+    {
+        PyTimeWait wait = RecordReader.As<PyTimeWait>(item);
+        return wait.Count is long count
+            ? Counted(count, wait.LongestSeconds)
+            : wait.SampleCount == 1 ? "1 sample" : Format($"{wait.SampleCount:#,0} samples");
+    }
+
+    private static string Counted(long count, double? longest)
+    {
+        string times = count == 1 ? "once" : Format($"{count:#,0} times");
+        return longest is double seconds && count > 1 ? $"{times}, longest {Length(seconds)}" : times;
+    }
+
+    private static string Length(double seconds) => seconds switch
+    {
+        >= 1 => Format($"{seconds:0.00} s"),
+        >= 0.001 => Format($"{seconds * 1000:0.0} ms"),
+        _ => Format($"{seconds * 1_000_000:0} us"),
+    };
+
+    private static string Heading(PyTimeReport report, int width)
+    {
+        string start = SafeText.Line($"{report.Namespace}/{report.PodName}/{report.ContainerName}")
+            + Format($"  process {report.ProcessId}");
+        string held = report.HeldMicroseconds switch
+        {
+            null => "nothing was held",
+            double time and < 1000 => Format($"threads held up to {time:0} us"),
+            double time => Format($"threads held up to {time / 1000:0.0} ms"),
+        };
+        string rate = report.Method == TimeText.Kernel || report.SampleRate is not double hertz
+            ? ""
+            : Format($" at {hertz:0} Hz");
+        string end = $"  {TimeText.Window(report)}  {TimeText.Sampler(report)}{rate}, {held}";
+        string command = SafeText.Line(report.CommandLine);
+        int room = width - start.Length - end.Length - 2;
+        string middle = command.Length == 0 || room < ShortestCommand ? "" : $"  {TextTable.Cut(command, room)}";
+        return TextTable.Cut(start + middle + end, width);
+    }
+
+    /// <summary>What belongs to the figures and is in none of the columns.</summary>
+    private static IEnumerable<string> Remarks(PyTimeReport report)
+        => report.ThrottledSeconds >= ThrottledShare * report.DurationSeconds
+            ? report.Notes.Prepend(Format(
+                $"The container's CPU quota kept it from running for {report.ThrottledSeconds:0.0} s."))
+            : report.Notes;
+
+    /// <summary>The threads that did most where there are too many for a screen, in the order of their ids.</summary>
+    private static IReadOnlyList<PyTimeThread> Shown(IReadOnlyList<PyTimeThread> threads)
+        => threads.Count <= MostThreads
+            ? threads
+            :
+            [
+                .. threads
+                    .OrderByDescending(t => t.CpuSeconds + t.GilSeconds + t.FaultSeconds + (t.RunnableSeconds ?? 0))
+                    .ThenByDescending(t => t.WallSeconds - t.SleepSeconds - t.PollSeconds)
+                    .Take(MostThreads)
+                    .OrderBy(t => t.ThreadId),
+            ];
+
+    private static void WriteThreads(StringBuilder text, IReadOnlyList<PyTimeThread> threads, int width)
+    {
+        if (threads.Count == 0)
+        {
+            text.Append("\nNo thread was seen.");
+            return;
+        }
+
+        (string Label, Func<PyTimeThread, double?> Value)[] values =
+        [
+            ("CPU", t => t.CpuSeconds),
+            ("GIL", t => t.GilSeconds),
+            ("Lock", t => t.LockSeconds),
+            ("Sleep", t => t.SleepSeconds),
+            ("I/O", t => t.IoSeconds + t.PollSeconds),
+            ("Runnable", t => t.RunnableSeconds),
+            .. Rare(threads, "Fault", t => t.FaultSeconds),
+            .. Rare(threads, "Other", t => t.OtherSeconds),
+            .. Rare(threads, "Unproven", t => t.UnprovenSeconds),
+        ];
+        TextTable table = new(
+        [
+            ("Thread", true), ("Name", false), .. values.Select(v => (v.Label, true)),
+            ("Hottest line, and where it waits", false),
+        ]);
+        IReadOnlyList<string> names = ShortNames.Of([.. threads.Select(t => SafeText.Line(t.Name))], NameLength);
+        for (int i = 0; i < threads.Count; i++)
+        {
+            PyTimeThread thread = threads[i];
+            table.Add(
+            [
+                Format($"{thread.ThreadId}"), names[i], .. values.Select(v => Seconds(v.Value(thread))), Where(thread),
+            ]);
+        }
+
+        table.Write(text, width);
+    }
+
+    /// <summary>A column that is shown where some thread has something in it.</summary>
+    private static IEnumerable<(string Label, Func<PyTimeThread, double?> Value)> Rare(
+        IReadOnlyList<PyTimeThread> threads,
+        string label,
+        Func<PyTimeThread, double?> value)
+        => threads.Any(t => value(t) >= 0.01 && value(t) >= 0.002 * t.WallSeconds) ? [(label, value)] : [];
+
+    private static string Where(PyTimeThread thread)
+    {
+        double least = Notable * thread.WallSeconds;
+        bool ran = thread.Hottest is not null && (thread.CpuSeconds >= least || thread.WaitsAt is null);
+        bool waits = thread.WaitsAt is not null && (thread.WaitsSeconds >= least || !ran);
+        List<string> parts = [];
+        if (ran)
+        {
+            parts.Add(Format($"{SafeText.Line(thread.Hottest)} {thread.HottestPercent:0} %"));
+        }
+
+        if (waits)
+        {
+            string at = SafeText.Line(thread.WaitsAt);
+            string reason = SafeText.Line(thread.WaitsFor);
+            parts.Add(ran
+                ? $"{reason} {(thread.WaitsAt == thread.Hottest ? "there" : $"at {at}")}"
+                : reason is "lock" or "sleep" ? at : $"{at}: {reason}");
+        }
+
+        if (waits && thread.WaitsCount is long count)
+        {
+            parts[^1] += $", {Counted(count, thread.WaitsLongestSeconds)}";
+        }
+
+        return parts.Count == 0 ? "(no Python frames)" : string.Join("; ", parts);
+    }
+
+    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
