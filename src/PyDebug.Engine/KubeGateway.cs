@@ -135,7 +135,7 @@ internal sealed class KubeGateway : IDisposable
         catch (EngineException e) when (GoneDiagnosis.MayBeGone(e) && !ct.IsCancellationRequested)
         {
             EngineException why = await GoneDiagnosis.ExplainAsync(
-                _pods, pod, debugContainer, AgentModules.NeedOf(request.Op), e, ct).ConfigureAwait(false);
+                _pods, pod, debugContainer, AgentModules.NeedOf(request), e, ct).ConfigureAwait(false);
             if (why.Cause != e.Cause)
             {
                 // What ended took with it all that was at work there.

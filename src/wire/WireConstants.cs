@@ -76,7 +76,13 @@ public sealed class WireConstants : Task
         {
             string where = operation.Element("where").Value;
             text.Append($"            [\"{operation.Name}\"] = new(\"{where.Substring(0, where.LastIndexOf('.'))}\", ");
-            text.Append($"{operation.Element("mebibytes").Value}L << 20, \"{operation.Element("words").Value}\"),\n");
+            text.Append($"{operation.Element("mebibytes").Value}L << 20, \"{operation.Element("words").Value}\"");
+            foreach (XElement more in operation.Elements("more").Elements())
+            {
+                text.Append($", (\"{more.Name}\", {more.Value}L << 20)");
+            }
+
+            text.Append("),\n");
         }
 
         return text.Append("        };\n}\n").ToString();

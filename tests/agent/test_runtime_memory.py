@@ -16,12 +16,15 @@ from .driver import AGENT, Agent, Frame, failures, results
 
 sys.path.insert(0, str(AGENT))
 
+from pydebug_agent.memray.needs import needs_of  # noqa: E402
+from pydebug_agent.memray.options import Options as MemrayOptions  # noqa: E402
 from pydebug_agent.pyspy import options  # noqa: E402
 from pydebug_agent.protocol.channel import Channel  # noqa: E402
 from pydebug_agent.system.errors import AgentError  # noqa: E402
-from pydebug_agent.system.memory_limit import Memory, read_memory, require_room, room_for_us  # noqa: E402
+from pydebug_agent.system.memory_limit import MARGIN, Memory, read_memory, require_room, room_for_us  # noqa: E402
 from pydebug_agent.system.proc import Proc  # noqa: E402
 from pydebug_agent.target.request import Request  # noqa: E402
+from pydebug_agent.timing import run as timing  # noqa: E402
 
 MIB = 1 << 20
 
@@ -277,17 +280,38 @@ class Refusals(unittest.TestCase):
         self.assertNotIn(b"late", said)
 
 
+class Needs(unittest.TestCase):
+    """What is asked for before anything is loaded is what the question itself asks for later."""
+
+    def test_the_first_look_asks_for_all_of_it(self) -> None:
+        operations = json.loads((AGENT.parent / "wire" / "wire.json").read_text())["operations"]
+        plain = MemrayOptions(1.0, False, False, False, 1 << 20, False, 1, 1)
+        later = {
+            ("pyspy", "record"): options._MEMORY_FIRST + options._MEMORY_EACH,
+            ("pyspy", "top"): options._MEMORY_FIRST + options._MEMORY_EACH,
+            ("time", "kernel"): timing._KERNEL_NEEDS + MARGIN,
+            ("time", "exact"): timing._KERNEL_NEEDS + MARGIN,
+            ("memray", "native"): needs_of(plain._replace(native=True), False),
+            ("memray", "pythonAllocators"): needs_of(plain._replace(python_allocators=True), False),
+        }
+        more = {(name, key) for name, entry in operations.items() for key in entry.get("more", ())}
+        self.assertEqual(set(later), more)
+        for (name, key), needs in later.items():
+            self.assertEqual(needs, (operations[name]["more"][key] << 20) + MARGIN, (name, key))
+        self.assertEqual(needs_of(plain, False), (operations["memray"]["mebibytes"] << 20) + MARGIN)
+
+
 class ANodeThatIsShort(unittest.TestCase):
     """A pod without a limit has what the node has left, which is in this file."""
 
-    def ask(self, available: int, **told: object) -> List[Frame]:
+    def ask(self, available: int, op: str = "stack", **told: object) -> List[Frame]:
         with tempfile.NamedTemporaryFile("w") as file:
             file.write(f"MemTotal: 8388608 kB\nMemFree: 1 kB\nMemAvailable: {available >> 10} kB\n")
             file.flush()
             script = 'mount --make-rprivate / && mount --bind "$1" /proc/meminfo && shift && exec "$@"'
             prefix = ["unshare", "--mount", "sh", "-c", script, "sh", file.name]
-            with Agent(prefix=prefix, op="stack", told=told) as agent:
-                frames = agent.ask("stack", pids=[os.getpid()])
+            with Agent(prefix=prefix, op=op, told=told) as agent:
+                frames = agent.ask(op, pids=[os.getpid()])
                 self.assertTrue(agent.trailer_good, agent.stderr)
                 return frames
 
@@ -300,7 +324,13 @@ class ANodeThatIsShort(unittest.TestCase):
             "Reading stacks needs 5.0 MiB of memory, and 3.0 MiB are left on the node before it evicts pods.",
             failure["message"],
         )
-        self.assertEqual("probe,examine,processes,get,held,put", detail["fits"])
+        self.assertEqual("processes,probe,examine,get,held,put", detail["fits"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounts need root")
+    def test_what_it_takes_as_it_is_asked_counts_before_it_begins(self) -> None:
+        (failure,) = failures(self.ask(110 * MIB, "time", needs=14 * MIB))
+        self.assertEqual((15 * MIB, 10 * MIB), (failure["detail"]["needed"], failure["detail"]["room"]))
+        self.assertIn("memorySampler", failure["detail"]["fits"].split(","))
 
     @unittest.skipUnless(os.geteuid() == 0, "mounts need root")
     def test_with_eight_more_or_by_the_persons_will_it_is_answered(self) -> None:

@@ -54,6 +54,7 @@ internal sealed class AgentBundle
     {
         StringBuilder header = new();
         header.Append("op ").Append(request.Op).Append('\n');
+        header.Append("needs ").Append(AgentModules.NeedsOf(request)).Append('\n');
         header.Append("low ").Append(request.AllowLowMemory ? '1' : '0').Append('\n');
         header.Append("new ").Append(request.NewContainer ? '1' : '0').Append('\n');
         SortedSet<string> rest = _rest.GetOrAdd(request.Op, RestFor);

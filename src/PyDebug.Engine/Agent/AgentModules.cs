@@ -52,15 +52,19 @@ internal sealed partial class AgentModules
         => Operations.All.TryGetValue(operation, out AgentOperation? known) ? $"{Package}.{known.Module}" : Package;
 
     /// <summary>What an operation needs, with its agent's start: <c>Reading stacks needs 11.0 MiB of memory</c>.</summary>
-    public static string NeedOf(string operation)
+    public static string NeedOf(AgentRequest request)
     {
-        string words = Operations.All.TryGetValue(operation, out AgentOperation? known) ? known.Words : "An answer";
-        return $"{words} needs {PodMemory.Mebibytes((known?.Needs ?? 0) + AgentStart)} of memory";
+        string words = Operations.All.TryGetValue(request.Op, out AgentOperation? known) ? known.Words : "An answer";
+        return $"{words} needs {PodMemory.Mebibytes(NeedsOf(request) + AgentStart)} of memory";
     }
 
     /// <summary>The bytes that an operation takes beside the agent itself; null for one that is unknown.</summary>
     public static long? NeedsOf(string operation)
         => Operations.All.TryGetValue(operation, out AgentOperation? known) ? known.Needs : null;
+
+    /// <summary>The bytes that a request takes beside the agent itself.</summary>
+    public static long NeedsOf(AgentRequest request)
+        => Operations.All.TryGetValue(request.Op, out AgentOperation? known) ? known.NeedsOf(request.Body) : 0;
 
     /// <summary>Some modules and all that they import, wherever in them they do, and so on.</summary>
     public SortedSet<string> NeededBy(IEnumerable<string> names)

@@ -334,7 +334,7 @@ internal sealed class DebugContainerStarter
         }
         catch (EngineException e) when (GoneDiagnosis.MayBeGone(e) && !ct.IsCancellationRequested)
         {
-            string needs = isNew ? PodMemory.StartNeed(pod) : AgentModules.NeedOf(request.Op);
+            string needs = isNew ? PodMemory.StartNeed(pod) : AgentModules.NeedOf(request);
             throw await GoneDiagnosis.ExplainAsync(_api, pod.Reference, name, needs, e, ct).ConfigureAwait(false);
         }
 

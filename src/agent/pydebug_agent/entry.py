@@ -23,6 +23,8 @@ from .system.proc import Proc
 _KEEPER = b'\0-c\0"""pydebug-keeper'
 _ACKNOWLEDGE_SECONDS = 30
 _PR_SET_DUMPABLE = 4
+# What is less of the same question.
+_SMALLER = {"time": "memorySampler", "memray": "plainReport"}
 
 
 def enter(header: bytes) -> None:
@@ -38,11 +40,16 @@ def enter(header: bytes) -> None:
     if told.get("low") == "1" or operation is None or not operation.needs:
         memory_limit.allow_low()
     else:
+        more = told.get("needs", "")
         try:
-            memory_limit.require_room(proc, operation.needs, operation.words)
+            needs = max(operation.needs, int(more) if more.isdigit() else 0)
+            memory_limit.require_room(proc, needs, operation.words)
         except AgentError as error:
             room = error.detail["room"] - memory_limit.MARGIN
-            error.detail["fits"] = ",".join(name for name, other in wire.OPERATIONS.items() if 0 < other.needs <= room)
+            fits = [name for name, other in wire.OPERATIONS.items() if 0 < other.needs <= room]
+            if told["op"] in _SMALLER and operation.needs <= room:
+                fits.append(_SMALLER[told["op"]])
+            error.detail["fits"] = ",".join(fits)
             _refuse(error, proc, told)
     oom_victim.grow()
     if operation is None or operation.leaves:

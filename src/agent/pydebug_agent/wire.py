@@ -147,7 +147,7 @@ OPERATIONS: Dict[str, Operation] = {
         "pyspy.run.run", 10 << 20, "py-spy", True
     ),
     "memray": Operation(
-        "memray.run.memray", 24 << 20, "memray", True
+        "memray.run.memray", 27 << 20, "memray", True
     ),
     "memrayRead": Operation(
         "memray.run.memray_read", 16 << 20, "Reading a capture", True

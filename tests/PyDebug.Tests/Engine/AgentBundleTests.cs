@@ -1,6 +1,7 @@
 using System;
 using System.IO;
 using System.Linq;
+using System.Text.Json.Nodes;
 using PyDebug.Engine;
 using PyDebug.Tests.Module;
 using Xunit;
@@ -47,12 +48,20 @@ public sealed class AgentBundleTests
     }
 
     [Theory]
-    [InlineData("heap", "Reading the heap needs 23.0 MiB of memory")]
-    [InlineData("stop", "The end needs 7.0 MiB of memory")]
-    [InlineData("format-disk", "An answer needs 7.0 MiB of memory")]
-    public void What_an_operation_needs_is_said_in_the_agents_words(string operation, string expected)
+    [InlineData("heap", "{}", "Reading the heap needs 23.0 MiB of memory")]
+    [InlineData("stop", "{}", "The end needs 7.0 MiB of memory")]
+    [InlineData("format-disk", "{}", "An answer needs 7.0 MiB of memory")]
+    [InlineData("pyspy", """{"mode":"dump"}""", "py-spy needs 17.0 MiB of memory")]
+    [InlineData("pyspy", """{"mode":"record"}""", "py-spy needs 26.0 MiB of memory")]
+    [InlineData("time", """{"method":"kernel","exact":false}""", "Measuring time needs 21.0 MiB of memory")]
+    [InlineData("time", """{"method":"auto","thread":"kernel"}""", "Measuring time needs 12.0 MiB of memory")]
+    [InlineData("memray", """{"native":false}""", "memray needs 34.0 MiB of memory")]
+    [InlineData("memray", """{"native":true,"pythonAllocators":true}""", "memray needs 78.0 MiB of memory")]
+    public void What_an_operation_needs_is_said_in_the_agents_words(string operation, string body, string expected)
     {
-        Assert.Equal(expected, AgentModules.NeedOf(operation));
+        AgentRequest request = new() { Op = operation, Body = JsonNode.Parse(body)!.AsObject() };
+
+        Assert.Equal(expected, AgentModules.NeedOf(request));
     }
 
     [Theory]

@@ -55,7 +55,7 @@ public sealed class AgentTests : IDisposable
                 "pydebug_agent.target", "pydebug_agent.target.run",
             ],
             far!.Modules);
-        Assert.Equal("op processes\nlow 0\nnew 0\n", far.Header);
+        Assert.Equal("op processes\nneeds 1048576\nlow 0\nnew 0\n", far.Header);
         Assert.Equal(
             ["/usr/bin/python3", "-I", "-S", "-B", "-c", "boot program"], far.Request.Query.GetValues("command")!);
         Assert.Equal("false", far.Request.Query["tty"]);

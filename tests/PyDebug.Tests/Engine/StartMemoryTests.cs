@@ -99,7 +99,7 @@ public sealed class StartMemoryTests : IDisposable
         await StartAsync(_cluster.Request(warnings: _warnings, allowLowMemory: true));
 
         Assert.Empty(_warnings);
-        Assert.Equal("op probe\nlow 1\nnew 1\n", header);
+        Assert.Equal("op probe\nneeds 1048576\nlow 1\nnew 1\n", header);
     }
 
     [Fact]
@@ -134,7 +134,7 @@ public sealed class StartMemoryTests : IDisposable
 
         EngineException e = await Assert.ThrowsAsync<EngineException>(() => StartAsync(_cluster.Request()));
 
-        Assert.Equal("op probe\nlow 0\nnew 1\n", header);
+        Assert.Equal("op probe\nneeds 1048576\nlow 0\nnew 1\n", header);
         Assert.Equal(Causes.MemoryLow, e.Cause);
         Assert.StartsWith("A look at the target needs 2.0 MiB", e.Message, StringComparison.Ordinal);
         Assert.Matches("Debug container 'pydebug-[a-z0-9]{5}' has been ended again.$", e.Message);
