@@ -11,7 +11,7 @@
     Clean    removes what the other tasks made in the checkout
 .PARAMETER Only
     Test: these parts alone: Xunit, Browser, Agent, Pester. Bench: this one alone: Stacks, Time, Memray, Heap,
-    Stream, Room, Watch, Ends or Fuzz.
+    Stream, Room, Watch, Fleet, Ends or Fuzz.
 .PARAMETER Path
     Test: these Pester files alone, by their names.
 .PARAMETER Filter
@@ -223,7 +223,7 @@ function Invoke-Bench {
         }
         $program, $arguments = Get-PwshCommand
         $report = Join-Path $script:Out 'bench.json'
-        $parted = 'Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Ends', 'Fuzz'
+        $parted = 'Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Fleet', 'Ends', 'Fuzz'
         $some = @($Only | Where-Object { $_ -in $parted })
         $parts = $some ? @('-Only', $some[0]) : @()
         & $program @arguments -NoProfile -NonInteractive -File $bench -Module $script:Module -Report $report @parts | Out-Host

@@ -2,9 +2,9 @@
 # Measure-PyTime costs its target, against py-spy (time.ps1); and what Get-MemrayReport costs its own, against memray's
 # attach (memray.ps1); and what Get-PyHeap finds and costs, against what the target says of itself (heap.ps1); and what
 # comes through an exec stream, against kubectl cp (stream.ps1); and what looking does to an application near its memory
-# limit (room.ps1); and what Watch-PyProcess takes and costs, against nothing (watch.ps1); and how questions end whose
-# client goes (ends.ps1); and the readers against changed inputs. What a first answer takes of the client's CPU is held
-# against an earlier build's (first.ps1).
+# limit (room.ps1); and what Watch-PyProcess takes and costs, against nothing (watch.ps1); and many pods asked at once,
+# against xargs and kubectl exec (fleet.ps1); and how questions end whose client goes (ends.ps1); and the readers
+# against changed inputs. What a first answer takes of the client's CPU is held against an earlier build's (first.ps1).
 # Started by build.ps1 -Task Bench, with the cluster in PYDEBUG_TEST_KUBECONFIG and its kind in PYDEBUG_TEST_KIND.
 # The peers are kubectl on PATH, and py-spy from PYDEBUG_PYSPY or PATH; what lacks its peer is skipped and says so.
 param(
@@ -28,9 +28,11 @@ param(
     [int] $WatchPairs = 5,
     [int] $WatchSeconds = 60,
     [int] $WatchRuns = 3,
+    [int] $FleetRuns = 5,
+    [int] $ManyRuns = 3,
     [int] $FuzzTimes = 50,
-    [ValidateSet('Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Ends', 'Fuzz')]
-    [string[]] $Only = @('Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Ends', 'Fuzz')
+    [ValidateSet('Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Fleet', 'Ends', 'Fuzz')]
+    [string[]] $Only = @('Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Fleet', 'Ends', 'Fuzz')
 )
 
 $env:PYDEBUG_MODULE = $Module
@@ -46,6 +48,7 @@ $env:PYDEBUG_MODULE = $Module
 . (Join-Path $PSScriptRoot 'room_tries.ps1')
 . (Join-Path $PSScriptRoot 'watch.ps1')
 . (Join-Path $PSScriptRoot 'first.ps1')
+. (Join-Path $PSScriptRoot 'fleet.ps1')
 
 $script:PeerImage = 'bench-pyspy'
 $script:ColdGoal = 1.0
@@ -249,6 +252,9 @@ if ($Only -contains 'Stacks') {
 }
 if ($Only -contains 'Watch') {
     $results += Measure-Watch $WatchPairs $WatchSeconds $WatchRuns
+}
+if ($Only -contains 'Fleet') {
+    $results += Measure-Fleet $Module $FleetRuns $ManyRuns
 }
 ConvertTo-Json -InputObject @($results) -Depth 3 | Set-Content -LiteralPath $Report
 $results | Format-Table -AutoSize | Out-String -Width 120 | Write-Host

@@ -2,6 +2,7 @@ using System;
 using System.ComponentModel;
 using System.Globalization;
 using System.Management.Automation;
+using System.Management.Automation.Host;
 
 namespace PyDebug.Internal;
 
@@ -15,8 +16,6 @@ public static class Display
     private const int HeadingLength = 117;
 
     private const int ShortestCommand = 12;
-
-    private const int ImageLength = 22;
 
     /// <summary>A text on one line without control characters.</summary>
     /// <param name="value">Any value; null is the empty string.</param>
@@ -35,6 +34,32 @@ public static class Display
     /// <returns>The text.</returns>
     public static string Middle(object? value, int length)
         => ShortNames.Middle(SafeText.Line(Plain(value)?.ToString()), length);
+
+    /// <summary>A name, cut in the middle to what a table has room for.</summary>
+    /// <param name="value">Any value; null is the empty string.</param>
+    /// <param name="least">The most cells in a table of 80 columns.</param>
+    /// <param name="most">The most cells where the window has the room.</param>
+    /// <param name="host">What the table is shown on.</param>
+    /// <param name="columns">How many of its columns share the room beyond 80.</param>
+    /// <returns>The text.</returns>
+    public static string Fit(object? value, int least, int most, PSHost? host, int columns = 1)
+        => Middle(value, Math.Min(most, least + (ViewWidth.Beyond(host) / columns)));
+
+    /// <summary>A session's pod and container, cut in the middle to what the table has room for.</summary>
+    /// <param name="item">A session.</param>
+    /// <param name="host">What the table is shown on.</param>
+    /// <returns>The text as <c>pod/container</c>.</returns>
+    public static string PodContainer(PSObject item, PSHost? host)
+        => Fit($"{Get(item, "PodName")}/{Get(item, "ContainerName")}".TrimEnd('/'), 24, 80, host);
+
+    /// <summary>A process's Python: the version, behind the name of what is not CPython.</summary>
+    /// <param name="item">A process.</param>
+    /// <returns>The text such as <c>3.13.5</c>.</returns>
+    public static string Python(PSObject item)
+    {
+        string name = Safe(Get(item, "Implementation"));
+        return Safe($"{(name == "CPython" ? "" : name)} {Safe(Get(item, "PythonVersion"))}".Trim(), 9);
+    }
 
     /// <summary>The pod and container of a record.</summary>
     /// <param name="item">A record that has both.</param>
@@ -112,20 +137,6 @@ public static class Display
         double size and < 10_000.0 * 1024 * 1024 => Format($"{size / (1024 * 1024):0}Mi"),
         double size => Format($"{size / (1024 * 1024 * 1024):0.0}Gi"),
     };
-
-    /// <summary>The image of a session, in short where it is the application's.</summary>
-    /// <param name="item">A session.</param>
-    /// <returns>One word or two.</returns>
-    public static string Image(PSObject item)
-    {
-        if (Get(item, "ImageSource") as string == "Application")
-        {
-            return "(application's)";
-        }
-
-        string image = Safe(Get(item, "Image"));
-        return image.Length <= ImageLength ? image : $"…{image[^(ImageLength - 1)..]}";
-    }
 
     /// <summary>The heading above what is of one process.</summary>
     internal static string ProcessHeading(PSObject item, int processId, string? command, string? version, string end)

@@ -10,6 +10,24 @@ internal static class ViewWidth
 
     private const int Narrowest = 79;
 
+    private const int Usual = 80;
+
+    /// <summary>
+    /// How many cells more than 80 a line of a table has: PowerShell lays tables out by the host's window, where they
+    /// are captured or written to a file as well.
+    /// </summary>
+    public static int Beyond(PSHost? host)
+    {
+        try
+        {
+            return Math.Max(0, (host?.UI?.RawUI?.BufferSize.Width ?? 0) - Usual);
+        }
+        catch (Exception e) when (e is HostException or NotImplementedException or NotSupportedException)
+        {
+            return 0;
+        }
+    }
+
     /// <summary>The cells of a line in the host's window, within bounds.</summary>
     public static int Of(PSHost? host)
     {
