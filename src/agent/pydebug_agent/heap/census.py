@@ -101,7 +101,7 @@ class Census:
         self.block_squares = [0] * CLASSES
         self.unknown = [0] * CLASSES
         self.large: Dict[int, List[int]] = {}
-        self.free = self.virgin = self.empty = self.overhead = self.swapped = 0
+        self.free = self.empty = 0
         self.torn = self.torn_bytes = 0
         # Chunks of their own that hold text or the like.
         self.dull: Set[int] = set()
@@ -155,9 +155,8 @@ class Census:
             if base >= arena.carved:
                 break
             place = base - arena.address
-            if 2 in flags[place // PAGE : (place + self._pools.size) // PAGE]:
-                self.swapped += self._pools.size
-            else:
+            # What is swapped out stays there.
+            if 2 not in flags[place // PAGE : (place + self._pools.size) // PAGE]:
                 self._pool(base, words, place >> 3)
 
     def _some(self, arena: Arena, chosen: Callable[[int, int], bool]) -> None:
@@ -170,7 +169,6 @@ class Census:
                 continue
             flags = self._pages.flags(base, base + size)
             if 2 in flags:
-                self.swapped += size
                 continue
             self._pages.window[:size] = bytes(size)
             for start, length in self._pages.runs(base, base + size):
@@ -205,8 +203,6 @@ class Census:
         self.pools_seen[kind] += 1
         self.blocks_seen[kind] += count
         self.block_squares[kind] += count * count
-        self.overhead += HEADER + (pool_size - HEADER) % size
-        self.virgin += ((pool_size - HEADER) // size - carved) * size
         self.free += len(free) * size
         numbers = self._numbers(words[at + _HEADER_WORDS : at + _HEADER_WORDS + carved * (size >> 3)], size >> 3, free)
         if numbers is None:

@@ -62,7 +62,6 @@ class Climb:
         self._expanded: Set[int] = set()
         self._solved = self._open = 0
         self.unfinished = False
-        self.too_deep = False
         self.levels = 0
 
     def add(self, address: int, kind: Kind) -> Optional[Node]:
@@ -82,7 +81,6 @@ class Climb:
         self._expanded = {node.address for node in frontier}
         while frontier:
             if self.levels >= LEVELS and (self.levels >= _LONGEST_CHAIN or len(frontier) > _NARROW):
-                self.too_deep = True
                 break
             if time.monotonic() > self._until:
                 self.unfinished = True

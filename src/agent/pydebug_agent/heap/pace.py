@@ -31,7 +31,6 @@ class Pace:
         self._first = time.process_time()
         self._used = self._first
         self._since = time.monotonic()
-        self._sleepy = True
         try:
             os.nice(_NICEST)
         except OSError:

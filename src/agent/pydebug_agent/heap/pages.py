@@ -54,7 +54,6 @@ class Pages:
         self._small_view = buffers.small
         self._small_address = buffers.small_address
         self._pagemap = os.open(proc.path(pid, "pagemap"), os.O_RDONLY | os.O_CLOEXEC)
-        self.read_bytes = 0
 
     def close(self) -> None:
         """Let go of the process."""
@@ -64,9 +63,7 @@ class Pages:
 
     def fill(self, address: int, size: int, place: int = 0) -> int:
         """Read into the window, from ``place`` on; return how many bytes came."""
-        got = self._call(self._window_address + place, size, struct.pack("<QQ", address, size), 1)
-        self.read_bytes += got
-        return got
+        return self._call(self._window_address + place, size, struct.pack("<QQ", address, size), 1)
 
     def find(self, word: bytes, got: int) -> Iterator[int]:
         """Yield where a word stands in the first ``got`` bytes of the window, at multiples of its size."""

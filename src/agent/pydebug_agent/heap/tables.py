@@ -94,7 +94,6 @@ class Tables:
         self.dull: Set[int] = set()
         self._referring: Set[int] = set()
         self._descriptions: Dict[int, bool] = {}
-        self.in_pools = 0
         self.in_chunks = 0
         self.pooled: Dict[int, int] = {}
 
@@ -172,7 +171,6 @@ class Tables:
         for size, count in Counter(sizes).items():
             if size:
                 self._note(entry, size, count)
-                self.in_pools += size * count
                 kind = (size >> 4) - 1
                 self.pooled[kind] = self.pooled.get(kind, 0) + count
         if 0 in sizes:
