@@ -116,9 +116,6 @@ class Operation(NamedTuple):
 
 
 OPERATIONS: Dict[str, Operation] = {
-    "processes": Operation(
-        "target.run.processes", 1 << 20, "A list of the processes", False
-    ),
     "probe": Operation(
         "target.run.probe", 1 << 20, "A look at the target", False
     ),
@@ -127,6 +124,9 @@ OPERATIONS: Dict[str, Operation] = {
     ),
     "stop": Operation(
         "target.run.stop", 0 << 20, "The end", False
+    ),
+    "processes": Operation(
+        "target.run.processes", 1 << 20, "A list of the processes", False
     ),
     "stack": Operation(
         "reader.run.stack", 4 << 20, "Reading stacks", False
