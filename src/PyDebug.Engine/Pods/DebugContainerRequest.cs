@@ -10,6 +10,9 @@ internal sealed record DebugContainerRequest
 
     public required PodReference Pod { get; init; }
 
+    /// <summary>The pod as it was read a moment ago; null to have it read.</summary>
+    public PodInfo? Known { get; init; }
+
     public required string TargetContainer { get; init; }
 
     /// <summary>General, Baseline, Restricted, NetAdmin, SysAdmin or Trace.</summary>

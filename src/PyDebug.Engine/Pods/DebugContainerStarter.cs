@@ -71,7 +71,7 @@ internal sealed class DebugContainerStarter
 
     private async Task<DebugContainerInfo> RunAsync(CancellationToken ct)
     {
-        PodInfo pod = await _api.GetAsync(_request.Pod, ct).ConfigureAwait(false);
+        PodInfo pod = _request.Known ?? await _api.GetAsync(_request.Pod, ct).ConfigureAwait(false);
         ContainerInfo target = StartChecks.Check(pod, _request.TargetContainer);
         await VirtualNode.CheckAsync(_api, pod, ct).ConfigureAwait(false);
         DebugContainerPlan plan = new(_request, pod, target, Keeper) { Now = _api.Now };

@@ -1,6 +1,7 @@
 using System;
 using System.Collections;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Linq;
 using System.Management.Automation;
 using System.Threading;
@@ -24,6 +25,9 @@ namespace PyDebug.Commands;
 public sealed class StartPodDebugCommand : PodCommandBase
 {
     private const int LongestReason = 256;
+
+    /// <summary>How long what was read of a pod is taken for what it is.</summary>
+    private static readonly TimeSpan s_fresh = TimeSpan.FromSeconds(15);
 
     private string? _customJson;
 
@@ -151,6 +155,7 @@ public sealed class StartPodDebugCommand : PodCommandBase
         string ns = request.Namespace ?? gateway.DefaultNamespace;
         request.Target = new PodTarget(ns, request.PodName, request.ContainerName);
         PodInfo pod = await FindPodAsync(gateway, request.Target, request.Uid, ct).ConfigureAwait(false);
+        long read = Stopwatch.GetTimestamp();
         ContainerInfo container = TargetContainer.Pick(pod, request.ContainerName, new PodTarget(ns, request.PodName));
         request.Target = new PodTarget(ns, request.PodName, container.Name);
         string profile = For is not null ? SecurityProfiles.For(For)
@@ -168,7 +173,14 @@ public sealed class StartPodDebugCommand : PodCommandBase
         try
         {
             DebugContainerInfo started = await gateway.StartDebugContainerAsync(
-                wanted with { Progress = progress.Show, Warn = writer.WarnOnce, Tell = writer.Tell },
+                wanted with
+                {
+                    // Who was asked to confirm may have taken his time.
+                    Known = Stopwatch.GetElapsedTime(read) < s_fresh ? pod : null,
+                    Progress = progress.Show,
+                    Warn = writer.WarnOnce,
+                    Tell = writer.Tell,
+                },
                 ct).ConfigureAwait(false);
             if (privileged)
             {

@@ -225,26 +225,6 @@ public sealed class FaultTests : IDisposable
     }
 
     [Fact]
-    public async Task A_question_to_a_known_session_is_one_request()
-    {
-        _cluster.Exec = async exec =>
-        {
-            await exec.BootAsync();
-            await exec.HelloAsync();
-            await exec.SendTrailerAsync();
-            await exec.ReadFrameAsync();
-            await exec.SendStatusAsync(Succeeded);
-            await exec.SendCloseAsync();
-        };
-
-        await _shell.RunAsync("$s | Get-PyStack; $s | Get-PyTask; $s | Get-PyProcess");
-
-        Assert.Empty(_shell.Errors);
-        Assert.Equal(3, _cluster.Requests.Count);
-        Assert.All(_cluster.Requests, request => Assert.True(request.IsExec, request.Target));
-    }
-
-    [Fact]
     public async Task A_wrong_address_is_told_with_nothing_of_the_token()
     {
         _cluster.Before = (_, connection) => Reset(connection).ContinueWith(_ => true, TaskScheduler.Default);
