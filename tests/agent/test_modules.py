@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import unittest
 
-from .driver import AGENT, python_versions
+from .driver import AGENT, Agent, modules, python_versions, wait_for
 
 _LOAD = """
 import importlib, pkgutil, sys
@@ -17,8 +18,34 @@ for name in names:
 print(len(names))
 """
 
+# Each of these costs milliseconds and a good part of a megabyte, and stands for others that it takes along.
+_HEAVY = "collections contextlib ctypes enum functools json pathlib random re socket subprocess threading".split()
+
 
 class Modules(unittest.TestCase):
+    def test_a_question_takes_none_of_the_large_ones_of_the_standard_library(self) -> None:
+        code = "print('ready', flush=True)\nimport time\ntime.sleep(600)"
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as target:
+            try:
+                target.stdout.readline()
+                for version, python in python_versions().items():
+                    for op in ("processes", "stack"):
+                        with self.subTest(version=version, op=op):
+                            self.assertEqual([], sorted(self.loaded(python, op, target.pid) & set(_HEAVY)))
+            finally:
+                target.kill()
+
+    def loaded(self, python: str, op: str, pid: int) -> "set[str]":
+        sources = modules()
+        end = "        channel.finish(code)\n"
+        told = "        os.write(2, ('LOADED ' + ' '.join(sys.modules) + '\\n').encode())\n"
+        sources["pydebug_agent.main"] = sources["pydebug_agent.main"].replace(end, told + end)
+        with Agent(python, op=op, sources=sources) as agent:
+            self.assertIn("R", [frame.kind for frame in agent.ask(op, pids=[pid])])
+            wait_for(lambda: "LOADED" in agent.stderr)
+            line = next(line for line in agent.stderr.splitlines() if line.startswith("LOADED"))
+        return set(line.split())
+
     def test_each_is_there_with_all_it_imports(self) -> None:
         for version, python in python_versions().items():
             with self.subTest(version=version):

@@ -158,10 +158,14 @@ class Proc:
                 if len(words) < 5:
                     continue
                 start, _, end = words[0].partition(b"-")
-                permissions, device, path = (
-                    texts.setdefault(word, text_of(word))
-                    for word in (words[1], words[3], words[5].rstrip(b"\n") if len(words) > 5 else b"")
-                )
-                offset = int(words[2], 16)
-                result.append(Mapping(int(start, 16), int(end, 16), permissions, offset, device, int(words[4]), path))
+                permissions, device, path = words[1], words[3], words[5].rstrip(b"\n") if len(words) > 5 else b""
+                for word in (permissions, device, path):
+                    if word not in texts:
+                        texts[word] = text_of(word)
+                result.append(
+                    Mapping(
+                        int(start, 16), int(end, 16), texts[permissions], int(words[2], 16), texts[device],
+                        int(words[4]), texts[path],
+                    )
+                )  # fmt: skip
         return result

@@ -87,7 +87,12 @@ class Finder:
     def _in_library(self, pid: int, mappings: List[Mapping]) -> Optional[Python]:
         """The Python whose library is loaded; where there are several, the versions of all."""
         versions: List[str] = []
+        # Of the mappings of one file the first says all there is to its name, the one of its beginning the rest.
+        last: Optional[str] = None
         for mapping in mappings:
+            if mapping.path == last and mapping.offset:
+                continue
+            last = mapping.path
             path = _plain(mapping.path)
             if python_names.is_pypy_library(path):
                 return Python(PYPY, None)
@@ -123,7 +128,7 @@ class Finder:
     def _in_executable(self, pid: int, name: str, mappings: List[Mapping]) -> Optional[Python]:
         named = python_names.of_executable(name)
         minor = named or None
-        found = {python_names.of_extension(entry.path) for entry in mappings if entry.path}
+        found = {python_names.of_extension(path) for path in {entry.path for entry in mappings} if path}
         extensions = {number for number in found if number is not None}
         if minor is None and len(extensions) == 1:
             minor = next(iter(extensions))
