@@ -12,6 +12,8 @@ namespace PyDebug.Engine;
 internal sealed class PodApi
 {
     private const int Page = 250;
+    private const int Expired = 410;
+    private const int MostBegunAnew = 2;
     private const int LongestName = 256;
 
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
@@ -79,7 +81,8 @@ internal sealed class PodApi
         string path = ns is null ? "/api/v1/pods" : $"/api/v1/namespaces/{Segment(ns)}/pods";
         string where = ns is null ? "of all namespaces" : $"of namespace '{ns}'";
         string? next = null;
-        do
+        int begunAnew = 0;
+        while (true)
         {
             string query = $"?limit={Page}{labels}"
                 + (next is null ? "" : $"&continue={Uri.EscapeDataString(next)}");
@@ -92,6 +95,13 @@ internal sealed class PodApi
             {
                 throw PatchErrors.With(e, e.Cause, e.Message, new() { ["scope"] = "cluster" });
             }
+            catch (EngineException e) when (e.StatusCode == Expired && next is not null && begunAnew++ < MostBegunAnew)
+            {
+                // The server has forgotten the state that the pages were of: those of two states make no list.
+                kept.Clear();
+                next = null;
+                continue;
+            }
 
             foreach (JsonObject item in KubeJson.Objects(list, "items"))
             {
@@ -103,8 +113,12 @@ internal sealed class PodApi
             }
 
             next = KubeJson.Text(list, "metadata", "continue");
+            if (string.IsNullOrEmpty(next))
+            {
+                break;
+            }
         }
-        while (!string.IsNullOrEmpty(next));
+
         if (!any && ns is not null && await NamespaceMissingAsync(ns, ct).ConfigureAwait(false))
         {
             throw new EngineException(Causes.NamespaceNotFound, $"There is no namespace '{ns}'.") { StatusCode = 404 };

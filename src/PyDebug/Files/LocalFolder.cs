@@ -16,6 +16,8 @@ internal sealed class LocalFolder(string path, PodTarget target)
 
     private readonly TreeNames _names = TreeNames.Here();
 
+    private bool _isMade;
+
     /// <summary>Its full path.</summary>
     public string Path { get; } = path;
 
@@ -31,11 +33,29 @@ internal sealed class LocalFolder(string path, PodTarget target)
 
         try
         {
+            bool isMade = !Directory.Exists(Path);
             Make(Path);
+            _isMade = isMade;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw ErrorFactory.Local(LocalCause.DestinationInvalid, $"'{Path}' cannot be written: {e.Message}", target);
+        }
+    }
+
+    /// <summary>Removes the folder where it was made here and has nothing in it.</summary>
+    public void Undo()
+    {
+        try
+        {
+            if (_isMade)
+            {
+                Directory.Delete(Path);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Why nothing comes matters more.
         }
     }
 

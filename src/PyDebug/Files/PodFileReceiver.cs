@@ -166,8 +166,18 @@ internal sealed class PodFileReceiver(AgentRun run, PodFileOptions options) : ID
             throw new LimitExceededException($"The debug container has a folder for this side that is larger than {MostFiles} files.");
         }
 
-        FileBudget.Begin($"'{_folder.Path}'", Path.GetDirectoryName(_folder.Path), size, long.MaxValue, _target);
+        // A place that nothing can be written to has no room either, and is told of as what it is.
         _folder.Create();
+        try
+        {
+            FileBudget.Begin($"'{_folder.Path}'", Path.GetDirectoryName(_folder.Path), size, long.MaxValue, _target);
+        }
+        catch
+        {
+            _folder.Undo();
+            throw;
+        }
+
         _tree = tree;
         _progress.Total = size;
     }

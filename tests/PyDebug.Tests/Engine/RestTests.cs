@@ -40,6 +40,18 @@ public sealed class RestTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_test_answers_wrongly_closes_the_connection_and_fails_the_test()
+    {
+        FakeCluster cluster = new();
+        cluster.Before = (_, _) => throw new FormatException("not so");
+
+        await Assert.ThrowsAsync<EngineException>(
+            () => cluster.Gateway.GetPodAsync("shop", "web-0", TestContext.Current.CancellationToken));
+
+        Assert.Contains("not so", Assert.Throws<InvalidOperationException>(cluster.Dispose).Message);
+    }
+
+    [Fact]
     public async Task A_server_that_stays_busy_is_given_up()
     {
         int asked = 0;

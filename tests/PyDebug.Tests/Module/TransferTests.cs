@@ -146,6 +146,83 @@ public sealed class TransferTests
         Assert.Empty(Directory.GetFileSystemEntries(transfer.At("elsewhere")));
     }
 
+    [Theory]
+    [InlineData("/proc/in", true)]
+    [InlineData("/sys/in", true)]
+    [InlineData("/proc/in", false)]
+    [InlineData("long", true)]
+    [InlineData("long", false)]
+    [InlineData("deep", true)]
+    [InlineData("deep", false)]
+    [InlineData("file", true)]
+    [InlineData("file/in", true)]
+    [InlineData("file/in", false)]
+    [InlineData("dangling", true)]
+    public async Task Where_nothing_can_be_written_it_ends_with_one_error_and_nothing_is_left(string place, bool recurse)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "These places are Linux's.");
+        FakeFileAgent agent = new();
+        agent.Files[recurse ? "a/b" : ""] = Bytes(200_000);
+        using Transfer transfer = new(agent);
+        File.WriteAllText(transfer.At("file"), "mine");
+        File.CreateSymbolicLink(transfer.At("dangling"), transfer.At("nowhere/in"));
+        string local = place switch
+        {
+            "long" => transfer.At(new string('n', 300)),
+            "deep" => transfer.At(string.Join('/', Enumerable.Repeat(new string('d', 200), 30))),
+            _ => Path.Combine(transfer.Folder, place),
+        };
+
+        PyDebugException e = await Assert.ThrowsAsync<PyDebugException>(() => transfer.ReceiveAsync(local, recurse));
+
+        Assert.StartsWith("DestinationInvalid", e.ErrorRecord.FullyQualifiedErrorId);
+        Assert.Equal("mine", File.ReadAllText(transfer.At("file")));
+        Assert.Equal(["dangling", "file"], new DirectoryInfo(transfer.Folder).GetFileSystemInfos().Select(f => f.Name).Order());
+        // The next one is not hindered.
+        await transfer.ReceiveAsync(transfer.At("good"), recurse);
+        Assert.Equal(200_000, new FileInfo(transfer.At(recurse ? "good/a/b" : "good")).Length);
+    }
+
+    [Fact]
+    public async Task A_folder_that_there_is_no_room_for_is_not_made()
+    {
+        FakeFileAgent agent = new() { Announced = 1L << 59 };
+        agent.Files["a"] = Bytes(10);
+        using Transfer transfer = new(agent);
+        Directory.CreateDirectory(transfer.At("there"));
+
+        foreach (string place in new[] { "in", "there" })
+        {
+            PyDebugException e = await Assert.ThrowsAsync<PyDebugException>(
+                () => transfer.ReceiveAsync(transfer.At(place), recurse: true));
+            Assert.StartsWith("DiskFull", e.ErrorRecord.FullyQualifiedErrorId);
+        }
+
+        Assert.Equal([transfer.At("there")], Directory.GetFileSystemEntries(transfer.Folder));
+    }
+
+    [Fact]
+    public async Task What_is_called_too_long_for_this_side_is_left_out_and_the_rest_comes()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Its limits are Linux's.");
+        FakeFileAgent agent = new();
+        string most = new('m', 255);
+        string deep = string.Join('/', Enumerable.Repeat(new string('d', 200), 30));
+        foreach (string name in new[] { "a", $"{most}", $"{most}m", $"{deep}/x", $"{most}m/x", "z" })
+        {
+            agent.Files[name] = Bytes(100);
+        }
+
+        using Transfer transfer = new(agent);
+
+        PyDebugException e = await Assert.ThrowsAsync<PyDebugException>(
+            () => transfer.ReceiveAsync(transfer.At("in"), recurse: true));
+
+        Assert.StartsWith("FilesLeftOut", e.ErrorRecord.FullyQualifiedErrorId);
+        Assert.Contains("3 files were copied, and 3 entries were left out", e.Message);
+        Assert.Equal(["in/a", $"in/{most}", "in/z"], transfer.Names);
+    }
+
     [Fact]
     public async Task More_files_than_a_folder_may_have_are_refused_before_the_first()
     {

@@ -57,6 +57,25 @@ public sealed class WorkloadTests : IDisposable
             r => Assert.Equal("app=backend", r.Query["labelSelector"]));
     }
 
+    [Theory]
+    [InlineData(2, "web-1 web-2 web-3 web-4 web-5", "")]
+    [InlineData(3, "", "RequestFailed")]
+    public async Task A_list_whose_token_has_expired_is_begun_anew_twice(int times, string expected, string error)
+    {
+        _fleet.Add("web-4");
+        _fleet.Add("web-5");
+        int expired = 0;
+        _fleet.Refuse = request => request.Query["continue"] == "4" && expired++ < times
+            ? (410, FakeConnection.Status(410, "Expired", "The provided continue parameter is too old."))
+            : null;
+
+        IReadOnlyList<PSObject> sessions = await _shell.RunAsync($"{Start} -LabelSelector app=backend");
+
+        Assert.Equal(expected, Names(sessions));
+        Assert.Equal(error, string.Join(' ', _shell.Errors.Select(e => e.FullyQualifiedErrorId.Split(',')[0])));
+        Assert.Equal(3, _cluster.Requests.Count(r => r.Path.EndsWith("/pods") && r.Query["continue"] is null));
+    }
+
     [Fact]
     public async Task Pods_that_do_not_run_and_those_of_others_are_left_out()
     {

@@ -148,6 +148,31 @@ internal sealed class FakeConnection
         _client.Close();
     }
 
+    /// <summary>
+    /// Waits until the other side's system has all that was sent. What it has not is lost with a reset, which a close
+    /// is, too, where something of the other side was not read.
+    /// </summary>
+    public async Task ArriveAsync()
+    {
+        const int Tcp = 6;
+        const int Information = 11;
+        const byte Closed = 7;
+        const int Unacknowledged = 24;
+        const int Unsent = 144;
+        for (long begun = Environment.TickCount64;
+            OperatingSystem.IsLinux() && Environment.TickCount64 - begun < 30_000;
+            await Task.Delay(5))
+        {
+            byte[] told = new byte[192];
+            int length = _client.Client.GetRawSocketOption(Tcp, Information, told);
+            if (length < Unsent + sizeof(uint) || told[0] == Closed
+                || (BitConverter.ToUInt32(told, Unacknowledged) == 0 && BitConverter.ToUInt32(told, Unsent) == 0))
+            {
+                return;
+            }
+        }
+    }
+
     /// <summary>Ends the connection as a crashed peer does: with RST.</summary>
     public void Reset()
     {

@@ -28,6 +28,9 @@ internal sealed class FakeFileAgent
     /// <summary>What came, by path.</summary>
     public Dictionary<string, byte[]> Stored { get; } = [];
 
+    /// <summary>How many bytes it says that a folder has; null for as many as it has.</summary>
+    public long? Announced { get; init; }
+
     /// <summary>The exit code that the trailer tells.</summary>
     public int Exit { get; init; }
 
@@ -72,16 +75,20 @@ internal sealed class FakeFileAgent
         switch (fault.Kind)
         {
             case FaultKind.Reset or FaultKind.ResetLast:
+                await exec.Connection.ArriveAsync();
                 exec.Connection.Reset();
                 break;
             case FaultKind.Success:
                 await exec.SendStatusAsync();
                 await exec.SendCloseAsync();
+                await exec.Connection.ArriveAsync();
                 break;
             case FaultKind.Close:
                 await exec.SendCloseAsync();
+                await exec.Connection.ArriveAsync();
                 break;
             default:
+                await exec.Connection.ArriveAsync();
                 exec.Connection.Close();
                 break;
         }
@@ -120,7 +127,7 @@ internal sealed class FakeFileAgent
         {
             await exec.SendFrameAsync('R', new JsonObject
             {
-                ["kind"] = "tree", ["files"] = Files.Count, ["bytes"] = Files.Values.Sum(f => (long)f.Length),
+                ["kind"] = "tree", ["files"] = Files.Count, ["bytes"] = Announced ?? Files.Values.Sum(f => (long)f.Length),
             });
         }
 

@@ -20,6 +20,7 @@ internal sealed class FakeServer : IDisposable
     private readonly X509Certificate2? _certificate;
     private readonly bool _askClient;
     private readonly ConcurrentBag<TcpClient> _clients = [];
+    private readonly ConcurrentQueue<Exception> _failures = new();
 
     public FakeServer(
         Func<FakeRequest, FakeConnection, Task> answer, X509Certificate2? certificate = null, bool askClient = false)
@@ -52,12 +53,18 @@ internal sealed class FakeServer : IDisposable
         }
     }
 
+    /// <summary>Ends it, and fails where an answer did: whatever the client made of that is not what was tested.</summary>
     public void Dispose()
     {
         _listener.Stop();
         foreach (TcpClient client in _clients)
         {
             client.Dispose();
+        }
+
+        if (_failures.TryPeek(out Exception? failure))
+        {
+            throw new InvalidOperationException($"The test's own answer failed: {failure.Message}", failure);
         }
     }
 
@@ -102,6 +109,16 @@ internal sealed class FakeServer : IDisposable
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException
             or System.Security.Authentication.AuthenticationException)
         {
+        }
+        catch (Exception e)
+        {
+            // A client that is stopped says something else than what was due, or asks a second time; that fails no test.
+            if (e is not (InvalidDataException or InvalidOperationException or OperationCanceledException))
+            {
+                _failures.Enqueue(e);
+            }
+
+            client.Close();
         }
     }
 
