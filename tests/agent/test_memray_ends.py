@@ -77,7 +77,7 @@ class Ends(Tracked):
     def test_a_client_that_goes(self) -> None:
         running = self.target(self.place, "idle")
         with self.debug.agent() as agent:
-            self.begin(running, agent, "track")
+            self.begin(running, agent, " captured")
             agent.process.stdin.close()
             agent.process.wait(30)
         self.assertEqual([], self.debug.left())
