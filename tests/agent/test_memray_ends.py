@@ -161,17 +161,25 @@ class Ends(Tracked):
 import os, socket, sys, time
 print('"ready"', flush=True)
 keep = [bytes(100000)]
+
+def sockets():
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            if os.readlink(f"/proc/self/fd/{number}").startswith("socket:"):
+                found.append(int(number))
+        except FileNotFoundError:
+            # The tracker opens files too.
+            continue
+    return found
+
+while not sockets():
+    time.sleep(0.05)
+# It has begun; let it come to its work.
 time.sleep(float(sys.argv[1]))
-for number in os.listdir("/proc/self/fd"):
-    path = f"/proc/self/fd/{number}"
-    try:
-        is_socket = os.readlink(path).startswith("socket:")
-    except FileNotFoundError:
-        # The tracker opens files too.
-        continue
-    if is_socket:
-        socket.socket(fileno=int(number)).shutdown(socket.SHUT_RDWR)
-time.sleep(60)
+for number in sockets():
+    socket.socket(fileno=number).shutdown(socket.SHUT_RDWR)
+time.sleep(600)
 """
         running = self.target(self.place, "5", source=source)
         with self.debug.agent() as agent:
