@@ -13,7 +13,7 @@ from .timing_support import record, record_all, sampled, shares, stacks, thread
 
 from pydebug_agent.system.proc import Proc
 from pydebug_agent.bpf import attach
-from pydebug_agent.timing import kernel_sampler
+from pydebug_agent.timing import kernel_process, kernel_sampler
 from pydebug_agent.timing.kernel_sampler import KernelSampler
 from pydebug_agent.timing.recording import Recording
 
@@ -206,7 +206,7 @@ class Bounds(ReaderTest):
         self.assertEqual(len(recording.threads), 21)
 
     def test_more_threads_than_are_taken_are_declined(self) -> None:
-        self._patched(kernel_sampler, "MOST_THREADS", 5)
+        self._patched(kernel_process, "MOST_THREADS", 5)
         target = self.start(self._one(), "waits.py")
         with self.assertRaises(kernel_sampler.errors.AgentError) as raised:
             record(target.pid, 0.5)

@@ -13,7 +13,7 @@ from ..reader.target import Target, check_ctypes, gone
 from ..system.errors import AgentError
 from .tally import Reasons, Tally
 
-_MOST_THREADS = 5000
+MOST_THREADS = 5000
 _OLDEST_MINOR = 11
 _CALIBRATIONS = 8
 _WATCHES = 20
@@ -34,10 +34,10 @@ def check(target: Target, others: int) -> None:
     if target.found.version[1] > NEWEST:
         raise AgentError(wire.KERNEL, "The kernel's sampler does not know Python %s." % version, pid)
     threads = len(target.tids) + others
-    if threads > _MOST_THREADS:
+    if threads > MOST_THREADS:
         raise AgentError(
             wire.TOO_MANY_THREADS,
-            "The kernel's sampler takes up to %d threads; there are %d." % (_MOST_THREADS, threads),
+            "The kernel's sampler takes up to %d threads; there are %d." % (MOST_THREADS, threads),
             pid,
             {"threads": threads},
         )
