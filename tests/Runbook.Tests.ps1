@@ -1,4 +1,5 @@
-# As a runbook runs: a runspace whose host throws whatever is asked of it, and nothing but a server, a token and an authority.
+# As a runbook runs: a runspace whose host throws whatever is asked of it, and nothing but a server, a token and an
+# authority.
 
 BeforeAll {
     . (Join-Path $PSScriptRoot 'common.ps1')
@@ -67,7 +68,8 @@ public sealed class SilentUI : PSHostUserInterface
     }
 
     function Invoke-Runbook {
-        # The script's output, errors, warnings and whether it was ended by an error. $connect has the connection parameters.
+        # The script's output, errors, warnings and whether it was ended by an error. $connect has the connection
+        # parameters.
         param([string] $Script, [switch] $WithProgress)
         $runspace = [runspacefactory]::CreateRunspace([SilentHost]::new())
         $runspace.Open()

@@ -22,7 +22,8 @@ BeforeAll {
     . (Join-Path $PSScriptRoot 'common.ps1')
 
     function Invoke-Kubectl {
-        # kubectl's standard output and error as one text; throws where it fails, unless -Fails, and then where it does not.
+        # kubectl's standard output and error as one text; throws where it fails, unless -Fails, and then where it does
+        # not.
         param([string[]] $Arguments, [string] $InputText, [string] $Kubeconfig = $env:PYDEBUG_TEST_KUBECONFIG, [switch] $Fails)
         $all = @('--kubeconfig', $Kubeconfig) + $Arguments
         $output = $PSBoundParameters.ContainsKey('InputText') ? ($InputText | & kubectl @all 2>&1) : (& kubectl @all 2>&1)

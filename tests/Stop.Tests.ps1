@@ -1,4 +1,5 @@
-# Stop means stop: Ctrl+C, Select-Object -First and -ErrorAction Stop cancel, end what runs in the pod, and return in time.
+# Stop means stop: Ctrl+C, Select-Object -First and -ErrorAction Stop cancel, end what runs in the pod, and return in
+# time.
 
 BeforeDiscovery {
     . (Join-Path $PSScriptRoot 'common.ps1')

@@ -16,11 +16,13 @@ SPARE = 16 << 20
 LARGEST = 4 << 30
 POPULATE = 0x8000
 DUMPABLE = 4
-# Where less than this is left, the first exec could take the application's last: this exit code says so, before there is
+# Where less than this is left, the first exec could take the application's last: this exit code says so, before there
+# is
 # one. The numbers of both are in the client, too.
 ROOM = 6 << 20
 SHORT = 86
-# Of each version of control groups: what is in use, and what of it is page cache, mapped, not a file's, not on disk yet.
+# Of each version of control groups: what is in use, and what of it is page cache, mapped, not a file's, not on disk
+# yet.
 GROUPS = (
     (b"/sys/fs/cgroup/memory/", b"memory.usage_in_bytes", b"total_inactive_file total_active_file total_mapped_file "
      b"total_shmem total_dirty total_writeback"),
@@ -40,7 +42,8 @@ def said(name):
 
 
 def read(path):
-    # What a file of /proc holds, nothing where it cannot be read. In another container it may be anything, without an end.
+    # What a file of /proc holds, nothing where it cannot be read. In another container it may be anything, without an
+    # end.
     try:
         file = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
     except OSError:
@@ -107,7 +110,8 @@ def code():
 def grow(maps, spare=SPARE, least=0):
     # Where the pod's memory runs out, the kernel ends the process with the most resident pages and, for each point of
     # its oom_score_adj, a thousandth of the limit. Most applications have 999 points, so that 1000 are not enough: this
-    # process has to be larger, too. Maps of code that is in memory already count, and cost two thousandths of their size.
+    # process has to be larger, too. Maps of code that is in memory already count, and cost two thousandths of their
+    # size.
     most, points = largest()
     wanted = min(max(most * 5 // 4, least) + spare, LARGEST)
     size, path, offset = code()

@@ -18,7 +18,8 @@ function Start-Lane {
 }
 
 function Measure-Ends {
-    # $Runs trials of each way to end (killed, stopped, had enough), spread over the cmdlets that stream, some side by side.
+    # $Runs trials of each way to end (killed, stopped, had enough), spread over the cmdlets that stream, some side by
+    # side.
     param([int] $Runs, [int] $Lanes = 4, [int] $Seed = 1)
     $namespace = New-TestNamespace (New-TestName 'pydebug-bench')
     $started = @()

@@ -1,4 +1,5 @@
-# What Get-PyHeap finds, held against what the target says of itself, and what it costs. Dot-sourced by bench.ps1. It needs
+# What Get-PyHeap finds, held against what the target says of itself, and what it costs. Dot-sourced by bench.ps1. It
+# needs
 # no cluster: the agent's own code looks at processes of the test images' Pythons, objgraph of this machine's python3.
 
 function Measure-HeapCost {

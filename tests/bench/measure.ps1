@@ -19,7 +19,8 @@ function Get-Quantile {
 }
 
 function New-Result {
-    # One entry of the report: the median of the values, and the distance of their quartiles as the spread. A goal is the
+    # One entry of the report: the median of the values, and the distance of their quartiles as the spread. A goal is
+    # the
     # most that the value should be, -AtLeast the least.
     param([string] $Name, [double[]] $Values, [string] $Unit, [Nullable[double]] $Goal, [switch] $AtLeast)
     $value = [Math]::Round((Get-Quantile $Values 0.5), 3)

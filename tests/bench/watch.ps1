@@ -17,7 +17,8 @@ $script:Watched += "`n" + (Get-Content -Raw -LiteralPath (Join-Path $PSScriptRoo
     'from __future__ import annotations', '')
 
 function Measure-WatchShare {
-    # The agent's share of a CPU at the usual interval, by the kernel's counters, and its peak beside a plain question's.
+    # The agent's share of a CPU at the usual interval, by the kernel's counters, and its peak beside a plain
+    # question's.
     param([int] $Processes, [double] $Goal, [int] $Runs)
     $python = (Get-Command python3).Source
     $shares, $peaks = @(), @()

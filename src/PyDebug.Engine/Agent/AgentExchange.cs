@@ -1,6 +1,4 @@
 using System;
-using System.Collections.Generic;
-using System.Globalization;
 using System.Diagnostics;
 using System.IO;
 using System.Text;
@@ -18,8 +16,6 @@ internal sealed class AgentExchange
 
     /// <summary>The most files that one request takes from this side, such as a tool and what belongs to it.</summary>
     private const int MostNeeds = 32;
-
-    private const int Killed = 137;
 
     private readonly ExecSession _session;
 
@@ -141,8 +137,6 @@ internal sealed class AgentExchange
             }
         }
     }
-
-    private string Received() => _reader.Count == 1 ? "1 frame" : $"{_reader.Count} frames";
 
     /// <summary>Waits for the next frame. A wait that is cancelled loses nothing of it.</summary>
     private async Task<AgentFrame?> NextAsync(CancellationToken ct)
@@ -286,7 +280,9 @@ internal sealed class AgentExchange
         }
     }
 
-    /// <summary>How long this process did not run, as on a machine that was asleep: no fault of the other side.</summary>
+    /// <summary>
+    /// How long this process did not run, as on a machine that was asleep: no fault of the other side.
+    /// </summary>
     private TimeSpan Asleep(ref long looked)
     {
         TimeSpan gone = Stopwatch.GetElapsedTime(looked) - _timing.Tick;
@@ -357,90 +353,6 @@ internal sealed class AgentExchange
     private async Task<EngineException> NoTrailerAsync()
     {
         await _session.Receiving.ConfigureAwait(false);
-        Demuxer demuxer = _session.Demuxer;
-        string said = LastLine(demuxer.StandardError.ToString());
-        Dictionary<string, string> detail = new() { ["stderr"] = said };
-        if (demuxer.Failure is EngineException failure)
-        {
-            return failure;
-        }
-
-        if (demuxer.Status is { Success: false } status)
-        {
-            detail["status"] = ExecWords.WithoutProgram(status.Message ?? string.Empty);
-        }
-
-        string how = "it ended";
-        if (demuxer.Failure is not null)
-        {
-            how = "the connection was cut";
-            detail[Cut] = demuxer.QuietBeforeFailure.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
-        }
-        else if (demuxer.Status?.ExitCode is int code)
-        {
-            how = code == Killed ? $"it was killed (code {code})" : $"it ended with code {code}";
-            detail[GoneDiagnosis.ExitCode] = code.ToString(CultureInfo.InvariantCulture);
-        }
-
-        if (demuxer.Failure is null && demuxer.Status?.ExitCode == AgentExit.Overdue)
-        {
-            return new(
-                Causes.Timeout,
-                $"The agent was not done within {_request.Deadline.TotalSeconds:0} s; {Received()} had come by then.")
-            {
-                Detail = detail,
-            };
-        }
-
-        if (_reader.Count > 0)
-        {
-            return new(
-                Causes.OutcomeUnknown,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"The agent's answer is incomplete ({how} after {_clock.Elapsed.TotalSeconds:0.0} s and ")
-                    + $"{Received()}){Suffix(said)}",
-                demuxer.Failure)
-            {
-                Detail = detail,
-            };
-        }
-
-        // The server's words for an exit code are the command line again.
-        string reason = said;
-        if (said.Length == 0 && demuxer.Status is { ExitCode: null, Message: string words })
-        {
-            reason = ExecWords.WithoutProgram(words);
-        }
-
-        if (demuxer.Failure is not null && reason.Length == 0)
-        {
-            return new(
-                Causes.ConnectionFailed,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"The connection to the debug container was cut after {_clock.Elapsed.TotalSeconds:0.0} s, before the "
-                    + $"agent answered."),
-                demuxer.Failure)
-            {
-                Detail = detail,
-                ServerMessage = demuxer.Status?.Message,
-                Retryable = true,
-            };
-        }
-
-        return new(Causes.AgentStartFailed, $"The agent did not start: {how}{Suffix(reason)}", demuxer.Failure)
-        {
-            Detail = detail,
-            ServerMessage = demuxer.Status?.Message is string message ? ExecWords.WithoutProgram(message) : null,
-        };
-    }
-
-    private static string Suffix(string reason) => reason.Length == 0 ? "." : $": {reason}";
-
-    private static string LastLine(string text)
-    {
-        string[] lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        return lines.Length == 0 ? string.Empty : lines[^1][..Math.Min(lines[^1].Length, 500)];
+        return new AgentEnding(_session.Demuxer, _reader.Count, _clock.Elapsed).Explain(_request.Deadline);
     }
 }

@@ -17,13 +17,17 @@ internal sealed class AgentRequest
     /// <summary>Whether it is to be done however little memory is left.</summary>
     public bool AllowLowMemory { get; init; }
 
-    /// <summary>Whether the debug container was just made, and is to end where there is too little memory for more.</summary>
+    /// <summary>
+    /// Whether the debug container was just made, and is to end where there is too little memory for more.
+    /// </summary>
     public bool NewContainer { get; init; }
 
     /// <summary>Time the agent may take. It ends itself 10 s after that.</summary>
     public TimeSpan Deadline { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long a connection is tried; null for as long as the agent may take, and two minutes at most.</summary>
+    /// <summary>
+    /// How long a connection is tried; null for as long as the agent may take, and two minutes at most.
+    /// </summary>
     public TimeSpan? ConnectWithin { get; init; }
 
     /// <summary>What the request was at when it ended; one of <see cref="Phases"/>.</summary>

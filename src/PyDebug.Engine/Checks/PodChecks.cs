@@ -76,7 +76,8 @@ internal static class PodChecks
     /// <summary>What the security contexts and the profile mean for each question.</summary>
     /// <param name="pod">The pod.</param>
     /// <param name="target">The target container.</param>
-    /// <param name="profile">The profile that is used; null where admission lets none through, or it is not known.</param>
+    /// <param name="profile">The profile that is used; null where admission lets none through, or it is not
+    /// known.</param>
     /// <param name="questions">The questions.</param>
     public static IEnumerable<Finding> Security(
         PodInfo pod, ContainerInfo target, string? profile, IReadOnlyList<Question> questions)
@@ -221,7 +222,8 @@ internal static class PodChecks
         foreach (Question question in questions)
         {
             string pause = question.Pause.ToString("0.###", CultureInfo.InvariantCulture);
-            // One that fails once for a pause of half its time is near it; several in a row are not missed by one pause.
+            // One that fails once for a pause of half its time is near it; several in a row are not missed by one
+            // pause.
             bool near = question.Pause * 2 >= timeout && failures == 1;
             yield return new(
                 "Probes", near ? Finding.Warning : Finding.Pass,

@@ -16,7 +16,8 @@ internal sealed record Question(string Name, string Cmdlet, string Operation, do
     public const string PySpy = nameof(PySpy);
     public const string Bpftrace = nameof(Bpftrace);
 
-    // py-spy holds the process for as long as it reads, which is long where it has many threads; memray's worker stops one
+    // py-spy holds the process for as long as it reads, which is long where it has many threads; memray's worker stops
+    // one
     // thread twice for some 10 ms; all others hold a running thread for one read.
     private static readonly Question[] s_all =
     [

@@ -177,7 +177,8 @@ internal static class ConnectionResolver
                 + "anyone on the way can read and change what is sent.");
         }
 
-        // As with kubectl, no other variable matters where the file names a proxy; and none may see a request that is not
+        // As with kubectl, no other variable matters where the file names a proxy; and none may see a request that is
+        // not
         // encrypted.
         ServerProxy? proxy = settings.Server.Scheme != "https"
             ? null

@@ -9,7 +9,8 @@ namespace PyDebug.Engine;
 
 /// <summary>
 /// What a login helper says on its standard error. One that takes its time may ask for something, such as a code to be
-/// typed in somewhere, so its words are shown while it waits; those of one that is done at once are for who wants details.
+/// typed in somewhere, so its words are shown while it waits; those of one that is done at once are for who wants
+/// details.
 /// </summary>
 internal sealed class HelperWords
 {

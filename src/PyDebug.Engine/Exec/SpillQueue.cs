@@ -157,7 +157,9 @@ internal sealed class SpillQueue : IDisposable
     /// <summary>Takes bytes as they come; 0 at the end.</summary>
     public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken ct) => ReadAsync(buffer, 1, ct);
 
-    /// <summary>Takes bytes once the buffer, or a good part of a large one, can be filled; fewer at the end alone.</summary>
+    /// <summary>
+    /// Takes bytes once the buffer, or a good part of a large one, can be filled; fewer at the end alone.
+    /// </summary>
     public ValueTask<int> ReadManyAsync(Memory<byte> buffer, CancellationToken ct)
         => ReadAsync(buffer, Math.Min(buffer.Length, Batch), ct);
 

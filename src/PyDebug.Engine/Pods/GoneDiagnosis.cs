@@ -40,7 +40,8 @@ internal static partial class GoneDiagnosis
             || (e.Cause == Causes.ConnectionFailed && e.Phase != Phases.Connect);
 
     /// <summary>
-    /// The failure that explains <paramref name="e"/>, else that one itself. <paramref name="needs"/> says what memory was
+    /// The failure that explains <paramref name="e"/>, else that one itself. <paramref name="needs"/> says what memory
+    /// was
     /// needed, as the first part of a sentence.
     /// </summary>
     public static async Task<EngineException> ExplainAsync(
@@ -63,7 +64,8 @@ internal static partial class GoneDiagnosis
             clock.Restart();
             while (WasKilled(pod, container) && !EndedWithTarget(pod, container) && clock.Elapsed < s_patience)
             {
-                // It shares the target's processes and is killed with the first of them, of which the server hears apart.
+                // It shares the target's processes and is killed with the first of them, of which the server hears
+                // apart.
                 await Task.Delay(s_pause, limit.Token).ConfigureAwait(false);
                 pod = await api.GetAsync(reference, limit.Token).ConfigureAwait(false);
             }

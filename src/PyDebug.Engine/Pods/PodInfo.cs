@@ -41,7 +41,9 @@ internal sealed class PodInfo
     /// <summary>The object as the server gave it.</summary>
     public required JsonObject Raw { get; init; }
 
-    /// <summary>The containers that can be debugged, with what they are: <c>web, poller (sidecar), wait-db (init)</c>.</summary>
+    /// <summary>
+    /// The containers that can be debugged, with what they are: <c>web, poller (sidecar), wait-db (init)</c>.
+    /// </summary>
     public string ContainerNames => string.Join(
         ", ",
         Containers.Concat(InitContainers).Select(

@@ -11,18 +11,22 @@ namespace PyDebug.Engine;
 internal static partial class PodMemory
 {
     /// <summary>
-    /// What a start takes at most, in bytes: the debug container, and the look from within it whether it sees its target.
+    /// What a start takes at most, in bytes: the debug container, and the look from within it whether it sees its
+    /// target.
     /// Measured on Kubernetes 1.36 with cgroup v1, beside the margin that is left to the application.
     /// </summary>
     public const long StartNeeds = 9 << 20;
 
     /// <summary>
-    /// How large a limit may make a debug container's processes look, in bytes; for 512 mapped pages it takes one more, of
+    /// How large a limit may make a debug container's processes look, in bytes; for 512 mapped pages it takes one more,
+    /// of
     /// page tables. The same number is in the keeper.
     /// </summary>
     private const long LargestMaps = 4L << 30;
 
-    /// <summary>The exit code of a debug container that found too little memory left. The same number is in the keeper.</summary>
+    /// <summary>
+    /// The exit code of a debug container that found too little memory left. The same number is in the keeper.
+    /// </summary>
     private const long Short = 86;
 
     /// <summary>What is told once where a start cannot be held against what is left.</summary>
@@ -31,7 +35,8 @@ internal static partial class PodMemory
         + "(nodes/proxy) may be read. The debug container takes 3 MiB of it; what is left then is looked at from within.";
 
     /// <summary>
-    /// The limit of the pod's control group; null where it has none. The kubelet sets the pod's own, else the sum of its
+    /// The limit of the pod's control group; null where it has none. The kubelet sets the pod's own, else the sum of
+    /// its
     /// containers' where each has one: <c>ResourceConfigForPod</c> in pkg/kubelet/cm/helpers_linux.go of Kubernetes.
     /// </summary>
     public static long? LimitOf(PodInfo pod)
@@ -99,7 +104,8 @@ internal static partial class PodMemory
         => StartNeeds + (Math.Max(0, Math.Min(limit, LargestMaps) - (512L << 20)) / 512);
 
     /// <summary>
-    /// Why a debug container ended as soon as it ran, by its terminated state; null where that was not for want of memory.
+    /// Why a debug container ended as soon as it ran, by its terminated state; null where that was not for want of
+    /// memory.
     /// </summary>
     public static EngineException? EndedShort(PodInfo pod, string debugContainer, JsonObject? ended)
     {

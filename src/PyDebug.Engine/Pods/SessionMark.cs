@@ -37,7 +37,9 @@ internal sealed class SessionMark
     /// <summary>The pod's memory limit in bytes, 0 for none: the agent cannot see it everywhere.</summary>
     public long Limit { get; init; }
 
-    /// <summary>The largest that a process of the pod's other containers can be, in bytes; 0 where that is not known.</summary>
+    /// <summary>
+    /// The largest that a process of the pod's other containers can be, in bytes; 0 where that is not known.
+    /// </summary>
     public long Beside { get; init; }
 
     /// <summary>1 where it is to run whatever is left of the limit.</summary>

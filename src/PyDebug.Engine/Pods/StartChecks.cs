@@ -40,7 +40,8 @@ internal static class StartChecks
             throw new EngineException(Causes.StaticPod, $"{name} is a static pod, which takes no debug containers.");
         }
 
-        // The kubelet starts ephemeral containers before it starts init containers: one that never ends can be debugged.
+        // The kubelet starts ephemeral containers before it starts init containers: one that never ends can be
+        // debugged.
         if (pod.Phase != "Running" && !(pod.Phase == "Pending" && target is { IsInit: true, Running: true }))
         {
             throw new EngineException(Causes.PodNotRunning, $"{name} is not running yet ({pod.Phase}){Why(target)}.")

@@ -6,7 +6,9 @@ using System.Threading.Tasks;
 
 namespace PyDebug.Engine;
 
-/// <summary>Nodes that a service stands for, as Azure's container instances do: it takes no debug container in.</summary>
+/// <summary>
+/// Nodes that a service stands for, as Azure's container instances do: it takes no debug container in.
+/// </summary>
 internal static class VirtualNode
 {
     /// <summary>The fact that names such a node.</summary>

@@ -26,7 +26,8 @@ internal sealed class Workload
     };
 
     /// <summary>
-    /// Whether it controls the pod: another workload's selector may match the same labels. A Deployment controls its pods
+    /// Whether it controls the pod: another workload's selector may match the same labels. A Deployment controls its
+    /// pods
     /// through ReplicaSets, whose name is its own and the hash that their pods carry.
     /// </summary>
     public bool Controls(PodInfo pod)

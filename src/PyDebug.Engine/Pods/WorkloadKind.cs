@@ -22,7 +22,9 @@ internal sealed record WorkloadKind(string Kind, string Group, string Plural, st
     /// <summary>The kind in the middle of a sentence, and in front of a name: <c>deployment/backend</c>.</summary>
     public string Word => Kind.ToLowerInvariant();
 
-    /// <summary>The kind of a word that kubectl writes or takes: Deployment, deployments, deployment.apps, deploy.</summary>
+    /// <summary>
+    /// The kind of a word that kubectl writes or takes: Deployment, deployments, deployment.apps, deploy.
+    /// </summary>
     public static WorkloadKind? Find(string word)
         => All.FirstOrDefault(k => new[] { k.Word, k.Plural, k.Short }.Any(
             w => word.Equals(w, StringComparison.OrdinalIgnoreCase)

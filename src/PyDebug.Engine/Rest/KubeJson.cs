@@ -17,7 +17,8 @@ internal static class KubeJson
     {
         if (!Utf8.IsValid(utf8))
         {
-            // Bytes that are no text become the sign for that, as Go writes them; else they are noticed when they are read.
+            // Bytes that are no text become the sign for that, as Go writes them; else they are noticed when they are
+            // read.
             utf8 = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(utf8));
         }
 

@@ -6,7 +6,9 @@ namespace PyDebug.Engine;
 /// <summary>Reads which permission a refused request lacked, out of the words of Kubernetes' authorizers.</summary>
 internal static partial class MissingRight
 {
-    /// <summary>The details that name it, as <c>verb</c>, <c>resource</c> and <c>namespace</c>; none where nothing is said.</summary>
+    /// <summary>
+    /// The details that name it, as <c>verb</c>, <c>resource</c> and <c>namespace</c>; none where nothing is said.
+    /// </summary>
     public static Dictionary<string, string> Read(string? message)
     {
         Match match = Words().Match(message ?? string.Empty);

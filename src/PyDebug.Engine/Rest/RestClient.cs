@@ -49,7 +49,9 @@ internal sealed class RestClient
         }
     }
 
-    /// <summary>A client that waits out failures until <paramref name="time"/> from now, all of its requests together.</summary>
+    /// <summary>
+    /// A client that waits out failures until <paramref name="time"/> from now, all of its requests together.
+    /// </summary>
     public RestClient Within(TimeSpan time)
     {
         TimeProvider clock = _transport.Settings.Health.Clock;
@@ -65,7 +67,9 @@ internal sealed class RestClient
         return Parse(body, doing);
     }
 
-    /// <summary>Sends a change. It is repeated only where the server did not look at it, or where it changes nothing.</summary>
+    /// <summary>
+    /// Sends a change. It is repeated only where the server did not look at it, or where it changes nothing.
+    /// </summary>
     public async Task<JsonObject> SendAsync(
         HttpMethod method, string path, string mediaType, JsonObject content, string doing, CancellationToken ct)
     {

@@ -46,7 +46,8 @@ internal sealed class Transport : IDisposable
     /// Sends a request made anew for each attempt. After a 401 the credential is renewed once where it can be.
     /// </summary>
     /// <param name="make">Makes the request.</param>
-    /// <param name="limit">Ends the request; it runs while the server is asked, and not while a login helper is.</param>
+    /// <param name="limit">Ends the request; it runs while the server is asked, and not while a login helper
+    /// is.</param>
     /// <param name="timeout">The time for one answer.</param>
     /// <param name="ct">Stops all of it.</param>
     /// <exception cref="EngineException">There was no answer, or the credential helper failed.</exception>

@@ -187,7 +187,9 @@ internal static partial class Advice
         _ => "",
     };
 
-    /// <summary>What to do where a program asks for Python stacks that cannot be had; null where it is not that.</summary>
+    /// <summary>
+    /// What to do where a program asks for Python stacks that cannot be had; null where it is not that.
+    /// </summary>
     public static string? ForPythonStack(FailureFacts facts)
         => facts.Detail("word") == "pystack"
             ? "pystack is the stack of a CPython 3.11 or later with the GIL; ustack is the native one, of any process."

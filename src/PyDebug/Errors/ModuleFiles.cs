@@ -51,7 +51,8 @@ internal static class ModuleFiles
     }
 
     /// <summary>
-    /// The engine, where that is what is asked for; it is loaded at the first time. Null where it cannot be: the runtime
+    /// The engine, where that is what is asked for; it is loaded at the first time. Null where it cannot be: the
+    /// runtime
     /// asks on its compiler's thread, too, where an exception from here would end the process.
     /// </summary>
     public static Assembly? Resolve(AssemblyLoadContext context, AssemblyName name)

@@ -46,7 +46,8 @@ public sealed partial class CopyPodFileCommand : QuestionCommandBase
     public string Path { get; set; } = "";
 
     /// <summary>
-    /// Where to: a name, or a folder that the copy keeps its name in. Without it the current folder. Into a container it
+    /// Where to: a name, or a folder that the copy keeps its name in. Without it the current folder. Into a container
+    /// it
     /// is an absolute path; one that ends in a slash is a folder.
     /// </summary>
     [Parameter(Position = 1)]
@@ -65,7 +66,9 @@ public sealed partial class CopyPodFileCommand : QuestionCommandBase
     [Parameter]
     public SwitchParameter Recurse { get; set; }
 
-    /// <summary>Leaves out files and folders of these names, of which stars and question marks stand for others.</summary>
+    /// <summary>
+    /// Leaves out files and folders of these names, of which stars and question marks stand for others.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     [ValidateCount(0, 100)]

@@ -4,7 +4,9 @@ using PyDebug.Errors;
 
 namespace PyDebug.Commands;
 
-/// <summary>What is left out of a folder's copy: each is named in a warning, and one error counts them in the end.</summary>
+/// <summary>
+/// What is left out of a folder's copy: each is named in a warning, and one error counts them in the end.
+/// </summary>
 /// <param name="folder">The folder as the user called it.</param>
 /// <param name="writer">Takes the warnings.</param>
 /// <param name="target">The pod.</param>

@@ -5,7 +5,8 @@ using PyDebug.Internal;
 namespace PyDebug.Commands;
 
 /// <summary>
-/// Says which paths of a pod's folder this machine's files can have: none that leads elsewhere, none that means something
+/// Says which paths of a pod's folder this machine's files can have: none that leads elsewhere, none that means
+/// something
 /// else here, and no two that are the same here.
 /// </summary>
 /// <param name="onWindows">Whether they have to do for Windows.</param>

@@ -4,7 +4,9 @@ using System.Linq;
 
 namespace PyDebug.Heap;
 
-/// <summary>Compares two reports: in bytes where they are of one process, by shares of the RSS where they are not.</summary>
+/// <summary>
+/// Compares two reports: in bytes where they are of one process, by shares of the RSS where they are not.
+/// </summary>
 internal sealed class HeapComparer(PyHeapReport before, PyHeapReport after)
 {
     public const string Bytes = "Bytes";

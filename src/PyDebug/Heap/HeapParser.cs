@@ -8,7 +8,8 @@ using PyDebug.Internal;
 namespace PyDebug.Heap;
 
 /// <summary>
-/// Makes a report of the agent's answer to <c>heap</c>. An answer without parts, or with sizes that are none, is refused
+/// Makes a report of the agent's answer to <c>heap</c>. An answer without parts, or with sizes that are none, is
+/// refused
 /// as a whole.
 /// </summary>
 internal static class HeapParser

@@ -18,14 +18,20 @@ public sealed record PyHeapHolder
     public string Type { get; internal init; } = "";
 
     /// <summary>
-    /// Where the path begins: <c>Module</c>, <c>Class</c>, <c>Frame</c>, <c>Coroutine</c>, <c>CMemory</c> (the C library's or
-    /// a library's data), or <c>Static</c>. Without a path what stands against one: <c>Cycle</c> (nothing holds them but
-    /// each other: they wait for the collector), <c>TooDeep</c> (a chain longer than what is followed), <c>Changed</c> (the
-    /// references moved while they were read), <c>Unfinished</c> (the time was over), <c>None</c> (no reference was found).
+    /// Where the path begins: <c>Module</c>, <c>Class</c>, <c>Frame</c>, <c>Coroutine</c>, <c>CMemory</c> (the C
+    /// library's or
+    /// a library's data), or <c>Static</c>. Without a path what stands against one: <c>Cycle</c> (nothing holds them
+    /// but
+    /// each other: they wait for the collector), <c>TooDeep</c> (a chain longer than what is followed), <c>Changed</c>
+    /// (the
+    /// references moved while they were read), <c>Unfinished</c> (the time was over), <c>None</c> (no reference was
+    /// found).
     /// </summary>
     public string Root { get; internal init; } = "";
 
-    /// <summary>The path on one line, as <c>module shop.LEAK -> list[*]</c>; what was found where there is none.</summary>
+    /// <summary>
+    /// The path on one line, as <c>module shop.LEAK -> list[*]</c>; what was found where there is none.
+    /// </summary>
     public string Path { get; internal init; } = "";
 
     /// <summary>The path's steps, the root first.</summary>
@@ -49,7 +55,9 @@ public sealed record PyHeapHolder
     /// <summary>How many items more it has a second, by two readings of its length.</summary>
     public double? ContainerPerSecond { get; internal init; }
 
-    /// <summary>Whether every reference of the path was still there when it was read again; no other path is shown.</summary>
+    /// <summary>
+    /// Whether every reference of the path was still there when it was read again; no other path is shown.
+    /// </summary>
     public bool Verified { get; internal init; }
 
     /// <summary>The bytes of the type that these samples stand for; an estimate by their share.</summary>

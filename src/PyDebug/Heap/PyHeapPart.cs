@@ -33,7 +33,9 @@ public sealed record PyHeapPart
     /// <summary>Half of the interval that holds that rate in 95 of 100 cases, in bytes a second.</summary>
     public double? BytesPerSecondMargin { get; internal init; }
 
-    /// <summary>Whether the size is an upper bound: what the C library keeps ready for reuse looks like in use.</summary>
+    /// <summary>
+    /// Whether the size is an upper bound: what the C library keeps ready for reuse looks like in use.
+    /// </summary>
     public bool IsBound { get; internal init; }
 
     /// <summary>The part as <c>Python objects 52.6 MiB</c>.</summary>

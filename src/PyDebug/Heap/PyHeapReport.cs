@@ -80,10 +80,14 @@ public sealed record PyHeapReport : IStackProfileSource
     /// <summary>The container's memory limit, in bytes; null where it has none or none can be seen.</summary>
     public long? ContainerLimitBytes { get; internal init; }
 
-    /// <summary>By how much the container's memory grows, in bytes a second; null where it was looked at too shortly.</summary>
+    /// <summary>
+    /// By how much the container's memory grows, in bytes a second; null where it was looked at too shortly.
+    /// </summary>
     public double? ContainerBytesPerSecond { get; internal init; }
 
-    /// <summary>When the container's limit is reached if its memory grows on like this, in seconds; null where it is not.</summary>
+    /// <summary>
+    /// When the container's limit is reached if its memory grows on like this, in seconds; null where it is not.
+    /// </summary>
     public double? SecondsToLimit { get; internal init; }
 
     /// <summary>The resident memory by part.</summary>
@@ -98,7 +102,9 @@ public sealed record PyHeapReport : IStackProfileSource
     /// <summary>How many types the process has objects of, those that were not asked for included.</summary>
     public int TypeCount { get; internal init; }
 
-    /// <summary>How many of the types asked for are not in <see cref="Types"/>, being the smallest of too many.</summary>
+    /// <summary>
+    /// How many of the types asked for are not in <see cref="Types"/>, being the smallest of too many.
+    /// </summary>
     public int OmittedTypeCount { get; internal init; }
 
     /// <summary>What the omitted types take, in bytes.</summary>
@@ -138,7 +144,9 @@ public sealed record PyHeapReport : IStackProfileSource
     /// <returns><c>Held</c> where holders are known, and <c>Heap</c>.</returns>
     public IReadOnlyList<string> GetStackProfileMetrics() => HeapProfiles.MetricsOf(this);
 
-    /// <summary>The report as a profile in bytes: <c>Held</c> (by who holds them) or <c>Heap</c> (by part and type).</summary>
+    /// <summary>
+    /// The report as a profile in bytes: <c>Held</c> (by who holds them) or <c>Heap</c> (by part and type).
+    /// </summary>
     /// <param name="metric">The metric's name in any case; null for the first there is.</param>
     /// <returns>The profile, or nothing.</returns>
     public IReadOnlyList<StackProfile> GetStackProfiles(string? metric) => HeapProfiles.Of(this, metric);

@@ -3,7 +3,9 @@ using PyDebug.Internal;
 
 namespace PyDebug;
 
-/// <summary>What a process has of one type. Rates are null where there was one look, margins 0 where all was counted.</summary>
+/// <summary>
+/// What a process has of one type. Rates are null where there was one look, margins 0 where all was counted.
+/// </summary>
 public sealed record PyHeapType
 {
     internal PyHeapType()
@@ -19,13 +21,17 @@ public sealed record PyHeapType
     /// <summary>The type's module.</summary>
     public string Module { get; internal init; } = "";
 
-    /// <summary>How many objects there were at the last look. Static ones, which take no heap, are not counted.</summary>
+    /// <summary>
+    /// How many objects there were at the last look. Static ones, which take no heap, are not counted.
+    /// </summary>
     public long Count { get; internal init; }
 
     /// <summary>What the objects themselves took, in bytes.</summary>
     public long ObjectBytes { get; internal init; }
 
-    /// <summary>What they own elsewhere, in bytes: keys, items, members, blocks, buffers, values of instances.</summary>
+    /// <summary>
+    /// What they own elsewhere, in bytes: keys, items, members, blocks, buffers, values of instances.
+    /// </summary>
     public long TableBytes { get; internal init; }
 
     /// <summary>Both together, in bytes.</summary>
@@ -50,7 +56,8 @@ public sealed record PyHeapType
     public double? BytesPerSecondMargin { get; internal init; }
 
     /// <summary>
-    /// <c>Yes</c>, <c>No</c>, <c>Unsure</c> or <c>Stepped</c> (most of it at once); null with fewer than four looks. Its
+    /// <c>Yes</c>, <c>No</c>, <c>Unsure</c> or <c>Stepped</c> (most of it at once); null with fewer than four looks.
+    /// Its
     /// bound is wider than the margins': it holds for all types that were looked at together.
     /// </summary>
     public string? Grows { get; internal init; }

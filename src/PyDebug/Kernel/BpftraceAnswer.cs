@@ -123,7 +123,9 @@ internal sealed class BpftraceAnswer(
         }
     }
 
-    /// <summary>What would be attached, as a comment behind the program; a wildcard with the number of its probes.</summary>
+    /// <summary>
+    /// What would be attached, as a comment behind the program; a wildcard with the number of its probes.
+    /// </summary>
     private static string Attaches(JsonElement item)
     {
         List<string> points = [];
@@ -217,7 +219,9 @@ internal sealed class BpftraceAnswer(
         return warnings;
     }
 
-    /// <summary>The map that a helper failed for: the one at its place in the program, else the only full one.</summary>
+    /// <summary>
+    /// The map that a helper failed for: the one at its place in the program, else the only full one.
+    /// </summary>
     private string? MapAt(int line, int column)
         => line > 0 && program.MapAt(_words, line, column) is string map ? map
             : _output.FullMaps.Count == 1 ? _output.FullMaps.Keys.First()

@@ -6,7 +6,9 @@ using PyDebug.Internal;
 
 namespace PyDebug.Tools.Bpftrace;
 
-/// <summary>Says which attach point the kernel's accounts are of. Programs are loaded in the order of the points.</summary>
+/// <summary>
+/// Says which attach point the kernel's accounts are of. Programs are loaded in the order of the points.
+/// </summary>
 internal static class BpftraceCosts
 {
     private const int MostPrograms = 100_000;

@@ -37,7 +37,9 @@ public static class BpftraceDisplay
     public static string Source(PSObject item)
         => Safe(item, IsMap(item) ? nameof(BpftraceMap.Map) : nameof(BpftraceEvent.Thread));
 
-    /// <summary>The value of a map's entry, where it is short; how many values went into a histogram or stats.</summary>
+    /// <summary>
+    /// The value of a map's entry, where it is short; how many values went into a histogram or stats.
+    /// </summary>
     /// <param name="item">An event or an entry of a map.</param>
     /// <returns>The value.</returns>
     public static string Value(PSObject item)

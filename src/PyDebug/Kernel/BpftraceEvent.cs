@@ -50,7 +50,9 @@ public sealed record BpftraceEvent : ISessionCarrier
     /// </summary>
     public string Kind { get; internal init; } = "Print";
 
-    /// <summary>What was printed, without its last line end; control characters are written as their pictures.</summary>
+    /// <summary>
+    /// What was printed, without its last line end; control characters are written as their pictures.
+    /// </summary>
     public string Text { get; internal init; } = "";
 
     /// <summary>The session that it came through. Travels beside the object and is never serialised.</summary>

@@ -136,7 +136,9 @@ internal sealed class BpftraceLayout
         return item;
     }
 
-    /// <summary>What a number means by its column's name: times come in microseconds, errors as calls give them.</summary>
+    /// <summary>
+    /// What a number means by its column's name: times come in microseconds, errors as calls give them.
+    /// </summary>
     private static object? Value(string column, long number) => column switch
     {
         "Milliseconds" => number / 1000.0,

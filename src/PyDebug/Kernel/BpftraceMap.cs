@@ -44,7 +44,8 @@ public sealed record BpftraceMap : IStackProfilePart
     /// <summary><c>Value</c>, <c>Histogram</c>, <c>Stats</c> or <c>TimeSeries</c>.</summary>
     public string Kind { get; internal init; } = "Value";
 
-    /// <summary>The value: a number or a text; the count of a histogram or of stats; a list for a tuple; of a time series the last
+    /// <summary>The value: a number or a text; the count of a histogram or of stats; a list for a tuple; of a time
+    /// series the last
     /// value.</summary>
     public object? Value { get; internal init; }
 
@@ -63,7 +64,9 @@ public sealed record BpftraceMap : IStackProfilePart
     /// <summary>The values of a time series, the earliest first.</summary>
     public IReadOnlyList<BpftracePoint> Points { get; internal init; } = [];
 
-    /// <summary>What the map gathers, such as <c>count</c>, <c>sum</c> or <c>hist</c>, where the program shows it.</summary>
+    /// <summary>
+    /// What the map gathers, such as <c>count</c>, <c>sum</c> or <c>hist</c>, where the program shows it.
+    /// </summary>
     public string? Function { get; internal init; }
 
     /// <summary>
@@ -79,7 +82,9 @@ public sealed record BpftraceMap : IStackProfilePart
     /// <returns>A list of one, or nothing.</returns>
     public IReadOnlyList<string> GetStackProfileMetrics() => IsStack ? [Map] : [];
 
-    /// <summary>A profile of this entry alone. Entries of one map add up to one profile where they are exported.</summary>
+    /// <summary>
+    /// A profile of this entry alone. Entries of one map add up to one profile where they are exported.
+    /// </summary>
     /// <param name="metric">The map's name; null for whatever the entry has.</param>
     /// <returns>The profile, or nothing.</returns>
     public IReadOnlyList<StackProfile> GetStackProfiles(string? metric)

@@ -124,7 +124,9 @@ internal sealed partial class BpftraceProgram
         return PlaceOf(Text, Text.Length);
     }
 
-    /// <summary>The map that is named at a place in the program as it runs, or last before it in the same statement.</summary>
+    /// <summary>
+    /// The map that is named at a place in the program as it runs, or last before it in the same statement.
+    /// </summary>
     public string? MapAt(IReadOnlyDictionary<string, string> words, int line, int column)
     {
         string text = Render(words);

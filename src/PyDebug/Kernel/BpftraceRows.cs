@@ -13,7 +13,8 @@ internal static class BpftraceRows
 {
     /// <summary>The entries, those of one key as one where the map's function lets that be.</summary>
     /// <param name="rows">The entries.</param>
-    /// <param name="function">What the map gathers, such as <c>count</c>; null where the program does not show it.</param>
+    /// <param name="function">What the map gathers, such as <c>count</c>; null where the program does not show
+    /// it.</param>
     public static IReadOnlyList<BpftraceMap> Merge(IReadOnlyList<BpftraceMap> rows, string? function)
     {
         Func<BpftraceMap, BpftraceMap, BpftraceMap>? add = function switch

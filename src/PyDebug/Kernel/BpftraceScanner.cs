@@ -2,7 +2,9 @@ using System;
 
 namespace PyDebug.Tools.Bpftrace;
 
-/// <summary>Steps over the units of a bpftrace program: white space, comments, texts, names, attach points, blocks.</summary>
+/// <summary>
+/// Steps over the units of a bpftrace program: white space, comments, texts, names, attach points, blocks.
+/// </summary>
 internal ref struct BpftraceScanner(string text)
 {
     /// <summary>Where the scanner stands.</summary>

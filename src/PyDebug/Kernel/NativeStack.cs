@@ -23,7 +23,9 @@ internal static class NativeStack
 
     private const int ShortestAddress = 12;
 
-    /// <summary>The frames. At the first address that can be none the walk had lost its way, and the rest is none either.</summary>
+    /// <summary>
+    /// The frames. At the first address that can be none the walk had lost its way, and the rest is none either.
+    /// </summary>
     public static IReadOnlyList<StackFrame> Read(string text)
     {
         List<StackFrame> frames = [];

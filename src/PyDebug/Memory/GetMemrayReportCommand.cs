@@ -90,7 +90,9 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
     [Parameter(ParameterSetName = ProcessSet)]
     public SwitchParameter KeepCapture { get; set; }
 
-    /// <summary>The file that the capture is kept in, or a folder for several; the current one unless it is given.</summary>
+    /// <summary>
+    /// The file that the capture is kept in, or a folder for several; the current one unless it is given.
+    /// </summary>
     [Parameter(ParameterSetName = SessionSet)]
     [Parameter(ParameterSetName = ProcessSet)]
     [ValidateNotNullOrEmpty]

@@ -23,7 +23,9 @@ public sealed record MemrayAllocation
     /// <summary>The line in it; null where it is not known.</summary>
     public int? Line { get; internal init; }
 
-    /// <summary>What was called, such as <c>MALLOC</c>, <c>MMAP</c> or <c>PYMALLOC_MALLOC</c>, by memray's names.</summary>
+    /// <summary>
+    /// What was called, such as <c>MALLOC</c>, <c>MMAP</c> or <c>PYMALLOC_MALLOC</c>, by memray's names.
+    /// </summary>
     public string Allocator { get; internal init; } = "";
 
     /// <summary>The thread's number in the capture, which is memray's own.</summary>

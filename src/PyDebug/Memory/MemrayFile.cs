@@ -35,7 +35,9 @@ internal static class MemrayFile
             : "is no capture: it does not begin as memray's do.";
     }
 
-    /// <summary>Whether the frame's end mark, four zeros, is where the file ends, before its checksum if it has one.</summary>
+    /// <summary>
+    /// Whether the frame's end mark, four zeros, is where the file ends, before its checksum if it has one.
+    /// </summary>
     private static bool IsPackedWhole(Stream file, byte[] head)
     {
         bool hasChecksum = head.Length > s_packed.Length && (head[s_packed.Length] & HasChecksum) != 0;

@@ -10,7 +10,8 @@ using PyDebug.Internal;
 namespace PyDebug.Commands;
 
 /// <summary>
-/// What the last report of each container knew, kept as long as the runspace lives: after the container ended at its limit
+/// What the last report of each container knew, kept as long as the runspace lives: after the container ended at its
+/// limit
 /// nobody can be asked any more.
 /// </summary>
 internal sealed class MemrayHistory

@@ -46,7 +46,9 @@ internal sealed record MemrayOptions
         _ => "1.1 to 1.6",
     };
 
-    /// <summary>What a process's memory grows by, in MiB, as measured there and in one that has loaded little.</summary>
+    /// <summary>
+    /// What a process's memory grows by, in MiB, as measured there and in one that has loaded little.
+    /// </summary>
     private int Mebibytes => Native ? 9 : 8;
 
     /// <summary>Writes the fields of a request for a report.</summary>

@@ -21,7 +21,9 @@ internal static class MemrayProfiles
     public static IReadOnlyList<string> Metrics { get; } =
         [Leaked, HighWatermark, LeakedAllocations, HighWatermarkAllocations];
 
-    /// <summary>The profile of one metric; nothing where the report has no such metric, or nothing to make it of.</summary>
+    /// <summary>
+    /// The profile of one metric; nothing where the report has no such metric, or nothing to make it of.
+    /// </summary>
     public static IReadOnlyList<StackProfile> Of(MemrayReport report, string? metric)
     {
         string? name = Metrics.FirstOrDefault(m => m.Equals(metric ?? Leaked, StringComparison.OrdinalIgnoreCase));

@@ -64,7 +64,8 @@ public sealed record MemrayReport : IStackProfileSource
     /// <summary>
     /// Why tracking ended: <c>Time</c> (it was over), <c>Limit</c> (<c>-MaximumCaptureBytes</c>), <c>Memory</c> (the
     /// pod's limit was near), <c>Exited</c> (the process ended), <c>Tracker</c> (memray ended by itself),
-    /// <c>Incomplete</c> (a capture in a file that has no end, as where the process was killed); null where the report was
+    /// <c>Incomplete</c> (a capture in a file that has no end, as where the process was killed); null where the report
+    /// was
     /// made of another capture in a file.
     /// </summary>
     public string? EndReason { get; internal init; }
@@ -92,7 +93,8 @@ public sealed record MemrayReport : IStackProfileSource
     public double? AttachSeconds { get; internal init; }
 
     /// <summary>
-    /// What the same was tried out with before: <c>Same</c> (the process's own interpreter), <c>Image</c> (another one of
+    /// What the same was tried out with before: <c>Same</c> (the process's own interpreter), <c>Image</c> (another one
+    /// of
     /// its image) or <c>Own</c> (the debug container's).
     /// </summary>
     public string? Rehearsal { get; internal init; }
@@ -107,7 +109,8 @@ public sealed record MemrayReport : IStackProfileSource
     public long? MemoryUsedBytes { get; internal init; }
 
     /// <summary>
-    /// How many maps of libraries were left in the process, unused, when tracking had ended; null where the process was gone
+    /// How many maps of libraries were left in the process, unused, when tracking had ended; null where the process was
+    /// gone
     /// or the report was made of a capture in a file.
     /// </summary>
     public int? LeftMappingCount { get; internal init; }
@@ -123,7 +126,8 @@ public sealed record MemrayReport : IStackProfileSource
     public double? ResidentBytesPerSecond { get; internal init; }
 
     /// <summary>
-    /// How fast the container's memory grew, in bytes a second: files in memory count, page cache that can be taken back
+    /// How fast the container's memory grew, in bytes a second: files in memory count, page cache that can be taken
+    /// back
     /// does not. Null where that cannot be told.
     /// </summary>
     public double? ContainerBytesPerSecond { get; internal init; }
@@ -186,7 +190,8 @@ public sealed record MemrayReport : IStackProfileSource
     public long? CaptureBytes { get; internal init; }
 
     /// <summary>
-    /// Where the debug container kept it: <c>Disk</c>, or <c>Memory</c> where it has no disk to write to. There it counts
+    /// Where the debug container kept it: <c>Disk</c>, or <c>Memory</c> where it has no disk to write to. There it
+    /// counts
     /// against the memory limit, and is held to less.
     /// </summary>
     public string? CapturePlace { get; internal init; }
@@ -198,7 +203,8 @@ public sealed record MemrayReport : IStackProfileSource
     public IReadOnlyList<string> Warnings { get; internal init; } = [];
 
     /// <summary>The metrics that there are profiles of.</summary>
-    /// <returns><c>Leaked</c> and <c>HighWatermark</c> (bytes), and the same two by the number of allocations.</returns>
+    /// <returns><c>Leaked</c> and <c>HighWatermark</c> (bytes), and the same two by the number of
+    /// allocations.</returns>
     public IReadOnlyList<string> GetStackProfileMetrics() => MemrayProfiles.Metrics;
 
     /// <summary>
@@ -209,7 +215,9 @@ public sealed record MemrayReport : IStackProfileSource
     /// <returns>The profile, or nothing.</returns>
     public IReadOnlyList<StackProfile> GetStackProfiles(string? metric) => MemrayProfiles.Of(this, metric);
 
-    /// <summary>The report as <c>namespace/pod/container process 1: 38.2 MiB kept in 30.0 s, peak 41.0 MiB</c>.</summary>
+    /// <summary>
+    /// The report as <c>namespace/pod/container process 1: 38.2 MiB kept in 30.0 s, peak 41.0 MiB</c>.
+    /// </summary>
     /// <returns>One line that is safe to show.</returns>
     public override string ToString()
         => SafeText.Line($"{MemrayText.Where(this)}: {MemrayText.Sums(this)}", 300);

@@ -22,7 +22,9 @@ internal sealed class CollapsedReader
 
     private const int MostDifferentFrames = 1_000_000;
 
-    /// <summary>Of a longer file that has fewer stacks than one line in ten nobody would say that it is of this kind.</summary>
+    /// <summary>
+    /// Of a longer file that has fewer stacks than one line in ten nobody would say that it is of this kind.
+    /// </summary>
     private const int ShortFile = 20;
 
     private const int ShownLine = 60;

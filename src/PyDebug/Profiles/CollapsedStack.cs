@@ -40,7 +40,9 @@ internal sealed class CollapsedStack
     /// <summary>The process, where frames around the stack name one.</summary>
     public int? ProcessId { get; private set; }
 
-    /// <summary>Where the process is, as <c>namespace/pod/container</c>, where a frame of ours around the stack says it.</summary>
+    /// <summary>
+    /// Where the process is, as <c>namespace/pod/container</c>, where a frame of ours around the stack says it.
+    /// </summary>
     public string? Place { get; private set; }
 
     /// <summary>The process's command line, where frames around the stack name it.</summary>
@@ -61,7 +63,9 @@ internal sealed class CollapsedStack
     /// <exception cref="LimitExceededException">It is too deep.</exception>
     public static CollapsedStack Parse(string text, bool placed) => new(text, placed);
 
-    /// <summary>Whether a text begins as a stack with a process or thread around it does, whose names may be anything.</summary>
+    /// <summary>
+    /// Whether a text begins as a stack with a process or thread around it does, whose names may be anything.
+    /// </summary>
     public static bool BeginsWithGroup(string text) => text.StartsWith("thread (", StringComparison.Ordinal) || IsProcess(text);
 
     private static bool IsProcess(ReadOnlySpan<char> text) => ProcessNumber(text, out _) > 0;
@@ -105,7 +109,9 @@ internal sealed class CollapsedStack
         return true;
     }
 
-    /// <summary><c>namespace/pod/container process 7</c>, as PyDebug writes it around the stacks of several profiles.</summary>
+    /// <summary>
+    /// <c>namespace/pod/container process 7</c>, as PyDebug writes it around the stacks of several profiles.
+    /// </summary>
     private bool ReadOwnGroup()
     {
         const string Word = "process ";
@@ -151,7 +157,9 @@ internal sealed class CollapsedStack
         }
     }
 
-    /// <summary>The end of the part that closes a command line: its quote, and behind it a group, a frame or nothing.</summary>
+    /// <summary>
+    /// The end of the part that closes a command line: its quote, and behind it a group, a frame or nothing.
+    /// </summary>
     private int EndOfCommand(int from)
     {
         int first = -1;
@@ -175,7 +183,9 @@ internal sealed class CollapsedStack
         }
     }
 
-    /// <summary><c>thread (7013)</c> or <c>thread (7013): name</c>; the name ends where the first frame begins.</summary>
+    /// <summary>
+    /// <c>thread (7013)</c> or <c>thread (7013): name</c>; the name ends where the first frame begins.
+    /// </summary>
     private void ReadThread()
     {
         int open = _at + "thread (".Length;
@@ -289,7 +299,9 @@ internal sealed class CollapsedStack
         };
     }
 
-    /// <summary>Whether a frame ends in <c>:line</c>, or is one of the profiler's own, such as <c>&lt;GC&gt;</c>.</summary>
+    /// <summary>
+    /// Whether a frame ends in <c>:line</c>, or is one of the profiler's own, such as <c>&lt;GC&gt;</c>.
+    /// </summary>
     private bool IsNumbered(int begin, int part, int end)
     {
         ReadOnlySpan<char> last = _text.AsSpan(part, end - part);

@@ -78,7 +78,9 @@ internal static class CollapsedWriter
         return value.ToString("0.#########", CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Whether samples of a profile of time stand for different times, as they do where events are timed.</summary>
+    /// <summary>
+    /// Whether samples of a profile of time stand for different times, as they do where events are timed.
+    /// </summary>
     private static bool IsUneven(StackProfile profile)
     {
         double count = profile.Samples.Sum(s => (double)s.Count);

@@ -40,7 +40,9 @@ public sealed class ExportStackProfileCommand : PSCmdlet
     [ValidateNotNull]
     public PSObject? InputObject { get; set; }
 
-    /// <summary>The file to write. Its extension chooses the format: .svg, .json, .txt, .folded or .collapsed.</summary>
+    /// <summary>
+    /// The file to write. Its extension chooses the format: .svg, .json, .txt, .folded or .collapsed.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = PathSet)]
     [ValidateNotNullOrEmpty]
     public string? Path { get; set; }

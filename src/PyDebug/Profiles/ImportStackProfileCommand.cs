@@ -89,7 +89,9 @@ public sealed class ImportStackProfileCommand : PSCmdlet, IDisposable
             : throw new InvalidDataException("It has no profiles: what wrote it had sampled nothing.");
     }
 
-    /// <summary>Collapsed stacks may begin with a brace too, as those of PHP do; an object goes on with a name.</summary>
+    /// <summary>
+    /// Collapsed stacks may begin with a brace too, as those of PHP do; an object goes on with a name.
+    /// </summary>
     private static bool IsJson(FileStream stream)
     {
         int found = 0;

@@ -10,10 +10,13 @@ namespace PyDebug.Profiles;
 /// </summary>
 internal static partial class ProcessFrames
 {
-    /// <summary>How many outermost frames are such frames. They are if the last of them names the process itself.</summary>
+    /// <summary>
+    /// How many outermost frames are such frames. They are if the last of them names the process itself.
+    /// </summary>
     /// <param name="stack">The frames' numbers, outermost first.</param>
     /// <param name="frames">The frames.</param>
-    /// <param name="processId">The process; null where the file does not say, which is a file without such frames.</param>
+    /// <param name="processId">The process; null where the file does not say, which is a file without such
+    /// frames.</param>
     /// <param name="commandLine">The process's command line, once it was seen.</param>
     public static int Count(int[] stack, IReadOnlyList<StackFrame> frames, int? processId, ref string? commandLine)
     {

@@ -19,7 +19,9 @@ internal static class ProfileText
     /// <summary>The unit of sums of whatever a program sums up.</summary>
     public const string PlainUnit = "";
 
-    /// <summary>Where the profile was taken, as <c>namespace/pod/container process 1</c>, as far as it is known.</summary>
+    /// <summary>
+    /// Where the profile was taken, as <c>namespace/pod/container process 1</c>, as far as it is known.
+    /// </summary>
     public static string Where(StackProfile profile)
     {
         List<string> parts = [];

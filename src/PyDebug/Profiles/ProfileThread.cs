@@ -28,7 +28,8 @@ public sealed record ProfileThread
     public long SampleCount { get; internal init; }
 
     /// <summary>
-    /// The thread's CPU time meanwhile by the kernel's own counter, in seconds, to hold its samples against; null where it
+    /// The thread's CPU time meanwhile by the kernel's own counter, in seconds, to hold its samples against; null where
+    /// it
     /// is not known.
     /// </summary>
     public double? CpuSeconds { get; internal init; }

@@ -6,7 +6,9 @@ namespace PyDebug.Profiles;
 /// <summary>Takes the last samples of each thread away, where they may be of something else.</summary>
 internal static class ProfileTrim
 {
-    /// <summary>The profile without the last so many samples of each thread; itself where their order is not known.</summary>
+    /// <summary>
+    /// The profile without the last so many samples of each thread; itself where their order is not known.
+    /// </summary>
     public static StackProfile WithoutLast(StackProfile profile, long samples)
     {
         if (samples <= 0 || profile.Timeline is not IReadOnlyList<SampleRun> runs)

@@ -4,7 +4,9 @@ using System.IO;
 
 namespace PyDebug.Profiles;
 
-/// <summary>One profile of a speedscope file, of either kind: sampled, or of frames that are entered and left.</summary>
+/// <summary>
+/// One profile of a speedscope file, of either kind: sampled, or of frames that are entered and left.
+/// </summary>
 /// <param name="number">Its number in the file, from 0.</param>
 internal sealed class SpeedscopeProfile(int number)
 {

@@ -57,7 +57,9 @@ public sealed record StackProfile : IStackProfileSource
     /// <summary>How many times a second each thread was looked at; null where that is not known.</summary>
     public double? SampleRate { get; internal init; }
 
-    /// <summary>The number of samples that the profile rests on, counted per thread; of memory, that of allocations.</summary>
+    /// <summary>
+    /// The number of samples that the profile rests on, counted per thread; of memory, that of allocations.
+    /// </summary>
     public long SampleCount { get; internal init; }
 
     /// <summary>How many samples failed and are missing.</summary>

@@ -24,7 +24,9 @@ public sealed class InvokePySpyCommand : ProcessCommandBase
 
     private ToolPayload? _payload;
 
-    /// <summary>Writes every thread's stack once. This is what happens without <c>-Record</c> and <c>-Top</c>.</summary>
+    /// <summary>
+    /// Writes every thread's stack once. This is what happens without <c>-Record</c> and <c>-Top</c>.
+    /// </summary>
     [Parameter]
     public SwitchParameter Dump { get; set; }
 
@@ -42,7 +44,9 @@ public sealed class InvokePySpyCommand : ProcessCommandBase
     [Alias("Duration")]
     public int DurationSeconds { get; set; } = 10;
 
-    /// <summary>Samples a second. A process of many threads is sampled less often: each sample stops all of them.</summary>
+    /// <summary>
+    /// Samples a second. A process of many threads is sampled less often: each sample stops all of them.
+    /// </summary>
     [Parameter]
     [ValidateRange(1, 1000)]
     [Alias("Rate")]

@@ -9,7 +9,9 @@ using PyDebug.Profiles;
 
 namespace PyDebug.Tools.PySpy;
 
-/// <summary>Makes a profile of a recording: the samples from its speedscope file, what they are worth from the run.</summary>
+/// <summary>
+/// Makes a profile of a recording: the samples from its speedscope file, what they are worth from the run.
+/// </summary>
 internal static class PySpyProfile
 {
     /// <summary>Below this share of the samples of one busy thread a process was idle.</summary>

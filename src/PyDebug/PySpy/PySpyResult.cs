@@ -40,7 +40,9 @@ internal sealed record PySpyResult
     /// <summary>By how many seconds the sampling was behind at most.</summary>
     public double? Behind { get; init; }
 
-    /// <summary>The CPU time of the process meanwhile by the kernel's counter, in seconds; null where it is not known.</summary>
+    /// <summary>
+    /// The CPU time of the process meanwhile by the kernel's counter, in seconds; null where it is not known.
+    /// </summary>
     public double? CpuSeconds { get; init; }
 
     /// <summary>The same of each thread that was there at the end, by its native id.</summary>

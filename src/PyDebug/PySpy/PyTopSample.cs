@@ -4,7 +4,9 @@ using PyDebug.Internal;
 
 namespace PyDebug;
 
-/// <summary>One function's part of a short interval, as <c>Invoke-PySpy -Top</c> shows one interval after the other.</summary>
+/// <summary>
+/// One function's part of a short interval, as <c>Invoke-PySpy -Top</c> shows one interval after the other.
+/// </summary>
 public sealed record PyTopSample
 {
     internal PyTopSample()

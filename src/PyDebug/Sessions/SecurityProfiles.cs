@@ -19,7 +19,9 @@ internal static class SecurityProfiles
     /// <summary>The name as it is written here, whatever its case.</summary>
     public static string Canonical(string name) => s_all.First(p => p.Equals(name, StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>The least profile that answers all of some questions: each of these has all that the one before has.</summary>
+    /// <summary>
+    /// The least profile that answers all of some questions: each of these has all that the one before has.
+    /// </summary>
     public static string For(IEnumerable<string> questions)
     {
         HashSet<string> wanted = [.. questions.Select(For)];

@@ -10,7 +10,8 @@ using PyDebug.Engine;
 namespace PyDebug.Commands;
 
 /// <summary>
-/// Says what would stop a question in a pod, before anything changes: what it sends reads, tries as a dry run, or asks for
+/// Says what would stop a question in a pod, before anything changes: what it sends reads, tries as a dry run, or asks
+/// for
 /// permissions.
 /// </summary>
 [Cmdlet(VerbsDiagnostic.Test, "PodDebug", DefaultParameterSetName = InputSet)]

@@ -116,7 +116,8 @@ internal sealed class AgentRun(
         Task<AgentOutcome> RunAsync(AgentRequest asked, CancellationToken stop)
             => Gateway.RunAgentAsync(pod, Session.DebugContainer, Session.Python, asked, OnFrameAsync, stop);
 
-        // The rest of a file that the agent, or what is left of it, keeps for a while; what would have come behind that is lost.
+        // The rest of a file that the agent, or what is left of it, keeps for a while; what would have come behind that
+        // is lost.
         async Task<AgentOutcome> GoOnAsync(EngineException cut)
         {
             HeldFile held = _held;

@@ -7,7 +7,9 @@ using PyDebug.Internal;
 
 namespace PyDebug.Commands;
 
-/// <summary>Counts the bytes of one file against what was announced, what is allowed, and the room that there is.</summary>
+/// <summary>
+/// Counts the bytes of one file against what was announced, what is allowed, and the room that there is.
+/// </summary>
 internal sealed class FileBudget
 {
     private const long LookEvery = 16L << 20;

@@ -6,7 +6,9 @@ using PyDebug.Internal;
 
 namespace PyDebug.Commands;
 
-/// <summary>A file that an agent sends and keeps for a while where the connection is cut, and what came of it.</summary>
+/// <summary>
+/// A file that an agent sends and keeps for a while where the connection is cut, and what came of it.
+/// </summary>
 internal sealed class HeldFile
 {
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

@@ -9,7 +9,9 @@ using PyDebug.Errors;
 
 namespace PyDebug.Commands;
 
-/// <summary>Reads what a pipeline may bring: names, sessions, and objects as <c>kubectl get -o json</c> has them.</summary>
+/// <summary>
+/// Reads what a pipeline may bring: names, sessions, and objects as <c>kubectl get -o json</c> has them.
+/// </summary>
 internal static class KubernetesObject
 {
     /// <summary>Deep enough for a container's status; what lies deeper is not read.</summary>

@@ -24,7 +24,8 @@ internal sealed class OutputFile : IDisposable
     {
         _path = path;
         _keepExisting = keepExisting;
-        // Who may read a file does not change with its content; a new one is its owner's, as all that comes from a pod is.
+        // Who may read a file does not change with its content; a new one is its owner's, as all that comes from a pod
+        // is.
         UnixFileMode? mode = OperatingSystem.IsWindows() ? null
             : File.Exists(path) ? File.GetUnixFileMode(path) & ReadAndWrite
             : UnixFileMode.UserRead | UnixFileMode.UserWrite;

@@ -112,7 +112,9 @@ internal sealed class PipelineWriter(ChannelWriter<Action<AsyncCommandBase>> que
         }
     }
 
-    /// <summary>The provider takes a backslash for a slash everywhere, and finds no file that has one in its name.</summary>
+    /// <summary>
+    /// The provider takes a backslash for a slash everywhere, and finds no file that has one in its name.
+    /// </summary>
     private static object Item(AsyncCommandBase cmdlet, string path)
     {
         try

@@ -44,7 +44,8 @@ public abstract class PodCommandBase : KubernetesCommandBase
     public string[] PodName { get; set; } = [];
 
     /// <summary>
-    /// Pods or workloads: names, sessions, targets of errors, or objects as <c>kubectl get -o json | ConvertFrom-Json</c>
+    /// Pods or workloads: names, sessions, targets of errors, or objects as <c>kubectl get -o json |
+    /// ConvertFrom-Json</c>
     /// has them, a list's items one by one.
     /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = InputSet, ValueFromPipeline = true)]

@@ -67,7 +67,9 @@ public sealed record PodDebugSession
     /// <summary>How often the target container was started again.</summary>
     public int TargetRestartCount { get; internal init; }
 
-    /// <summary>Why the target container ended the last time, such as <c>OOMKilled</c>; null where it never did.</summary>
+    /// <summary>
+    /// Why the target container ended the last time, such as <c>OOMKilled</c>; null where it never did.
+    /// </summary>
     public string? TargetLastEndReason { get; internal init; }
 
     /// <summary>When that was, in UTC.</summary>

@@ -31,7 +31,9 @@ internal sealed record PodSource
     /// <summary>Whether the selector is meant for all namespaces.</summary>
     public bool AllNamespaces { get; init; }
 
-    /// <summary>What a name means: <c>web-0</c>, <c>pod/web-0</c>, or <c>deployment.apps/web</c>, as kubectl writes it.</summary>
+    /// <summary>
+    /// What a name means: <c>web-0</c>, <c>pod/web-0</c>, or <c>deployment.apps/web</c>, as kubectl writes it.
+    /// </summary>
     /// <exception cref="PyDebugException">It is of a kind that has no pods.</exception>
     public static PodSource Parse(string name, string? ns, string? containerName)
     {

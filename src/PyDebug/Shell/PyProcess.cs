@@ -56,7 +56,8 @@ public sealed record PyProcess
     public string? Role { get; internal init; }
 
     /// <summary>
-    /// <c>running</c>, <c>sleeping</c>, <c>blocked</c> (in a call that nothing interrupts) or <c>stopped</c> (SIGSTOP, or
+    /// <c>running</c>, <c>sleeping</c>, <c>blocked</c> (in a call that nothing interrupts) or <c>stopped</c> (SIGSTOP,
+    /// or
     /// a debugger), by its main thread; null where it could not be told.
     /// </summary>
     public string? State { get; internal init; }

@@ -6,7 +6,8 @@ namespace PyDebug.Commands;
 public abstract class QuestionCommandBase : SessionCommandBase
 {
     /// <summary>
-    /// Asks however little memory is left to the pod. Without it a question for which there is too little is refused, and
+    /// Asks however little memory is left to the pod. Without it a question for which there is too little is refused,
+    /// and
     /// one that is at work ends where the application comes near its limit.
     /// </summary>
     [Parameter]

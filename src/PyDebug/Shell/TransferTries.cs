@@ -23,8 +23,10 @@ internal sealed class TransferTries(AgentRun run)
     /// <param name="attempt">One try: its number from 0 on, and what is left of the time.</param>
     /// <param name="moved">How many bytes have come, or gone, in all tries.</param>
     /// <param name="ct">Stops it.</param>
-    /// <param name="cut">How an exchange before these was cut, after which the first of them is tried like any other.</param>
-    /// <exception cref="EngineException">It failed otherwise, or the time is over, or nothing comes any more.</exception>
+    /// <param name="cut">How an exchange before these was cut, after which the first of them is tried like any
+    /// other.</param>
+    /// <exception cref="EngineException">It failed otherwise, or the time is over, or nothing comes any
+    /// more.</exception>
     public async Task RunAsync(
         Func<int, TimeSpan, CancellationToken, Task> attempt,
         Func<long> moved,
@@ -67,7 +69,9 @@ internal sealed class TransferTries(AgentRun run)
             CultureInfo.InvariantCulture,
             $"{run.Session.Target()}: {cut.Message} It goes on after {moved:#,0} bytes (cut {number + 1})."));
 
-    /// <summary>Whether the connection was lost, and not the agent: nobody knows then how that would have ended.</summary>
+    /// <summary>
+    /// Whether the connection was lost, and not the agent: nobody knows then how that would have ended.
+    /// </summary>
     internal static bool IsCut(EngineException e) => e.Cause switch
     {
         Causes.ConnectionFailed or Causes.PeerSilent => true,
@@ -77,6 +81,8 @@ internal sealed class TransferTries(AgentRun run)
         _ => e.Retryable,
     };
 
-    /// <summary>A server that never answered is no cut connection, and what the agent refused it would refuse again.</summary>
+    /// <summary>
+    /// A server that never answered is no cut connection, and what the agent refused it would refuse again.
+    /// </summary>
     private bool MayGoOn(EngineException e) => IsCut(e) && run.HasAnswered && !run.HasFailed;
 }

@@ -65,7 +65,9 @@ public sealed record PyThreadStack
     /// <summary>The frames, innermost first.</summary>
     public IReadOnlyList<StackFrame> Frames { get; internal init; } = [];
 
-    /// <summary>How many frames further out are left out, where the stack is too deep; of a running thread, about.</summary>
+    /// <summary>
+    /// How many frames further out are left out, where the stack is too deep; of a running thread, about.
+    /// </summary>
     public long OmittedFrameCount { get; internal init; }
 
     /// <summary>The kernel's one-letter state of the thread, such as S or R.</summary>

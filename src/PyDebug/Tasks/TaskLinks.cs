@@ -4,7 +4,8 @@ namespace PyDebug.Internal;
 
 /// <summary>What is known of one task's links, by identity: futures and tasks alike.</summary>
 /// <param name="Future">What the task waits for; null where it waits for nothing.</param>
-/// <param name="Reached">What leads on from the task's end: tasks that wait for it, and futures that tasks wait for.</param>
+/// <param name="Reached">What leads on from the task's end: tasks that wait for it, and futures that tasks wait
+/// for.</param>
 /// <param name="Children">What a future that gathers others waits for, where the task waits for such a one.</param>
 internal sealed record TaskLinks(string? Future, IReadOnlyList<string> Reached, IReadOnlyList<string> Children)
 {

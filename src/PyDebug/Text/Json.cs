@@ -23,7 +23,8 @@ internal static class Json
     private static readonly DateTime s_latest = new(9999, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
     /// <summary>Reads a frame's payload; null where it is not an object.</summary>
-    /// <exception cref="LimitExceededException">It has so many parts that they would take more memory than the text.</exception>
+    /// <exception cref="LimitExceededException">It has so many parts that they would take more memory than the
+    /// text.</exception>
     public static JsonDocument? Parse(ReadOnlyMemory<byte> payload)
     {
         try

@@ -46,7 +46,9 @@ internal sealed class JsonTokens(Stream stream, CancellationToken ct)
     /// <summary>The kind of the token that was read last.</summary>
     public JsonTokenType Type { get; private set; }
 
-    /// <summary>The text of a string or of a property's name; null of half a pair, which no encoding can carry.</summary>
+    /// <summary>
+    /// The text of a string or of a property's name; null of half a pair, which no encoding can carry.
+    /// </summary>
     public string? Text
     {
         get

@@ -4,13 +4,17 @@ using System.Text;
 
 namespace PyDebug.Internal;
 
-/// <summary>Cuts names to the room there is. Widths are counted in cells of a monospaced font, two for wide letters.</summary>
+/// <summary>
+/// Cuts names to the room there is. Widths are counted in cells of a monospaced font, two for wide letters.
+/// </summary>
 internal static class LabelText
 {
     /// <summary>Below this a cut name says nothing.</summary>
     private const int ShortestCut = 5;
 
-    /// <summary>What a box of some cells says: name and place, the name, the name cut in its middle, or nothing.</summary>
+    /// <summary>
+    /// What a box of some cells says: name and place, the name, the name cut in its middle, or nothing.
+    /// </summary>
     public static string Fit(string name, string place, int cells)
     {
         if (place.Length > 0)

@@ -91,7 +91,9 @@ internal static class MemoryForecast
         return seconds <= Furthest ? Math.Round(seconds, 1) : null;
     }
 
-    /// <summary>Student's t for 95 of 100 cases; an approximation by Cornish and Fisher where there are many points.</summary>
+    /// <summary>
+    /// Student's t for 95 of 100 cases; an approximation by Cornish and Fisher where there are many points.
+    /// </summary>
     private static double Student(int freedom) => freedom switch
     {
         1 => 12.71,

@@ -23,7 +23,9 @@ internal static class ShortNames
             + string.Create(CultureInfo.InvariantCulture, $" +{names.Count - 1}"),
     };
 
-    /// <summary>Names of a list, shortened; those that differ still do, wherever there is room for the difference.</summary>
+    /// <summary>
+    /// Names of a list, shortened; those that differ still do, wherever there is room for the difference.
+    /// </summary>
     public static IReadOnlyList<string> Of(IReadOnlyList<string> names, int cells)
     {
         string[] cut = [.. names.Select(n => Middle(n, cells))];

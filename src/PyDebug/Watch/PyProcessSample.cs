@@ -48,7 +48,9 @@ public sealed record PyProcessSample : ISessionCarrier
     /// <summary>The same in per cent of the tightest CPU limit in sight; null where there is none.</summary>
     public double? CpuLimitPercent { get; internal init; }
 
-    /// <summary>The periods in which the CPU limit was used up, in per cent of those in which the container ran.</summary>
+    /// <summary>
+    /// The periods in which the CPU limit was used up, in per cent of those in which the container ran.
+    /// </summary>
     public double? ThrottledPercent { get; internal init; }
 
     /// <summary>

@@ -72,7 +72,8 @@ public sealed class TlsTests : IDisposable
             kind switch
             {
                 "other name" or "no name" => "it is not for '127.0.0.1'",
-                // Where OpenSSL's own policy is stricter still, it ends the handshake before the certificate is looked at.
+                // Where OpenSSL's own policy is stricter still, it ends the handshake before the certificate is looked
+                // at.
                 "short key" or "SHA-1" => "is not trusted",
                 _ => "does not vouch for it",
             },

@@ -6,7 +6,9 @@ using PyDebug.Commands;
 
 namespace PyDebug.Tests.Module;
 
-/// <summary>Payloads as a build would have made them: their manifests, which are a part of the assembly there.</summary>
+/// <summary>
+/// Payloads as a build would have made them: their manifests, which are a part of the assembly there.
+/// </summary>
 internal static class FakePayload
 {
     private static readonly ConcurrentDictionary<string, string> s_manifests = new(StringComparer.Ordinal);

@@ -294,7 +294,9 @@ public sealed class HostileAgentTests : IDisposable
         }
     }
 
-    /// <summary>Runs a cmdlet against an agent that sends more than it may: one error with the id, and the agent is told to end.</summary>
+    /// <summary>
+    /// Runs a cmdlet against an agent that sends more than it may: one error with the id, and the agent is told to end.
+    /// </summary>
     private async Task StopsAsync(string cmdlet, Func<FakeExec, Task> send, bool skipsProcesses = false)
     {
         (List<ErrorRecord> errors, _) = await CheckAsync(cmdlet, send, skipsProcesses);

@@ -22,7 +22,9 @@ public sealed class TransferCounts
 
     private static readonly object s_file = new();
 
-    /// <summary>Each fault, with each version of the protocol and each exit code: what is taken for whole is whole.</summary>
+    /// <summary>
+    /// Each fault, with each version of the protocol and each exit code: what is taken for whole is whole.
+    /// </summary>
     [Fact(Explicit = true)]
     public async Task None_is_short_or_has_another_exit_code()
     {

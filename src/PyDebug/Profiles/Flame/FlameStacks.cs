@@ -46,7 +46,9 @@ internal sealed class FlameStacks
     /// <summary>The frame of a number.</summary>
     public FlameFrame Frame(int number) => _frames[number];
 
-    /// <summary>Gathers the stacks of profiles. Several profiles get a frame for each process around their stacks.</summary>
+    /// <summary>
+    /// Gathers the stacks of profiles. Several profiles get a frame for each process around their stacks.
+    /// </summary>
     public static FlameStacks Gather(IReadOnlyList<StackProfile> profiles, bool byThread) => new(profiles, byThread);
 
     private int[] Path(StackSample sample, int? process, int? thread)
