@@ -3,6 +3,9 @@
 # Where more parts than these failed, that is not a busy machine's doing: none is run again.
 $script:MostAgain = 3
 
+# Pester files that are about the module itself.
+$script:Clusterless = 'Help', 'Module', 'Views'
+
 function Invoke-XunitProject {
     # Builds a test project, runs it and counts.
     param([string] $Name)
@@ -167,6 +170,10 @@ function Get-PesterFile {
     $files = Get-ChildItem -Path (Join-Path $PSScriptRoot '*.Tests.ps1') | Sort-Object Length -Descending
     if ("$Path") {
         $files = $files | Where-Object { $file = $_; $Path | Where-Object { $file.Name -like "*$_*" } }
+    }
+    elseif ($env:PYDEBUG_TEST_KIND -eq 'cluster') {
+        Write-Host "Not run again on a second cluster, which changes nothing in them: $($script:Clusterless -join ', ')."
+        $files = $files | Where-Object { ($_.Name -replace '\.Tests\.ps1$') -notin $script:Clusterless }
     }
     return @($files)
 }
