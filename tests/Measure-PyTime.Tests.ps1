@@ -11,11 +11,15 @@ BeforeAll {
             $waiter.LockSeconds | Should -BeGreaterThan (0.97 * $waiter.WallSeconds)
             $waiter.WaitsAt | Should -Match '^waits_for_lock \(troubles\.py:\d+\)$'
         }
-        $threads['reader'].IoSeconds | Should -BeGreaterThan (0.9 * $threads['reader'].WallSeconds)
+        $reasons = @{ reader = 'Io'; upstream = 'Sleep'; MainThread = 'Poll' }
+        foreach ($name in $reasons.Keys) {
+            $thread, $reason = $threads[$name], $reasons[$name]
+            $thread."${reason}Seconds" | Should -BeGreaterThan (0.6 * $thread.WallSeconds)
+            # One whose wait is over waits for a processor, on a busy machine.
+            $thread."${reason}Seconds" + $thread.RunnableSeconds | Should -BeGreaterThan (0.9 * $thread.WallSeconds)
+        }
         $threads['reader'].WaitsFor | Should -Be 'recvfrom'
         $threads['reader'].WaitsAt | Should -Match '^fetch \('
-        $threads['upstream'].SleepSeconds | Should -BeGreaterThan (0.9 * $threads['upstream'].WallSeconds)
-        $threads['MainThread'].PollSeconds | Should -BeGreaterThan (0.9 * $threads['MainThread'].WallSeconds)
         $threads['MainThread'].WaitsAt | Should -Match 'selectors\.py.*main \(app\.py:\d+\)'
         $hot = $threads['cpu worker']
         $hot.Hottest | Should -Match '^hot_loop \(troubles\.py:2[5-6]\)$'
