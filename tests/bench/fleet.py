@@ -39,7 +39,7 @@ def prepare(folder: Path) -> None:
     for number, session in enumerate(_sessions(folder)):
         question = {
             "pids": None, "started": {}, "noStop": False, "container": session["TargetContainerId"],
-            "shared": session["SharesProcesses"], "v": 1, "keep": True, "op": "stack", "deadline": _DEADLINE,
+            "shared": False, "v": 1, "keep": True, "op": "stack", "deadline": _DEADLINE,
         }
         sent = head + frame("Q", json.dumps(question).encode()) + frame("A")
         (folder / f"{number}.request").write_bytes(sent)
