@@ -83,7 +83,7 @@ class Answers(TimeTest):
         for version, path in old.items():
             with self.subTest(version=version):
                 pid = self.target(CPU, "one", "two", python=path)
-                times = self.times(pids=[pid], seconds=1.0, method="auto")
+                times = self.times(pids=[pid], seconds=4.0, method="auto")
                 self.assertEqual((times.result["method"], times.result["version"]), ("memory", version))
                 self.assertEqual(times.result["whyCause"], "OldPython")
                 self.assertIn("3.11", times.result["why"])
