@@ -5,19 +5,19 @@ $script:program = @'
 import threading, time
 kept = []
 def remember():
-kept.append(bytearray(65536))
+    kept.append(bytearray(65536))
 def leak():
-while True:
-    remember()
-    time.sleep(0.02)
+    while True:
+        remember()
+        time.sleep(0.02)
 threading.Thread(target=leak, name="leak", daemon=True).start()
 print("ready", flush=True)
 rounds = 0
 while True:
-if sum(range(1000)) != 499500:
-    print("WRONG", flush=True)
-rounds += 1
-time.sleep(0.001)
+    if sum(range(1000)) != 499500:
+        print("WRONG", flush=True)
+    rounds += 1
+    time.sleep(0.001)
 '@
 
 function Get-LoadedMemray([string] $Pod, [int] $ProcessId = 1) {
