@@ -103,7 +103,6 @@ class Groups(Layout):
         self.process("self", "0::/\n", V2.format(root="/"))
         self.v2("sys/fs/cgroup", cpu_max="1000 100000", memory_max="5000", memory_current="100", memory_stat="anon 1")
         group = Group(self.proc, 7, self.root)
-        self.assertFalse(group.is_seen)
         said = group.read(1.0)
         self.assertEqual([None] * 4, [said[name] for name in ("quota", "throttled", "memory", "memoryLimit")])
 

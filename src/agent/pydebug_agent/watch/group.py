@@ -22,11 +22,6 @@ class Group:
         self._stalls: Dict[str, int] = {}
         self.read(1.0)
 
-    @property
-    def is_seen(self) -> bool:
-        """Say whether any group was found."""
-        return bool(self._cpu or self._memory)
-
     def read(self, seconds: float) -> Dict[str, Any]:
         """Return what it says now, with what was counted in the ``seconds`` since the last time.
 
