@@ -27,7 +27,9 @@ function Invoke-XunitProject {
         $again = @($ran.SelectNodes('//test[@result="Fail"]') | ForEach-Object { "$($_.type).$($_.method)" } |
                 Sort-Object -Unique)
     }
-    if ($again.Count -in 1..$script:MostAgain) {
+    # An error outside of a test counts as well, and no test that passes takes it back.
+    $failures = $total.Failed -gt 0 ? $ran.SelectNodes('//test[@result="Fail"]').Count : 0
+    if ($again.Count -in 1..$script:MostAgain -and $failures -eq $total.Failed) {
         & dotnet $tests -noColor -noLogo ($again | ForEach-Object { '-method', $_ }) | Out-Host
         if ($LASTEXITCODE -eq 0) {
             $again | ForEach-Object { Write-Unstable $_ }
