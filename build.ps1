@@ -16,6 +16,9 @@
     Test: these Pester files alone, by their names.
 .PARAMETER Filter
     Test: Pester tests whose full name matches one of these patterns; a semicolon parts them.
+.PARAMETER Quick
+    Test: what a change is tried with first, in minutes: xunit, the agent's tests that need no containers, and one
+    Pester file (Get-PyStack, or those that -Path names).
 #>
 [CmdletBinding()]
 param(
@@ -26,7 +29,9 @@ param(
 
     [string[]] $Path = @(),
 
-    [string] $Filter
+    [string] $Filter,
+
+    [switch] $Quick
 )
 
 Set-StrictMode -Version Latest
@@ -38,6 +43,10 @@ $env:MSBUILDDISABLENODEREUSE = '1'
 
 $Only = $Only -split ','
 $Path = $Path -split ','
+if ($Quick) {
+    $Only = @($Only | Where-Object { $_ -ne 'Browser' })
+    $Path = "$Path" ? $Path : @('Get-PyStack')
+}
 if ([Console]::IsOutputRedirected) {
     $PSStyle.OutputRendering = 'PlainText'
 }

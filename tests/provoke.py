@@ -80,7 +80,7 @@ def garbage():
 
 def imports():
     sys.modules.pop("colorsys", None)
-    import colorsys  # noqa: F401
+    import colorsys
 
 
 def children():

@@ -59,15 +59,20 @@ function Invoke-AgentTest {
         $total.Skipped++
         return $total
     }
-    # Its test is skipped without it.
-    Install-Missing @{ strace = 'strace' } | Out-Null
-    if ((id -u) -eq '0' -and -not (Install-ForSandbox)) {
+    # Their tests are skipped without them.
+    Install-Missing @{ strace = 'strace'; mypy = 'mypy' } | Out-Null
+    if (-not $Quick -and (id -u) -eq '0' -and -not (Install-ForSandbox)) {
         # The reader is held to the Pythons in the test images.
         $null = New-TestImage
     }
+    $files = Get-ChildItem -Path (Join-Path $PSScriptRoot 'agent/test_*.py') | Sort-Object Length -Descending
+    if ($Quick) {
+        # Those that use none of the tests' own modules but the client of the agent's protocol make no pod and need no
+        # image.
+        $files = $files | Where-Object { -not (Select-String -Quiet -LiteralPath $_ -Pattern '^from \.(?!driver )') }
+    }
     # The cluster's are about what the one-node cluster is made with.
-    $runs = @('cluster') + @(Get-ChildItem -Path (Join-Path $PSScriptRoot 'agent/test_*.py') |
-            Sort-Object Length -Descending | ForEach-Object BaseName)
+    $runs = @('cluster') + @($files.BaseName)
     # One a Python, and a rehearsal each: the last one to start should not be one of them.
     $runs = @($runs -like 'test_memray_pythons') + @($runs -notlike 'test_memray_pythons')
     $alone, $together = $runs.Where({ $_ -match '^test_(time|timing)_' }, 'Split')

@@ -28,7 +28,7 @@ _on: List[str] = []
 class Handler(BaseHTTPRequestHandler):
     """One thread a request, as ThreadingHTTPServer gives it."""
 
-    def do_GET(self) -> None:  # noqa: N802 (the base class looks it up by this name)
+    def do_GET(self) -> None:  # the base class looks it up by this name
         address = urlsplit(self.path)
         trouble = address.path.strip("/")
         if trouble == "work":
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (named so in the base class)
+    def log_message(self, format: str, *args: object) -> None:  # named so in the base class
         """Silent: a log line a request would be a trouble that nobody asked for."""
 
 

@@ -12,7 +12,7 @@ import posix
 import sys
 
 # What was sent, by the modules' names. Those of programs that run elsewhere are never imported here, and stay.
-m = {}
+m: dict = {}
 _packages = set()
 # Those of them that are code already.
 _coded = set()

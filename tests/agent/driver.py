@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 AGENT = Path(__file__).resolve().parents[2] / "src" / "agent"
 sys.path.insert(0, str(AGENT))
 
-from pydebug_agent.wire import OPERATIONS  # noqa: E402
+from pydebug_agent.wire import OPERATIONS
 
 FLAGS = ("-I", "-S", "-B")
 _END = ("", b"")

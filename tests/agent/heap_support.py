@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterator
 from contextlib import contextmanager
 
-from .reader_support import AGENT  # noqa: F401 - makes the agent's modules importable
+from .reader_support import AGENT  # makes the agent's modules importable
 
 from pydebug_agent.heap.pages import Buffers
 from pydebug_agent.heap.subject import Look, Subject

@@ -64,7 +64,7 @@ FIELDS: Dict[str, Source] = {
     "str_compact": ((8, "sizeof(PyCompactUnicodeObject)"),),
     "type_keys": ((8, "offsetof(PyHeapTypeObject, ht_cached_keys)"),),
     "generator_frame": ((8, "offsetof(PyGenObject, gi_frame)"), (11, "offsetof(PyGenObject, gi_iframe)")),
-}  # fmt: skip
+}
 # pycore_gil.h; a free-threaded build adds a member, ``enabled``.
 _LOCK = "sizeof(struct _gil_runtime_state)"
 

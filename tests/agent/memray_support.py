@@ -33,7 +33,7 @@ ORDINARY = ["setpriv", f"--bounding-set={_RIGHTS}", "--inh-caps=-all"]
 GENERAL = [
     "setpriv", "--bounding-set=-all,+chown,+dac_override,+kill,+setgid,+setuid,+sys_chroot,+sys_ptrace",
     "--inh-caps=-all",
-]  # fmt: skip
+]
 _MADE = Path(tempfile.gettempdir()) / f"pydebug-test-payloads-{os.getuid()}"
 _WHEELS = (*os.environ.get("PIP_FIND_LINKS", "").split(), str(ROOT.parent / "shared/wheelhouse"))
 

@@ -126,7 +126,7 @@ class ReaderTest(unittest.TestCase):
     def start_source(self, python: Python, source: str, *arguments: str) -> Running:
         """Start a program and wait until its first line came."""
         running = self.start_command([*python.command, "-u", "-c", source, *arguments], python)
-        running.ready = running.line()  # type: ignore[attr-defined]
+        running.ready = running.line()
         return running
 
     def start_command(self, command: Sequence[str], python: Optional[Python] = None, **options: Any) -> Running:

@@ -29,7 +29,7 @@ class Needs(unittest.TestCase):
                 mock.patch.object(needs, "lockdown", lambda: facts["lockdown"]), \
                 mock.patch.object(needs, "_TYPES", facts["types"]), \
                 mock.patch.object(needs, "_TRACING", facts["tracing"]), \
-                mock.patch.object(needs, "_mount", lambda _: facts["mount"]):  # fmt: skip
+                mock.patch.object(needs, "_mount", lambda _: facts["mount"]):
             return needs.require(Proc(), probes, version)
 
     def refusal(self, *arguments: Any, **facts: Any) -> AgentError:
@@ -189,14 +189,14 @@ class Parts(unittest.TestCase):
             request: Any = types.SimpleNamespace(body={"parts": value})
             with self.subTest(value=str(value)[:20]), self.assertRaises(AgentError):
                 run._texts(request, "parts", 4)
-        self.assertEqual([], run._texts(types.SimpleNamespace(body={}), "parts", 4))  # type: ignore[arg-type]
+        self.assertEqual([], run._texts(types.SimpleNamespace(body={}), "parts", 4))
 
     def test_points_without_wildcards_are_one_probe_each_and_cost_no_look(self) -> None:
         request: Any = types.SimpleNamespace(body={"points": ["BEGIN", "t:a:b", "iter:x*"]})
-        found = points.count(None, None, request, {})  # type: ignore[arg-type]
+        found = points.count(None, None, request, {})
         self.assertEqual([("BEGIN", 1), ("t:a:b", 1), ("iter:x*", None)], [(e["point"], e["count"]) for e in found])
         with self.assertRaises(AgentError):
-            points.count(None, None, types.SimpleNamespace(body={"points": [1]}), {})  # type: ignore[arg-type]
+            points.count(None, None, types.SimpleNamespace(body={"points": [1]}), {})
 
     def test_lines_of_arguments_are_no_probes(self) -> None:
         self.assertEqual(2, points._lines([b"tracepoint:a:b", b"    int x", b"", b"tracepoint:a:c"]))

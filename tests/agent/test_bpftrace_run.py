@@ -109,7 +109,7 @@ class Runs(PodTest):
         frames = agent.finish()
         (found,) = results(frames, "bpftrace")
         self.assertEqual((True, "0.23.2", [{"point": "BEGIN", "count": 1}]), (
-            found["dry"], found["version"], found["attaches"]))  # fmt: skip
+            found["dry"], found["version"], found["attaches"]))
         self.assertEqual([], results(frames, "bpftraceEnd"))
         self.assertFalse(os.path.exists(f"/proc/{self.keeper}/root/usr/local/bin/ran"))
 

@@ -98,9 +98,9 @@ class FakeRequest:
 
 def stacks(walk: pystack.Walk, kernel: FakeKernel, entries: int = 100) -> "Tuple[pystack.PyStacks, FakeRequest]":
     request = FakeRequest()
-    made = pystack.PyStacks(request, walk)  # type: ignore[arg-type]
+    made = pystack.PyStacks(request, walk)
     made.close()
-    made._kernel, made._map, made._entries = kernel, 0, entries  # type: ignore[assignment]
+    made._kernel, made._map, made._entries = kernel, 0, entries
     return made, request
 
 

@@ -22,7 +22,7 @@ class TheCensusEqualsTheTargetsOwn(ReaderTest):
     def _known(self, python: Python, **environment: str) -> Running:
         command = [*python.command, "-u", "-c", (TARGETS / "heap_known.py").read_text(), str(NUMBER)]
         target = self.start_command(command, python, env={**os.environ, **environment})
-        target.ready = target.line()  # type: ignore[attr-defined]
+        target.ready = target.line()
         wait_until(lambda: Proc().stat(target.pid).state == "S")
         return target
 
@@ -64,7 +64,7 @@ class TheCensusEqualsTheTargetsOwn(ReaderTest):
     @on_each_python(lambda python: python.minor in (11, 14))
     def test_other_allocators(self, python: Python) -> None:
         for allocator, title in (("malloc", "malloc"), ("debug", "pymalloc with debug hooks"),
-                                 ("malloc_debug", "malloc with debug hooks")):  # fmt: skip
+                                 ("malloc_debug", "malloc with debug hooks")):
             with self.subTest(allocator):
                 target = self._known(python, PYTHONMALLOC=allocator)
                 self._check(target)

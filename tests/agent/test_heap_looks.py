@@ -209,7 +209,7 @@ class TheOperation(ReaderTest):
 
     def test_parameters_that_make_no_sense_are_refused(self) -> None:
         for wrong in ({"seconds": -1}, {"looks": 1, "seconds": 5}, {"types": "Order"}, {"percent": 500}, {"samples": 0.5},
-                      {"seconds": 1000, "deadline": 5.0}):  # fmt: skip
+                      {"seconds": 1000, "deadline": 5.0}):
             with self.subTest(wrong), Agent() as agent:
                 frames = agent.ask("heap", pids=[os.getpid()], **wrong)
                 self.assertEqual(["BadRequest"], [each["cause"] for each in failures(frames)])

@@ -17,10 +17,10 @@ from .pod import PodTest
 
 sys.path.insert(0, str(AGENT)) if str(AGENT) not in sys.path else None
 
-from pydebug_agent.system import elf_file  # noqa: E402
-from pydebug_agent.system.errors import AgentError  # noqa: E402
-from pydebug_agent.system.proc import Proc  # noqa: E402
-from pydebug_agent.reader.locate import Locator  # noqa: E402
+from pydebug_agent.system import elf_file
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.reader.locate import Locator
 
 DEBIAN = "/usr/bin/python3"
 SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_DYNSYM = 1, 2, 3, 11
@@ -42,7 +42,7 @@ class Program:
         for name, kind, offset, length, link, entry in (*sections, (b".shstrtab", SHT_STRTAB, size, len(names), 0, 0)):
             heads.append(struct.pack(
                 "<IIQQQQIIQQ", names.index(b"\0" + name + b"\0") + 1, kind, 0, 0, offset, length, link, 0, 1, entry
-            ))  # fmt: skip
+            ))
         header = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack(
             "<HHIQQQIHHHHHH", 2, 62, 1, 0, 0, table, 0, 64, 56, 0, 64, len(heads), len(heads) - 1
         )
@@ -118,7 +118,7 @@ class Programs(unittest.TestCase):
         place = 8192 + len(strings)
         sections = [
             (b".dynstr", SHT_STRTAB, 8192, len(strings), 0, 0), (b".dynsym", SHT_DYNSYM, place, len(symbols), 0, 24)
-        ]  # fmt: skip
+        ]
         self.assertTrue(Program(sections, [(8192, strings), (place, symbols)], 4 << 20).inspect().python)
 
     def test_noise_in_a_real_one(self) -> None:
@@ -171,7 +171,7 @@ class Maps(unittest.TestCase):
             with self.subTest(lines=lines), self.assertRaises(OSError):
                 proc.maps(7)
             with self.subTest(lines=lines), self.assertRaises(AgentError) as raised:
-                Locator(None, proc, 7)  # type: ignore[arg-type]
+                Locator(None, proc, 7)
             self.assertEqual("UnsupportedPython", raised.exception.cause)
 
 

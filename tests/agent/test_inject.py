@@ -15,16 +15,16 @@ from typing import Any, List
 
 from .reader_support import Python, ReaderTest, Running, on_each_python, wait_until
 
-from pydebug_agent.system.errors import AgentError  # noqa: E402
-from pydebug_agent.inject import points  # noqa: E402
-from pydebug_agent.inject.remote import Remote  # noqa: E402
-from pydebug_agent.inject.start import Script, Starter  # noqa: E402
-from pydebug_agent.inject.symbols import Symbols  # noqa: E402
-from pydebug_agent.inject.worker import Worker  # noqa: E402
-from pydebug_agent.inject.writer import Writer  # noqa: E402
-from pydebug_agent.system.proc import Proc  # noqa: E402
-from pydebug_agent.reader.target import Target  # noqa: E402
-from pydebug_agent.reader.waits import system_calls  # noqa: E402
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.inject import points
+from pydebug_agent.inject.remote import Remote
+from pydebug_agent.inject.start import Script, Starter
+from pydebug_agent.inject.symbols import Symbols
+from pydebug_agent.inject.worker import Worker
+from pydebug_agent.inject.writer import Writer
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.reader.target import Target
+from pydebug_agent.reader.waits import system_calls
 
 _SAY = "import os\nos.write(1, b'\"started\"\\n')"
 
@@ -123,7 +123,7 @@ class Injection(ReaderTest):
             "print('\"ready\"', flush=True)\nleft.recv(1)",
         )
         worker, (tid,) = worker_of(running.pid)
-        restarted = lambda: Path(f"/proc/{tid}/syscall").read_text().startswith("219 ")  # noqa: E731
+        restarted = lambda: Path(f"/proc/{tid}/syscall").read_text().startswith("219 ")
         wait_until(lambda: Path(f"/proc/{tid}/syscall").read_text().startswith("7 "))
         worker.hold(tid, lambda: None)
         wait_until(restarted)
@@ -144,8 +144,8 @@ class Injection(ReaderTest):
         self.assertEqual("read", self.inject(running).place)
         self.assertEqual("started", running.line())
         running.say("?")
-        self.assertEqual(running.ready, running.line())  # type: ignore[attr-defined]
-        self.assertNotEqual(0, running.ready[0][0])  # type: ignore[attr-defined]
+        self.assertEqual(running.ready, running.line())
+        self.assertNotEqual(0, running.ready[0][0])
 
     @on_each_python()
     def test_the_death_of_the_injector_at_any_moment_harms_nobody(self, python: Python) -> None:
@@ -241,7 +241,7 @@ class Injection(ReaderTest):
         self.addCleanup(_remove, path)
         with open(path, "w", encoding="ascii") as file:
             file.write(_SAY)
-        Remote.raise_flag = raise_flag  # type: ignore[method-assign]
+        Remote.raise_flag = raise_flag
         try:
             for threads, expected in ((1, {"t"}), (3, set())):
                 running = self.start_source(
@@ -257,7 +257,7 @@ class Injection(ReaderTest):
                 self.assertEqual(expected, set(states))
                 states.clear()
         finally:
-            Remote.raise_flag = original  # type: ignore[method-assign]
+            Remote.raise_flag = original
 
     @on_each_python(lambda python: python.minor >= 14)
     def test_a_process_that_forbids_it_is_left_alone(self, python: Python) -> None:

@@ -12,9 +12,9 @@ from .driver import AGENT
 
 sys.path.insert(0, str(AGENT))
 
-from pydebug_agent.inject import chain, points  # noqa: E402
-from pydebug_agent.inject.registers import Unusable  # noqa: E402
-from pydebug_agent.reader.memory import Fault, Source  # noqa: E402
+from pydebug_agent.inject import chain, points
+from pydebug_agent.inject.registers import Unusable
+from pydebug_agent.reader.memory import Fault, Source
 
 
 class Bytes(Source):

@@ -13,15 +13,15 @@ from typing import List
 
 from .reader_support import TARGETS, Python, ReaderTest, Running, on_each_python, wait_until
 
-from pydebug_agent.system.errors import AgentError  # noqa: E402
-from pydebug_agent.inject.registers import Stopper  # noqa: E402
-from pydebug_agent.inject.symbols import Symbols  # noqa: E402
-from pydebug_agent.inject.unwind import Frame, Unwinder  # noqa: E402
-from pydebug_agent.inject.worker import Worker  # noqa: E402
-from pydebug_agent.inject.writer import Writer  # noqa: E402
-from pydebug_agent.system.proc import Proc  # noqa: E402
-from pydebug_agent.reader.memory import Gone, Memory  # noqa: E402
-from pydebug_agent.reader.target import Target  # noqa: E402
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.inject.registers import Stopper
+from pydebug_agent.inject.symbols import Symbols
+from pydebug_agent.inject.unwind import Frame, Unwinder
+from pydebug_agent.inject.worker import Worker
+from pydebug_agent.inject.writer import Writer
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.reader.memory import Gone, Memory
+from pydebug_agent.reader.target import Target
 
 
 class Stacks(ReaderTest):

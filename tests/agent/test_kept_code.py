@@ -12,8 +12,8 @@ from unittest import mock
 
 from .driver import Agent, Frame, python_versions, results, start_up
 
-from pydebug_agent.system import kept_code  # noqa: E402
-from pydebug_agent.system.proc import Proc  # noqa: E402
+from pydebug_agent.system import kept_code
+from pydebug_agent.system.proc import Proc
 
 
 def told_by(frames: List[Frame]) -> Dict[str, Any]:
@@ -116,7 +116,7 @@ class KeptCode(unittest.TestCase):
         main = mock.Mock(compiled=[("x", compile("1", "x", "exec"))], hasher=lambda: hashlib.sha256, MAGIC="00")
         with mock.patch.object(kept_code, "private_directory", lambda _: os.dup(folder)), \
                 mock.patch.object(kept_code, "writable_directory", lambda _: self.place), \
-                mock.patch.dict("sys.modules", {"__main__": main}):  # fmt: skip
+                mock.patch.dict("sys.modules", {"__main__": main}):
             for number in range(30):
                 told = kept_code.keep(proc)
                 self.assertIsNotNone(told)

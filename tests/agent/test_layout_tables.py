@@ -9,7 +9,7 @@ import unittest
 from typing import List
 
 from . import layout_tables
-from .reader_support import AGENT  # noqa: F401
+from .reader_support import AGENT
 
 from pydebug_agent.reader import layouts
 
@@ -19,7 +19,7 @@ def folders() -> List[str]:
     places = (
         "/usr/include/python3.*", "/usr/local/include/python3.*",
         os.path.expanduser("~/.pyenv/versions/3.*/include/python3.*"),
-    )  # fmt: skip
+    )
     found = [folder for place in places for folder in sorted(glob.glob(place))]
     return [folder for folder in found if os.path.exists(folder + "/Python.h") and _minor(folder) in layouts._OLD]
 

@@ -135,7 +135,7 @@ class LastWords(unittest.TestCase):
             "Fatal Python error: init_fs_encoding: failed to get the Python codec of the filesystem encoding\n"
             "Python runtime state: core initialized\nModuleNotFoundError: No module named 'encodings'\n\n"
             + frames + "<no Python frame>\n"
-        )  # fmt: skip
+        )
         failed = "Fatal Python error: init_fs_encoding: failed to get the Python codec of the filesystem encoding"
         self.assertEqual(f"{failed}; ModuleNotFoundError: No module named 'encodings'", telling(started))
         crashed = (

@@ -16,7 +16,7 @@ from .driver import Agent, modules
 from .memray_support import Tracked, alive, ask, hashes, named, needs, settled
 from .reader_support import Running, cache, wait_until
 
-from pydebug_agent.memray.scratch_files import IN_MEMORY  # noqa: E402
+from pydebug_agent.memray.scratch_files import IN_MEMORY
 
 
 _HOLDS = """

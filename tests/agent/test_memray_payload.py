@@ -18,9 +18,9 @@ from .memray_support import MACHINE, ROOT, payloads
 
 sys.path.insert(0, str(ROOT / "src/payload/lean"))
 
-from make import from_debian, in_order, license_of  # noqa: E402
-from shrink import needed, shrink  # noqa: E402
-from standin import DEBUGINFOD, LIBDL, stand_in  # noqa: E402
+from make import from_debian, in_order, license_of
+from shrink import needed, shrink
+from standin import DEBUGINFOD, LIBDL, stand_in
 
 _LARGEST = 2_500_000
 _LIBRARIES = "memray.libs/"
@@ -74,7 +74,7 @@ class FromDebian(unittest.TestCase):
             {name + ".so.1.2": data for name, data in wheel.items() if name.startswith(_LIBRARIES)},
             {name: data for name, data in runtime.items() if _is_runtime(name)},
             {"usr/share/doc/gcc/copyright": b"two"},
-        ]  # fmt: skip
+        ]
         with tempfile.TemporaryDirectory() as folder:
             paths = []
             for number, files in enumerate(sources):

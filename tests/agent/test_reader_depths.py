@@ -181,9 +181,9 @@ class Interpreters(ReaderTest):
         threads = _named(result)
         self.assertEqual(len(result["threads"]), 5)
         self.assertEqual(names_of(threads["burns"])[3:], [
-            "call", "Interpreter.exec", "<module>", "between", "burn_inside"])  # fmt: skip
+            "call", "Interpreter.exec", "<module>", "between", "burn_inside"])
         self.assertEqual(names_of(threads["waits"])[3:], [
-            "call", "Interpreter.exec", "<module>", "wait_inside", "Event.wait", "Condition.wait"])  # fmt: skip
+            "call", "Interpreter.exec", "<module>", "wait_inside", "Event.wait", "Condition.wait"])
         self.assertEqual(threads["waits"]["waitsFor"], "lock")
         self.assertEqual(names_of(threads["outside"])[-1], "burn_outside")
         # Each interpreter has a lock of its own: two that are held at once are no change of hands.
@@ -298,7 +298,7 @@ class Facts(ReaderTest):
                 result = read_stacks(target.pid)
                 self.assertEqual(result["greenlets"], kind)
                 self.assertEqual([warning.split(":")[0] for warning in result["warnings"]], [] if kind is None else [
-                    "It uses greenlets" + ("" if kind == "greenlet" else " of " + kind)])  # fmt: skip
+                    "It uses greenlets" + ("" if kind == "greenlet" else " of " + kind)])
                 self.end_targets()
 
     @on_each_python()

@@ -152,10 +152,10 @@ class OnEveryPython(ReaderTest):
         )
         run = subprocess.run(
             [*inside(python.root), python.command[-1], "-I", "-S", "-B", "-c", program, str(target.pid)],
-            stdout=subprocess.PIPE, check=True, timeout=120)  # fmt: skip
+            stdout=subprocess.PIPE, check=True, timeout=120)
         there, here = json.loads(run.stdout), read_stacks(target.pid)
         self.assertEqual([_without_cpu(thread) for thread in there["threads"]],
-                         [_without_cpu(thread) for thread in here["threads"]])  # fmt: skip
+                         [_without_cpu(thread) for thread in here["threads"]])
 
     @on_each_python(lambda python: bool(python.root) and python.minor >= 11)
     def test_tasks_too(self, python: Python) -> None:
@@ -166,7 +166,7 @@ class OnEveryPython(ReaderTest):
         )
         run = subprocess.run(
             [*inside(python.root), python.command[-1], "-I", "-S", "-B", "-c", program, str(target.pid)],
-            stdout=subprocess.PIPE, check=True, timeout=120)  # fmt: skip
+            stdout=subprocess.PIPE, check=True, timeout=120)
         names = {task["name"] for task in json.loads(run.stdout)["tasks"]}
         self.assertEqual(sorted(set(target.ready) - names), [])
 

@@ -8,7 +8,7 @@ import time
 import unittest
 from typing import Any, Callable, List
 
-from .reader_support import AGENT  # noqa: F401
+from .reader_support import AGENT
 
 from pydebug_agent.reader.elf import Image
 from pydebug_agent.reader.frames import Frame, FrameReader, Gils, Thread
@@ -104,7 +104,7 @@ class HostileMemory(unittest.TestCase):
             for layout in layouts():
                 objects = Objects(source, layout)
                 for name in ("text", "integer", "list_items", "tuple_items", "set_items", "dict_items", "text_dict",
-                             "attributes", "type_name"):  # fmt: skip
+                             "attributes", "type_name"):
                     address = BASE + 8 * chance.randrange(SIZE // 8)
                     self._ends(lambda: getattr(objects, name)(address))
 
@@ -134,11 +134,11 @@ class HostileMemory(unittest.TestCase):
             objects = Objects(Circle(), layout)
             for name in ("text", "integer", "list_items", "set_items", "dict_items", "attributes"):
                 self._ends(lambda: getattr(objects, name)(BASE))
-            reader = FrameReader(Circle(), layout, Gils())  # type: ignore[arg-type]
+            reader = FrameReader(Circle(), layout, Gils())
             self._ends(lambda: reader.chain(Circle(), Thread(BASE, BASE, BASE, 1)))
             several = Thread(BASE, BASE, BASE, 1, (Thread(BASE, BASE, BASE, 1),))
             self._ends(lambda: reader.chain(Circle(), several, most=100))
-            self._ends(lambda: SelfCheck(Circle(), layout, BASE, BASE, {1}).run())  # type: ignore[arg-type]
+            self._ends(lambda: SelfCheck(Circle(), layout, BASE, BASE, {1}).run())
 
     def test_images(self) -> None:
         for seed in range(200):
@@ -170,7 +170,7 @@ class HostileMemory(unittest.TestCase):
     def test_self_check(self) -> None:
         for seed in range(200):
             for layout in layouts():
-                check = SelfCheck(Lies(seed), layout, BASE + 4096, BASE, {1})  # type: ignore[arg-type]
+                check = SelfCheck(Lies(seed), layout, BASE + 4096, BASE, {1})
                 self._ends(check.run)
 
     def test_no_batch_is_larger_than_the_cap(self) -> None:
@@ -189,7 +189,7 @@ class HostileMemory(unittest.TestCase):
             self.assertEqual((caught.exception.address, caught.exception.size), (address, size))
 
     def test_frozen_pages_never_read_the_target(self) -> None:
-        pages = Pages.frozen_with(None, b"a" * 4096, [1])  # type: ignore[arg-type]
+        pages = Pages.frozen_with(None, b"a" * 4096, [1])
         self.assertEqual(pages.read(4096, 2), b"aa")
         with self.assertRaises(Fault):
             pages.read(8190, 4)

@@ -54,7 +54,7 @@ class WrongTables(ReaderTest):
     def test_one_wrong_offset_is_enough(self, python: Python) -> None:
         found = self._attached(python)
         names = ["interpreter_modules", "thread_interpreter", "thread_ident", "code_file",
-                 "code_name", "code_first_line", "frame_code"]  # fmt: skip
+                 "code_name", "code_first_line", "frame_code"]
         if python.minor >= 11:
             names += ["code_start", "code_qualname"]
         else:

@@ -70,7 +70,7 @@ class Tasks(ReaderTest):
         # 3.11's wait_for runs what it was given in a task of its own.
         self.assertEqual(awaits.pop("event"), "wait_for" if python.minor == 11 else "Event")
         self.assertEqual(awaits, {"awaits": "Task", "lock": "Lock", "queue": "Queue", "gather": "gather",
-                                  "group": "TaskGroup", "thread": "Future"})  # fmt: skip
+                                  "group": "TaskGroup", "thread": "Future"})
         self.assertEqual(tasks["worker-中-1"]["awaits"], "sleep")
         self.assertEqual({task["state"] for task in result["tasks"]}, {"waiting"})
 
@@ -132,7 +132,7 @@ class Tasks(ReaderTest):
                 self.assertEqual([ids[task] for task in tasks["parent"]["waitsFor"]], ["child"])
                 self.assertIn("parent", [ids[task] for task in tasks["child"]["waiters"]])
                 self.assertEqual({ids[task] for task in tasks[first]["waitsFor"]} - {"child"}, {
-                    "pay-1", "pay-2", "nap-1", "nap-2", "parent"})  # fmt: skip
+                    "pay-1", "pay-2", "nap-1", "nap-2", "parent"})
                 self.end_targets()
 
     @on_each_python(modern)
@@ -185,7 +185,7 @@ class Tasks(ReaderTest):
         read = len(result["tasks"])
         self.assertLess(read, 1500)
         self.assertEqual(result["warnings"], [
-            "The time was over after %d of 3002 tasks; -TimeoutSeconds waits longer." % read])  # fmt: skip
+            "The time was over after %d of 3002 tasks; -TimeoutSeconds waits longer." % read])
 
 
 FOREIGN = """
@@ -238,7 +238,7 @@ POSSIBLE = {
     (), ("main", "sleep"), WORKER, WORKER + ("a1",), WORKER + ("a1", "a2"), WORKER + ("a1", "a2", "a3"),
     WORKER + ("a1", "a2", "a3", "sleep"), WORKER + ("a1", "a2", "a3", "sleep", "__sleep0"), WORKER + ("b1", "b2", "b3"),
     WORKER + ("both",), ("child",), ("child", "sleep"), ("child", "sleep", "__sleep0"),
-}  # fmt: skip
+}
 
 
 class BusyLoop(ReaderTest):
@@ -269,7 +269,7 @@ class BusyLoop(ReaderTest):
                     impossible[chain] += 1
         share = (target.cpu() - used) / (time.monotonic() - began)
         print("%s busy loop: %s, share %.2f, held us median %.0f most %.0f" % (
-            python.label, dict(states), share, sorted(held)[len(held) // 2], max(held)), file=sys.stderr)  # fmt: skip
+            python.label, dict(states), share, sorted(held)[len(held) // 2], max(held)), file=sys.stderr)
         self.assertEqual(dict(impossible), {})
         self.assertGreater(sum(states.values()), 40 * 60)
         self.assertGreater(target.cpu(), used)

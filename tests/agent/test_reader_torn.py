@@ -69,7 +69,7 @@ class Reads:
         times = sorted(self.held) or [0.0]
         at = [times[min(len(times) - 1, len(times) * part // 100)] for part in (50, 90, 99)]
         return "%s; impossible %s; target's CPU share %.2f; held us p50 %.0f p90 %.0f p99 %.0f max %.0f" % (
-            dict(self.how), dict(self.impossible.most_common(3)), self.share, *at, times[-1])  # fmt: skip
+            dict(self.how), dict(self.impossible.most_common(3)), self.share, *at, times[-1])
 
 
 class TornTargets(ReaderTest):

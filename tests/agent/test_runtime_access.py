@@ -13,8 +13,8 @@ from .pod import IDLE, PodTest, as_user
 
 sys.path.insert(0, str(AGENT))
 
-from pydebug_agent.system.ptrace_access import ptrace_denied  # noqa: E402
-from pydebug_agent.system.proc import Proc  # noqa: E402
+from pydebug_agent.system.ptrace_access import ptrace_denied
+from pydebug_agent.system.proc import Proc
 
 PTRACE = 1 << 19
 

@@ -13,7 +13,7 @@ from unittest import mock
 from .driver import FLAGS, alive, failures, keeper, python_versions, results, wait_for
 from .pod import PodTest, as_user
 
-import keeper as module  # noqa: E402
+import keeper as module
 
 SOURCE = keeper()
 
@@ -127,7 +127,7 @@ class Size(unittest.TestCase):
         "/proc/7/statm": b"90000 32000 2000 1 0 60000 0", "/proc/7/oom_score_adj": b"999",
         "/proc/9/statm": b"90000 40000 40000 1 0 600 0", "/proc/9/oom_score_adj": b"1000",
         "/proc/9/cmdline": b'python3\0-c\0"""pydebug-keeper',
-    }  # fmt: skip
+    }
 
     def largest(self, **files: bytes) -> Any:
         known = {**self.FILES, **{f"/proc/7/{name}": content for name, content in files.items()}}
@@ -169,7 +169,7 @@ class Room(unittest.TestCase):
                 files = {
                     folder + name: b"20\n", folder + "memory.stat": statistics,
                     "/proc/1/root" + folder + name: b"50\n", "/proc/1/root" + folder + "memory.stat": b"",
-                }  # fmt: skip
+                }
                 # Of 12 of page cache 3 are mapped, 2 not written yet, and 1 on its way.
                 self.assertEqual(100 - (20 - 6) - 50, self.left(b'{"limit":100}', files))
                 self.assertEqual(0, self.left(b'{"limit":60}', files))

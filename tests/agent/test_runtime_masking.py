@@ -11,7 +11,7 @@ from .driver import AGENT
 
 sys.path.insert(0, str(AGENT))
 
-from pydebug_agent.target.masking import mask_command, mask_text  # noqa: E402
+from pydebug_agent.target.masking import mask_command, mask_text
 
 HIDDEN: List[Tuple[List[str], List[str]]] = [
     (["app", "--password", "s3cret"], ["app", "--password", "***"]),

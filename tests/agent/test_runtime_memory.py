@@ -16,15 +16,15 @@ from .driver import AGENT, Agent, Frame, failures, results
 
 sys.path.insert(0, str(AGENT))
 
-from pydebug_agent.memray.needs import needs_of  # noqa: E402
-from pydebug_agent.memray.options import Options as MemrayOptions  # noqa: E402
-from pydebug_agent.pyspy import options  # noqa: E402
-from pydebug_agent.protocol.channel import Channel  # noqa: E402
-from pydebug_agent.system.errors import AgentError  # noqa: E402
-from pydebug_agent.system.memory_limit import MARGIN, Memory, read_memory, require_room, room_for_us  # noqa: E402
-from pydebug_agent.system.proc import Proc  # noqa: E402
-from pydebug_agent.target.request import Request  # noqa: E402
-from pydebug_agent.timing import run as timing  # noqa: E402
+from pydebug_agent.memray.needs import needs_of
+from pydebug_agent.memray.options import Options as MemrayOptions
+from pydebug_agent.pyspy import options
+from pydebug_agent.protocol.channel import Channel
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.system.memory_limit import MARGIN, Memory, read_memory, require_room, room_for_us
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.target.request import Request
+from pydebug_agent.timing import run as timing
 
 MIB = 1 << 20
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, List
 
 from .driver import Frame, failures, results, wait_for
 from .pod import IDLE, Pod, PodTest
-from .reader_support import AGENT  # noqa: F401
+from .reader_support import AGENT
 
 from pydebug_agent.system.errors import AgentError
 from pydebug_agent.system.proc import Proc

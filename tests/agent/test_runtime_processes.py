@@ -158,7 +158,7 @@ class Found(PodTest):
             ["nsenter", "--target", str(keeper), "--pid", "--mount", DEBIAN, "-c", IDLE], stdin=subprocess.DEVNULL
         )
         try:
-            alone = lambda: sum("python" in name for name in pod.processes().values()) == 3  # noqa: E731
+            alone = lambda: sum("python" in name for name in pod.processes().values()) == 3
             wait_for(alone)
             found = listed(pod, beside=keeper)
             self.assertEqual([1], list(found))

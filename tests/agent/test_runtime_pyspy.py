@@ -13,7 +13,7 @@ from typing import Any, Dict, List
 from . import pyspy
 from .driver import Frame, failures, python_versions, results, wait_for
 from .pod import IDLE, PodTest, as_user
-from .reader_support import AGENT  # noqa: F401
+from .reader_support import AGENT
 
 from pydebug_agent.system.proc import Proc
 

@@ -12,9 +12,9 @@ from .driver import AGENT
 
 sys.path.insert(0, str(AGENT))
 
-from pydebug_agent.pyspy import messages as messages  # noqa: E402
-from pydebug_agent.system.errors import AgentError  # noqa: E402
-from pydebug_agent.system.proc import Proc  # noqa: E402
+from pydebug_agent.pyspy import messages as messages
+from pydebug_agent.system.errors import AgentError
+from pydebug_agent.system.proc import Proc
 
 SAID = AGENT.parents[1] / "tests/PyDebug.Tests/Fixtures/py-spy-0.4.3"
 OLD = 3600.0

@@ -90,7 +90,7 @@ def alone() -> Dict[int, Entry]:
 
 
 def places(entries: Dict[int, Entry], target: Optional[str], is_shared: bool) -> Dict[int, Optional[bool]]:
-    containers = Containers(FakeProc(entries), target, is_shared)  # type: ignore[arg-type]
+    containers = Containers(FakeProc(entries), target, is_shared)
     return {pid: containers.in_target(pid) for pid in entries}
 
 
@@ -109,12 +109,12 @@ class Places(unittest.TestCase):
         for target in (A, None, "", "aaaa"):
             with self.subTest(target=target):
                 entries = shared(told=False)
-                containers = Containers(FakeProc(entries), target, True)  # type: ignore[arg-type]
+                containers = Containers(FakeProc(entries), target, True)
                 self.assertFalse(containers.told_apart)
                 self.assertEqual([None, None, None, False], [containers.in_target(pid) for pid in (1, 10, 20, 30)])
 
     def test_a_target_that_was_started_again_is_not_seen(self) -> None:
-        containers = Containers(FakeProc(shared()), "f5" * 32, True)  # type: ignore[arg-type]
+        containers = Containers(FakeProc(shared()), "f5" * 32, True)
         self.assertTrue(containers.told_apart)
         self.assertFalse(containers.target_visible())
 
@@ -141,7 +141,7 @@ class Places(unittest.TestCase):
                 self.assertEqual({1: True, 5: True, 20: False, 30: False}, places(lonely, A, False))
 
     def test_a_process_of_another_container_is_refused_by_name(self) -> None:
-        containers = Containers(FakeProc(shared()), A, True)  # type: ignore[arg-type]
+        containers = Containers(FakeProc(shared()), A, True)
         check_place(containers, 10)
         for pid, cause in ((20, "ProcessOutside"), (1, "ProcessOutside"), (30, "BadRequest")):
             with self.subTest(pid=pid), self.assertRaises(AgentError) as raised:

@@ -143,7 +143,7 @@ class Rests(ReaderTest):
 
         def counting(looker: memory_sampler.Looker, watched: object) -> object:
             looked.append(1)
-            return look(looker, watched)  # type: ignore[arg-type]
+            return look(looker, watched)
 
         with mock.patch.object(memory_sampler.Looker, "look", counting):
             times = sampled(target.pid, 2.0, rate=100.0)

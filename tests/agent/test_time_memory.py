@@ -72,10 +72,10 @@ class Waits(Parts):
                 error = math.sqrt(share * (1 - share) / row["reads"]) * row["wall"]
                 self.assertAlmostEqual(seconds, expected, delta=ERRORS * error + SLACK * row["wall"])
         for function, text in (("sleep_long", None), ("read_slowly", "os.read(pipe, 1)"), ("receive", "near.recv(1)"),
-                               ("want", "lock.acquire()"), ("poll_socket", "select.select(")):  # fmt: skip
+                               ("want", "lock.acquire()"), ("poll_socket", "select.select(")):
             thread = next(entry[0] for entry in BUILT if entry[1] == function)
             lines = {place[2] for entry in times.within(thread, function)
-                     for place in times.places(entry) if place[0] == function}  # fmt: skip
+                     for place in times.places(entry) if place[0] == function}
             line = line_of("time_waits.py", "def sleep_long") + 1 if text is None else line_of("time_waits.py", text)
             self.assertIn(line, lines)
 

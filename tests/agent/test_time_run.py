@@ -58,7 +58,7 @@ class Answers(TimeTest):
         times = self.times(pids=[pid], seconds=1.5)
         result = times.result
         self.assertEqual((result["pid"], result["method"], result["why"], result["whyCause"], result["exact"]),
-                         (pid, "memory", None, None, False))  # fmt: skip
+                         (pid, "memory", None, None, False))
         self.assertEqual(result["version"], "%d.%d.%d" % sys.version_info[:3])
         self.assertIn("-u -c", result["command"])
         self.assertAlmostEqual(result["started"], Proc().started(pid), delta=0.1)
@@ -70,7 +70,7 @@ class Answers(TimeTest):
         self.assertGreater(result["cost"]["agentCpu"], 0)
         self.assertLess(result["cost"]["agentCpu"], 0.5)
         self.assertEqual(set(times.threads), {"MainThread", "sleeps", "holds", "locks", "reads", "writes", "answers",
-                                              "polls", "never"})  # fmt: skip
+                                              "polls", "never"})
         for row in result["threads"]:
             parts = [entry["seconds"] for entry in result["entries"] if entry["tid"] == row["tid"]]
             self.assertAlmostEqual(sum(parts), row["wall"], places=6)

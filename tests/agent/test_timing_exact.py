@@ -42,7 +42,7 @@ def taken(recording: Recording, tid: int) -> "Dict[Key, Count]":
 def summed(waits: "Dict[Key, Count]", name: str, reason: str) -> Tuple[float, int, float]:
     """Return seconds, count and longest of the waits in a function for a reason."""
     found = [count for key, count in waits.items()
-             if key.reason == reason and any(place.name == name for place in key.stack)]  # fmt: skip
+             if key.reason == reason and any(place.name == name for place in key.stack)]
     return (
         sum(count.seconds or 0.0 for count in found),
         sum(count.count or 0 for count in found),

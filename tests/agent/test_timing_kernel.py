@@ -94,7 +94,7 @@ class Waits(ReaderTest):
     def _shorts(self, recording: Recording, shorts: List[Any]) -> None:
         """Threads of 5 ms: counted whole, each of them."""
         whole = [row for row in shorts if row[0] in recording.threads and recording.threads[row[0]].began
-                 and recording.threads[row[0]].ended]  # fmt: skip
+                 and recording.threads[row[0]].ended]
         self.assertGreater(len(whole), 30)
         # What a thread says of itself lacks its first and its last moments; who started it saw some more.
         for tid, _, own, cpu, seen in whole:

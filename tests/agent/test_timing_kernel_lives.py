@@ -89,7 +89,7 @@ def functions(recording: Recording) -> Set[str]:
 class Several(ReaderTest):
     def test_several_processes_of_several_versions_are_told_apart(self) -> None:
         targets = [(python, self.start_source(python, SLEEPER.replace("sleeper", "sleeper_%d" % python.minor)))
-                   for python in pythons() if sampled(python)]  # fmt: skip
+                   for python in pythons() if sampled(python)]
         if not targets:
             self.skipTest("no Python to read")
         recordings = record_all([target.pid for _, target in targets], 1.0)

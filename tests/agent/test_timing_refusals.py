@@ -9,7 +9,7 @@ import unittest
 from typing import Any, Dict
 from unittest import mock
 
-from . import reader_support  # noqa: F401 - finds the agent
+from . import reader_support  # finds the agent
 
 from pydebug_agent.system.errors import AgentError
 from pydebug_agent.system.proc import Proc

@@ -16,10 +16,10 @@ from .reader_support import Python, ReaderTest, on_each_python, tasks_of, wait_u
 
 sys.path.insert(0, str(AGENT))
 
-from pydebug_agent.system.proc import Proc  # noqa: E402
-from pydebug_agent.timing.kernel_thread import Shared  # noqa: E402
-from pydebug_agent.watch.inside import Inside  # noqa: E402
-from pydebug_agent.watch.looks import Looks  # noqa: E402
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.timing.kernel_thread import Shared
+from pydebug_agent.watch.inside import Inside
+from pydebug_agent.watch.looks import Looks
 
 # Ends when there is a file of the name that it is given.
 OTHER = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.05)"
@@ -99,7 +99,7 @@ class Watched(PodTest):
             frame = agent.until("R", 60)
             self.assertEqual("R", frame.kind, agent.stderr)
             if condition(frame.json):
-                return frame.json  # type: ignore[no-any-return]
+                return frame.json
         raise AssertionError("no record was as it should be")
 
     def test_a_busy_process(self) -> None:

@@ -14,13 +14,13 @@ from .driver import AGENT
 
 sys.path.insert(0, str(AGENT))
 
-from pydebug_agent.reader.waits import system_calls  # noqa: E402
-from pydebug_agent.system.proc import Proc  # noqa: E402
-from pydebug_agent.timing.kernel_thread import Shared  # noqa: E402
-from pydebug_agent.watch import run as watch_run  # noqa: E402
-from pydebug_agent.watch.group import Group  # noqa: E402
-from pydebug_agent.watch.looks import Loop, Looks  # noqa: E402
-from pydebug_agent.watch.process import Process  # noqa: E402
+from pydebug_agent.reader.waits import system_calls
+from pydebug_agent.system.proc import Proc
+from pydebug_agent.timing.kernel_thread import Shared
+from pydebug_agent.watch import run as watch_run
+from pydebug_agent.watch.group import Group
+from pydebug_agent.watch.looks import Loop, Looks
+from pydebug_agent.watch.process import Process
 
 V2 = "29 24 0:26 {root} /sys/fs/cgroup ro,nosuid - cgroup2 cgroup rw,nsdelegate\n"
 V1 = "3{n} 30 0:31 {root} /sys/fs/cgroup/{name} ro - cgroup cgroup rw,{name}\n"
@@ -60,7 +60,7 @@ class Groups(Layout):
             memory_max=str(64 * MIB), memory_current=str(20 * MIB), memory_stat="inactive_file %d" % (4 * MIB),
             cpu_pressure="some avg10=0.00 avg60=0.00 avg300=0.00 total=1000000\nfull avg10=0.00 total=5",
             memory_pressure="some avg10=0.00 total=0\nfull avg10=0.00 total=0",
-        )  # fmt: skip
+        )
         group = Group(self.proc, 7, self.root)
         self.v2(
             cpu_stat="usage_usec 1\nnr_periods 120\nnr_throttled 15\nthrottled_usec 1",
@@ -90,7 +90,7 @@ class Groups(Layout):
             ("cpu/cpu.pressure", "some avg10=0.00 total=7"),
             ("memory/memory.limit_in_bytes", str(1 << 62)), ("memory/memory.usage_in_bytes", "900"),
             ("memory/memory.stat", "hierarchical_memory_limit 1000\ntotal_inactive_file 100"),
-        ):  # fmt: skip
+        ):
             self.write(f"proc/7/root/sys/fs/cgroup/{name}", text + "\n")
         group = Group(self.proc, 7, self.root)
         self.write("proc/7/root/sys/fs/cgroup/cpu/cpu.stat", "nr_periods 20\nnr_throttled 6\nthrottled_time 9\n")
@@ -254,7 +254,7 @@ class Pace(unittest.TestCase):
         class Found:
             seen: List[int] = []
 
-        return watch_run._Run(Request(), Found(), interval, True)  # type: ignore[arg-type]
+        return watch_run._Run(Request(), Found(), interval, True)
 
     def test_the_interval_grows_with_what_a_reading_takes_and_says_so(self) -> None:
         run = self.run_of(2.0)

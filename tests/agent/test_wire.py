@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Set
 
 from .driver import AGENT, modules
 
-from pydebug_agent import wire  # noqa: E402
+from pydebug_agent import wire
 
 SOURCE = AGENT.parent
 _PACKAGE = "pydebug_agent."

@@ -50,7 +50,7 @@ def record_all(
 
 def record(pid: int, seconds: float, meanwhile: Callable[[], object] = lambda: None, **options: float) -> Recording:
     """Return the recording of one process."""
-    return record_all([pid], seconds, meanwhile, KernelSampler(**options))[pid]  # type: ignore[arg-type]
+    return record_all([pid], seconds, meanwhile, KernelSampler(**options))[pid]
 
 
 def thread(recording: Recording, name: str) -> ThreadTimes:
@@ -65,7 +65,7 @@ def shares(recording: Recording, times: ThreadTimes) -> "Dict[str, float]":
     result: Dict[str, float] = {"cpu": times.cpu, "runnable": times.runnable or 0.0}
     blocked = max(0.0, times.wall - times.cpu - (times.runnable or 0.0))
     waits = {key: count.samples for key, count in recording.counts.items()
-             if key.tid == times.tid and key.reason not in ("cpu", "runnable", "preempted")}  # fmt: skip
+             if key.tid == times.tid and key.reason not in ("cpu", "runnable", "preempted")}
     looks = sum(waits.values()) + times.moved
     for key, samples in waits.items():
         result[key.reason] = result.get(key.reason, 0.0) + blocked * samples / looks

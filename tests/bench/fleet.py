@@ -19,7 +19,7 @@ from typing import Iterator, List, Tuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.agent.driver import boot, frame, start_up  # noqa: E402
+from tests.agent.driver import boot, frame, start_up
 
 _DEADLINE = 60
 

@@ -22,14 +22,14 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.agent.driver import Agent, results  # noqa: E402
-from tests.agent.heap_support import subject_of  # noqa: E402
-from tests.agent.reader_support import Python, pythons  # noqa: E402
-from tests.agent.test_heap_holders import holders_of  # noqa: E402
+from tests.agent.driver import Agent, results
+from tests.agent.heap_support import subject_of
+from tests.agent.reader_support import Python, pythons
+from tests.agent.test_heap_holders import holders_of
 
-from pydebug_agent.heap.growth import line, verdict  # noqa: E402
-from pydebug_agent.heap.totals import totals  # noqa: E402
-from pydebug_agent.heap.watch import Watch  # noqa: E402
+from pydebug_agent.heap.growth import line, verdict
+from pydebug_agent.heap.totals import totals
+from pydebug_agent.heap.watch import Watch
 
 TARGETS = (Path(__file__).resolve().parent / "heap_targets.py").read_text()
 LEAKS = (Path(__file__).resolve().parents[1] / "agent/targets/heap_leaks.py").read_text()
@@ -95,7 +95,7 @@ def exact(runs: int) -> None:
             found, blocks = counts_of(known.pid)
             off = {name: found.get(name, 0) - truth.get(name, 0) for name in COUNTED if name in truth}
             print(python.label, {name: value for name, value in off.items() if value}, blocks - truth["_blocks"],
-                  file=sys.stderr)  # fmt: skip
+                  file=sys.stderr)
             tell("Objects off, %s" % python.label, [sum(abs(value) for name, value in off.items() if name not in (
                 "list", "dict"))], "objects")
             tell("Lists and dicts off, %s" % python.label, [abs(off["list"]) + abs(off["dict"])], "objects")
@@ -270,7 +270,7 @@ def large(runs: int) -> None:
                 agent.until("P")
                 tell("1 GiB: until the parts are there", [time.monotonic() - first], "s")
             for name, parameters in (("a part of the pools", {}), ("-Complete", {"complete": True}),
-                                     ("-Holder of one type", {"holder": True, "types": ["Order"]})):  # fmt: skip
+                                     ("-Holder of one type", {"holder": True, "types": ["Order"]})):
                 seen = [asked(heap.pid, **parameters) for _ in range(runs)]
                 tell("1 GiB, %s: CPU of the agent" % name, [each[0] for each in seen], "s")
                 tell("1 GiB, %s: memory of the agent" % name, [each[1] for each in seen], "MiB")

@@ -23,8 +23,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.agent.driver import Agent  # noqa: E402
-from tests.agent.memray_support import ask, payloads  # noqa: E402
+from tests.agent.driver import Agent
+from tests.agent.memray_support import ask, payloads
 
 _TARGET = Path(__file__).with_name("allocating.py")
 _WARM, _BEFORE, _TRACKED, _MARGIN = 1.0, 1.5, 2.0, 0.2

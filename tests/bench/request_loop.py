@@ -82,7 +82,7 @@ class Loop:
         slow.sort(reverse=True)
         kept = slow[: len(slow) * 3 // 100 + 1]
         return {"from": wall, "to": time.time(), "requests": len(slow), "seconds": since - begun,
-                "switches": switches() - before, "slowest": [round(value * 1e6) for value in kept]}  # fmt: skip
+                "switches": switches() - before, "slowest": [round(value * 1e6) for value in kept]}
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", ".."))
-from tests.agent.driver import Agent, results  # noqa: E402
-from tests.agent.pod import Pod  # noqa: E402
+from tests.agent.driver import Agent, results
+from tests.agent.pod import Pod
 
 
 def cpu(pid: int) -> float:
@@ -76,7 +76,7 @@ def main() -> None:
                 "processes": int(processes), "threads": int(threads), "seconds": seconds, "records": records,
                 "share": round(100 * (used - first) / (seconds), 3),
                 "steady": round(100 * (used - middle[1]) / (end - middle[0]), 3), "rss": peak(pid), "stack": stack,
-            }))  # fmt: skip
+            }))
             print(last.payload.decode(), set(notes), file=sys.stderr)
             agent.send("A")
     finally:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from onenode.archive import FolderChanged, write_archive  # noqa: E402
+from onenode.archive import FolderChanged, write_archive
 
 
 class Archive(unittest.TestCase):

@@ -72,8 +72,8 @@ SERVE = ["python3", "/srv/app.py"]
 
 
 def _plain(name: str, suite: str, version: str, cmd: List[str] = SERVE, **more: object) -> Image:
-    files = {**APPLICATION, **more.pop("files", {})}  # type: ignore[dict-item]
-    return Image(name, suite, cmd, version, files=files, **more)  # type: ignore[arg-type]
+    files = {**APPLICATION, **more.pop("files", {})}
+    return Image(name, suite, cmd, version, files=files, **more)
 
 
 IMAGES: Dict[str, Image] = {

@@ -59,7 +59,7 @@ def serve(channel: Channel, proc: Proc, after: List[Callable[[], None]]) -> int:
         operation = _operation(request.text("op"))
         operation(request)
         _keep_code(request)
-    except Exception as error:  # noqa: BLE001 - every end is told to the client
+    except Exception as error:  # every end is told to the client
         failure = request.explain(error, None) if request is not None else _explain_early(error)
         if failure.cause == wire.INTERNAL:
             sys.excepthook(*sys.exc_info())

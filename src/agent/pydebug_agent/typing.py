@@ -3,7 +3,7 @@
 Type checkers, and tests that import the agent from its files, have the real one.
 """
 
-from _collections import _tuplegetter  # type: ignore[import-not-found]
+from _collections import _tuplegetter
 
 TYPE_CHECKING = False
 
@@ -17,7 +17,7 @@ class _Anything:
     def __call__(self, *_: object, **__: object) -> "_Anything":
         return self
 
-    def __mro_entries__(self, _: tuple) -> tuple:  # type: ignore[type-arg]
+    def __mro_entries__(self, _: tuple) -> tuple:
         return ()
 
 
@@ -33,12 +33,12 @@ def __getattr__(name: str) -> object:
 class _Maker(type):
     """Makes named tuples of classes with fields."""
 
-    def __new__(cls, name: str, bases: tuple, space: dict) -> type:  # type: ignore[type-arg]
+    def __new__(cls, name: str, bases: tuple, space: dict) -> type:
         if not bases:
             return type.__new__(cls, name, bases, space)
         fields = tuple(space.get("__annotations__", ()))
         defaults = {field: space.pop(field) for field in fields if field in space}
-        made = eval(  # noqa: S307 - the names are those of the agent's own sources
+        made = eval(  # the names are those of the agent's own sources
             f"lambda _cls, {', '.join(fields)}: _new(_cls, ({', '.join(fields)},))", {"_new": tuple.__new__}
         )
         made.__defaults__ = tuple(defaults[field] for field in fields if field in defaults)
@@ -56,11 +56,11 @@ class _Maker(type):
         return type(name, (tuple,), own)
 
 
-def _replace(self, **changes: object):  # type: ignore[no-untyped-def]
+def _replace(self, **changes: object):
     return type(self)(*[changes.pop(field, value) for field, value in zip(self._fields, self)], **changes)
 
 
-def _represent(self) -> str:  # type: ignore[no-untyped-def]
+def _represent(self) -> str:
     return f"{type(self).__name__}({', '.join(f'{field}={value!r}' for field, value in zip(self._fields, self))})"
 
 

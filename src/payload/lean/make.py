@@ -23,8 +23,8 @@ from typing import Callable, Dict, Iterator, List, Tuple
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-from shrink import needed, own_name, shrink  # noqa: E402
-from standin import DEBUGINFOD, LIBDL, stand_in  # noqa: E402
+from shrink import needed, own_name, shrink
+from standin import DEBUGINFOD, LIBDL, stand_in
 
 _STUBS = Path(__file__).resolve().parent / "stubs"
 _MODULES = ("__init__", "_version")

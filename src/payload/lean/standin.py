@@ -84,7 +84,7 @@ def stand_in(name: str, machine: str, versions: List[Tuple[str, List[Tuple[str, 
     for (place, size), offset in zip(places, name_offsets):
         symbols.append(struct.pack("<IBBHQQ", offset, 0x12, 0, 1, code_at + place, size))
     parts = [b"".join(symbols), strings.content, _hash_table(names), struct.pack(f"<{len(version_of)}H", *version_of),
-             definitions]  # fmt: skip
+             definitions]
     addresses: List[int] = []
     read_only = bytearray(start)
     for part in parts:

@@ -174,7 +174,7 @@ def in_tuple_chain(new, number):
         chains.append(chain)
 
 
-def with_default(held=[]):  # noqa: B006 - that is the way
+def with_default(held=[]):  # that is the way
     return held
 
 

@@ -108,7 +108,7 @@ def receive():
 
 
 SHAPES = [deep, Service.create, generators, coroutines, through_c, compiled, nämé_中, many_lines, handler, lock,
-          from_queue, accept, receive]  # fmt: skip
+          from_queue, accept, receive]
 NAMES = ["plain-%d", "odd ; \n\x1b[31m%d", "tr\u00e9\u4e2d %d", "\U0001f600 %d"]
 
 
@@ -142,7 +142,7 @@ def main():
     natives = {thread.ident: thread.native_id for thread in threading.enumerate()}
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     print(json.dumps([{"tid": natives[ident], "name": names[ident], "shape": shapes.get(ident), "frames": rows}
-                      for ident, rows in truth.items()]))  # fmt: skip
+                      for ident, rows in truth.items()]))
     sys.stdin.readline()
 
 

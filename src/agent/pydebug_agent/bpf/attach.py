@@ -108,16 +108,16 @@ class Attachment:
         self._iterator = kernel.program(
             IteratorProgram(*common).build(), syscalls.PROGRAM_TRACING, "pydebug_waits",
             syscalls.ATTACH_ITERATOR, types[ITERATOR], syscalls.SLEEPABLE,
-        )  # fmt: skip
+        )
         if self._exact:
             self._switch = kernel.program(SwitchProgram(*common).build(), syscalls.PROGRAM_PERF_EVENT, "pydebug_switch")
         for program, name, event in (
-            (FreeProgram(*common), "pydebug_free", FREE),
-            (ExitProgram(*common), "pydebug_exit", EXIT),
-            (ExecProgram(*common), "pydebug_exec", EXEC),
+            (FreeProgram(*common).build(), "pydebug_free", FREE),
+            (ExitProgram(*common).build(), "pydebug_exit", EXIT),
+            (ExecProgram(*common).build(), "pydebug_exec", EXEC),
         ):
             loaded = kernel.program(
-                program.build(), syscalls.PROGRAM_TRACING, name, syscalls.ATTACH_RAW_TRACEPOINT, types[event]
+                program, syscalls.PROGRAM_TRACING, name, syscalls.ATTACH_RAW_TRACEPOINT, types[event]
             )
             kernel.tracepoint(loaded)
 
@@ -138,7 +138,7 @@ class Attachment:
         return [
             Probed(*records.PROBE.unpack(record)[1:]) for record in self._ring.records()
             if record[0] == records.RECORD_PROBE
-        ]  # fmt: skip
+        ]
 
     def add(self, tgid: int, layout: Layout, offset: int, fixed_gil: int, begun: int) -> None:
         """Let a process through; ``offset`` is where its threads keep their state."""

@@ -82,10 +82,17 @@ class ThreadEntry(NamedTuple):
 _THREAD = struct.Struct("<%dQ%ds" % (len(_THREAD_FIELDS), COMM_BYTES))
 
 
+def thread_key(data: bytes) -> Tuple[int, int, int]:
+    """Read a thread's key: its process, itself, and when it began."""
+    tgid, tid, start = THREAD_KEY.unpack(data)
+    return tgid, tid, start
+
+
 def thread_entry(data: bytes, offset: int = 0) -> ThreadEntry:
     """Read a thread's entry."""
     fields = _THREAD.unpack_from(data, offset)
-    return ThreadEntry(*fields[:-1], comm=fields[-1].split(b"\0")[0].decode("utf-8", "backslashreplace"))
+    comm = fields[-1].split(b"\0")[0].decode("utf-8", "backslashreplace")
+    return ThreadEntry(*(*fields[:-1], comm))
 
 
 def stack_hash(record: bytes) -> int:

@@ -86,7 +86,7 @@ class Kernel:
                 "<IIQQIIQII16sII36xI", kind, len(code) // 8, ctypes.addressof(text), ctypes.addressof(license_), level,
                 len(log) if log else 0, ctypes.addressof(log) if log else 0, 0, flags, name.encode()[:15], 0, attach,
                 type_id,
-            )  # fmt: skip
+            )
 
         stage = "BPF_PROG_LOAD " + name
         try:
@@ -145,7 +145,7 @@ class Kernel:
         while first or not last:
             attribute = ctypes.create_string_buffer(
                 struct.pack("<QQQQIIQQ", 0 if first else at(position), at(position), at(keys), at(values), count, map_,
-                            0, 0), _ATTRIBUTE_BYTES)  # fmt: skip
+                            0, 0), _ATTRIBUTE_BYTES)
             number = self._try(command, attribute)
             if number == errno.ENOSPC and count < entries:
                 # One bucket holds more than fits.

@@ -104,7 +104,7 @@ def joined(areas: List[Area]) -> List[Area]:
             whole = Area(last.start, area.end, last.permissions, "")
             whole.rss, whole.anonymous, whole.swap = (
                 last.rss + area.rss, last.anonymous + area.anonymous, last.swap + area.swap
-            )  # fmt: skip
+            )
             result[-1] = whole
         else:
             result.append(area)

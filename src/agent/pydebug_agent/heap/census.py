@@ -75,7 +75,7 @@ class Census:
     def __init__(
         self, pages: Pages, pools: Pools, kinds: Kinds, tables: Tables, shift: int, chunk_shift: int, minor: int,
         every: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._pages = pages
         self._pools = pools
         self._kinds = kinds

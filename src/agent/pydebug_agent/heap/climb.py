@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import Dict, Iterator, List, Optional, Set, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from ..reader.memory import Fault
 from .ground import Block, Ground
@@ -31,7 +31,7 @@ class Node:
     """An object, a table, or a root, and what holds it: by which word."""
 
     __slots__ = ("address", "start", "size", "kind", "root", "ups", "downs", "mask", "pooled",
-                 "holds_itself")  # fmt: skip
+                 "holds_itself")
 
     def __init__(self, address: int, start: int, size: int, kind: Optional[Kind], pooled: bool) -> None:
         self.address = address
@@ -75,7 +75,7 @@ class Climb:
             self.samples.append(node)
         return node
 
-    def run(self, solved: "object") -> None:
+    def run(self, solved: Callable[[Node], bool]) -> None:
         """Search until every sample has a way, nothing is left to search for, or the time is over."""
         frontier = [node for node in self.samples]
         self._expanded = {node.address for node in frontier}
@@ -88,7 +88,7 @@ class Climb:
             frontier = self._level(frontier)
             self.levels += 1
             for index, sample in enumerate(self.samples):
-                if not self._solved >> index & 1 and solved(sample):  # type: ignore[operator]
+                if not self._solved >> index & 1 and solved(sample):
                     self._solved |= 1 << index
             # What leads to samples that have their ways alone is followed when another one comes by it.
             wanted = [node for node in frontier if node.mask & ~self._solved][:_MOST_FRONTIER]

@@ -211,7 +211,7 @@ class Holders:
             rate, node, path, length = row.best
             assert node.kind is not None
             told.update(container=path, containerType=self._subject.kinds.title(node.kind), length=length,
-                        rate=round(rate, 3))  # fmt: skip
+                        rate=round(rate, 3))
         return told
 
 

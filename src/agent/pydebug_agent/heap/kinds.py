@@ -24,13 +24,13 @@ _OBJECT_MEMBERS = (6, 16)
 ATOMS = frozenset((
     "str", "bytes", "int", "float", "complex", "bool", "datetime.datetime", "datetime.date", "datetime.time",
     "datetime.timedelta", "decimal.Decimal", "_io.BytesIO",
-))  # fmt: skip
+))
 
 class Kind:
     """One type."""
 
     __slots__ = ("number", "address", "name", "flags", "basic", "item", "before", "dict_offset", "base", "_full",
-                 "members")  # fmt: skip
+                 "members")
 
     def __init__(self, address: int, head: Tuple[int, int, int, int, int, int], name: str, before: int) -> None:
         self.number = 0

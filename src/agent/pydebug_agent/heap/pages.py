@@ -37,7 +37,7 @@ class Buffers:
         self.readv.restype = ctypes.c_ssize_t
         self.readv.argtypes = [
             ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong,
-        ]  # fmt: skip
+        ]
         self.memmem = libc.memmem
         self.memmem.restype = ctypes.c_void_p
         self.memmem.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]

@@ -21,14 +21,14 @@ _GENERATORS = frozenset(("generator", "coroutine", "async_generator"))
 _SECRET = re.compile(r"(?i)(pass(?:word|wd)?|pwd|secret|token|credential|auth|cookie|session|api.?key)(.).*")
 _RANDOM = re.compile(r"(?=[A-Za-z_\-]*\d)[A-Za-z0-9_\-+/=.]{16,}")
 _FUNCTION = {16: "__globals__", 24: "__builtins__", 32: "__name__", 40: "__qualname__", 48: "__code__",
-             56: "__defaults__", 64: "__kwdefaults__", 72: "__closure__", 80: "__doc__", 88: "__dict__"}  # fmt: skip
+             56: "__defaults__", 64: "__kwdefaults__", 72: "__closure__", 80: "__doc__", 88: "__dict__"}
 _OLD_FUNCTION = {16: "__code__", 24: "__globals__", 32: "__defaults__", 40: "__kwdefaults__", 48: "__closure__",
-                 56: "__doc__", 64: "__name__", 72: "__dict__"}  # fmt: skip
+                 56: "__doc__", 64: "__name__", 72: "__dict__"}
 _TRACEBACK = {16: "tb_next", 24: "tb_frame"}
 _NDARRAY = {48: "base", 56: "dtype"}
 _OWN_DICT = 248
 _KINDS = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex", "S": "bytes", "U": "str", "O": "object",
-          "V": "record", "M": "datetime", "m": "timedelta"}  # fmt: skip
+          "V": "record", "M": "datetime", "m": "timedelta"}
 
 Chain = List[Tuple[Node, int]]
 

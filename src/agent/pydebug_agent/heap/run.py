@@ -37,7 +37,7 @@ def heap(request: Request) -> None:
     found = request.processes()
     pids = found.choose(named)
     try:
-        import ctypes  # noqa: F401 - to fail here, once, with the reason
+        import ctypes  # to fail here, once, with the reason
     except ImportError as error:
         raise no_ctypes(error) from error
     from .pace import Pace, shares_quota
@@ -138,7 +138,7 @@ class _Run:
             watch.look(wants)
         except _over():
             raise
-        except Exception as error:  # noqa: BLE001 - what goes wrong with one process must not end the others
+        except Exception as error:  # what goes wrong with one process must not end the others
             del self._watches[pid]
             watch.subject.close()
             with self._request.guarded(pid):
@@ -154,7 +154,7 @@ class _Run:
             "process %d: RSS %s; Python %s in use, %s free inside it; C library %s" % (
                 pid, _mib(look.split.rss), _mib(parts.get(PYTHON, 0)), _mib(parts.get(FREE, 0)),
                 _mib(parts.get(C_HEAP, 0))),
-        )  # fmt: skip
+        )
 
     def _late(self, over: BaseException) -> None:
         """The time is over: what was seen until then is the answer."""
@@ -194,7 +194,7 @@ class _Run:
         self._request.channel.progress(
             options.seconds, options.seconds or None,
             "process %d: who holds %d types" % (watch.subject.pid, len(samples)),
-        )  # fmt: skip
+        )
         try:
             return Holders(watch.subject, options.keys, seconds).find(samples)
         except _over():
@@ -225,7 +225,7 @@ def _explained(error: BaseException, pid: int, request: Request) -> BaseExceptio
         return AgentError(
             wire.HEAP_UNREADABLE, "The heap of process %d changed under the look: %s." % (pid, error), pid,
             {"reason": "fault"},
-        )  # fmt: skip
+        )
     return error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from .areas import Area
 from .census import Census
@@ -50,7 +50,7 @@ class Split:
 
     @staticmethod
     def _areas(areas: List[Area], rest: Dict[str, int], others: List[Tuple[int, int]]) -> None:
-        before = {}
+        before: Dict[int, Optional[Area]] = {}
         previous = None
         for area in areas:
             before[area.start] = previous

@@ -22,7 +22,7 @@ _CODE_TABLES = (96, 104)
 # Of a generator, up to 3.9, in 3.10, in 3.11 and later: its frame or code, names, exception, origin.
 _GENERATOR_FIELDS = (
     (16, 32, 48, 56, 64, 72, 80, 96), (16, 24, 40, 48, 56, 64, 72, 88), (16, 32, 40, 48, 64), (24, 32, 40, 56),
-)  # fmt: skip
+)
 # So far before a generator's frame stands in which state it is.
 _STATE = 5
 _BLOCK_WORDS = 66

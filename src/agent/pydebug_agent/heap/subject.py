@@ -119,7 +119,7 @@ class Subject:
                     self.pid, self.pools.stray, self.pools.count),
                 self.pid,
                 {"reason": "pools", "stray": self.pools.stray, "pools": self.pools.count},
-            )  # fmt: skip
+            )
 
     def _refusal(self, allocator: str, why: str) -> AgentError:
         return AgentError(
@@ -162,7 +162,7 @@ class Subject:
             raise AgentError(
                 wire.HEAP_UNREADABLE, "The modules of process %d cannot be read." % self.pid, self.pid,
                 {"reason": "modules"},
-            ) from error  # fmt: skip
+            ) from error
 
     def _type_of_types(self, modules: int) -> int:
         place = self.layout.header - 8

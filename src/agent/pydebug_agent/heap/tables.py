@@ -21,7 +21,7 @@ _MOST_BLOCKS = 100_000
 _BASES = {
     "set": "set", "frozenset": "set", "bytearray": "bytearray", "collections.deque": "deque", "array.array": "array",
     "numpy.ndarray": "ndarray",
-}  # fmt: skip
+}
 
 
 class Owner(NamedTuple):

@@ -121,8 +121,7 @@ def sizes_here() -> Sizes:
     if libc.sigaction(_SIGNAL, action, old) != 0:
         raise OSError(ctypes.get_errno(), "sigaction")
     try:
-        libc.raise_ = getattr(libc, "raise")
-        libc.raise_(_SIGNAL)
+        getattr(libc, "raise")(_SIGNAL)
     finally:
         libc.sigaction(_SIGNAL, old, None)
     if not found:

@@ -13,7 +13,7 @@ _CALLS: Dict[int, str] = {
     0: "read", 7: "poll", 23: "select", 34: "pause", 35: "nanosleep", 43: "accept", 45: "recvfrom", 47: "recvmsg",
     61: "wait4", 128: "rt_sigtimedwait", 202: "futex", 230: "clock_nanosleep", 232: "epoll_wait", 247: "waitid",
     270: "pselect6", 271: "ppoll", 281: "epoll_pwait", 288: "accept4", 299: "recvmmsg", 441: "epoll_pwait2",
-}  # fmt: skip
+}
 # What the kernel's functions are called in which a call with a timeout waits that it can restart.
 _FUNCTIONS = (("poll", 7), ("nanosleep", 230), ("futex", 202))
 # The instructions of x86-64: ``syscall``, and the first byte of ``mov $imm32,%eax``, which loads a call's number.

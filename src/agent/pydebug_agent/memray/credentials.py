@@ -20,7 +20,7 @@ _LIMITS = {
     "Max resident set": "RSS", "Max processes": "NPROC", "Max open files": "NOFILE", "Max locked memory": "MEMLOCK",
     "Max address space": "AS", "Max pending signals": "SIGPENDING", "Max msgqueue size": "MSGQUEUE",
     "Max nice priority": "NICE", "Max realtime priority": "RTPRIO",
-}  # fmt: skip
+}
 
 
 def credentials_of(pid: int, proc: Proc) -> Credentials:

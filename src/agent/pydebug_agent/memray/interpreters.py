@@ -19,7 +19,7 @@ from .credentials import Interpreter, limits_of, loader_environment
 _LIBRARY_FOLDERS = (
     "/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib64", "/lib64", "/usr/lib", "/lib", "/usr/local/lib",
     "/usr/local/lib64",
-)  # fmt: skip
+)
 _O_PATH = 0o10000000
 _SYS_CHROOT = 1 << 18
 _LARGEST_FILE = 128 << 20

@@ -64,8 +64,8 @@ class Channel:
 
     def start(self) -> None:
         """Begin to read, to send heartbeats and to watch."""
-        for work in (self._read, self._watch):
-            start_thread(lambda work=work: self._run(work))  # type: ignore[misc]
+        start_thread(lambda: self._run(self._read))
+        start_thread(lambda: self._run(self._watch))
 
     def every_beat(self, pulse: Callable[[], None]) -> None:
         """Call ``pulse`` with each heartbeat, in the heartbeat's thread."""
@@ -264,7 +264,7 @@ class Channel:
         """Do what a thread is for. Where that fails, nobody watches any more, and the process ends."""
         try:
             work()
-        except BaseException:  # noqa: BLE001 - told, and the end
+        except BaseException:  # told, and the end
             sys.excepthook(*sys.exc_info())
             self._lose(wire.EXIT_LOST)
 
@@ -320,5 +320,5 @@ class Channel:
         for act in (*reversed(self._last_acts), *self._waits[-1:]):
             try:
                 act()
-            except Exception:  # noqa: BLE001 - the other acts matter all the same
+            except Exception:  # the other acts matter all the same
                 continue

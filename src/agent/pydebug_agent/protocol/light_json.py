@@ -26,7 +26,7 @@ def _default(value: object) -> Any:
 
 
 try:
-    from _json import encode_basestring, make_encoder, make_scanner  # type: ignore[import-not-found]
+    from _json import encode_basestring, make_encoder, make_scanner
 
     _scan = make_scanner(_Reading)
     _encode = make_encoder(None, _default, encode_basestring, None, ":", ",", False, False, False)

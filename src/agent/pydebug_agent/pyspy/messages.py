@@ -18,7 +18,7 @@ _DENIED = ("permission denied", "operation not permitted", "(os error 1)", "(os 
 _GONE = ("No such process", "(os error 3)")
 _NO_PYTHON = (
     "Failed to find python version", "Failed to get python version", "Failed to find a python", "Failed to find python",
-)  # fmt: skip
+)
 _MOST_LINES = 40
 _LONGEST_LINE = 400
 _YOUNG_SECONDS = 5.0

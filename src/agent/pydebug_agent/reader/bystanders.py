@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Dict, List, NamedTuple, Set
+from typing import Collection, Dict, List, NamedTuple, Set
 
 from ..system.proc import Proc
 
@@ -48,7 +48,7 @@ class Bystanders:
                 found.append("%s (%d)" % (last.comm, tid))
         return found
 
-    def _read(self, known: "Set[int]" = frozenset()) -> Dict[int, _Reading]:  # type: ignore[assignment]
+    def _read(self, known: Collection[int] = ()) -> Dict[int, _Reading]:
         result: Dict[int, _Reading] = {}
         try:
             tids = self._proc.threads(self._pid)

@@ -34,7 +34,7 @@ _OLD: Dict[int, Tuple[int, ...]] = {
          112, 128, 120, 136, 72, 184, 32, 32, 16, 48, 72, 872, 80),
     12: (40, -1, 72, 0, 944, 384, 8, 16, 136, 144, -1, 56, 0, 232, 8, 0, 56, 70, 72, 64,
          112, 128, 120, 136, 68, 192, 32, 32, 16, 40, 56, 880, 72),
-}  # fmt: skip
+}
 
 # How long the lock of the GIL is at most: struct _gil_runtime_state of pycore_gil.h has 208 bytes, and a member more in
 # a free-threaded build. Whoever waits for an address in it waits for the GIL.
@@ -120,14 +120,14 @@ class Layout:
         self.free_threaded = free_threaded
         self.header = 32 if free_threaded else 16
         for name in _FIELDS + ["frame_stackpointer", "frame_tlbc", "code_tlbc", "interpreter_size",
-                               "interpreter_gil_enabled"]:  # fmt: skip
+                               "interpreter_gil_enabled"]:
             setattr(self, name, fields.get(name, -1))
         self.tuple_item = fields.get("tuple_item", self.header + 8)
         if self.code_qualname < 0:
             self.code_qualname = self.code_name
         # datastack_chunk, datastack_top and datastack_limit stand side by side.
         threads = (self.thread_next, self.thread_interpreter, self.thread_ident, self.thread_native,
-                   self.thread_frame, self.thread_cframe, self.thread_chunk + 16)  # fmt: skip
+                   self.thread_frame, self.thread_cframe, self.thread_chunk + 16)
         self.thread_bytes = max(threads) + 8
         if minor >= 11:
             last = max(self.frame_owner + 1, self.frame_instruction + 16, self.frame_tlbc + 4)

@@ -68,7 +68,7 @@ class Locator:
                 "Process %d runs Python %d.%d, older than 3.%d, which is the first that is read." % (
                     (self._pid,) + chosen[0].version[:2] + (OLDEST,)),
                 self._pid,
-            )  # fmt: skip
+            )
         return readable
 
     def _found(self, place: _Place, several: bool) -> Optional[Found]:

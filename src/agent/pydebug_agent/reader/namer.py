@@ -197,7 +197,7 @@ class Namer:
             # Without a number of its own, its parts may come to lie where those of the last one lay.
             more: List[Range] = []
             for field, start in ((layout.code_file, layout.str_ascii), (layout.code_qualname, layout.str_ascii),
-                                 (layout.code_lines, layout.bytes_value)):  # fmt: skip
+                                 (layout.code_lines, layout.bytes_value)):
                 part = _U64(head, field - self._first)[0]
                 length = min(memory.u64(part + layout.header), _MOST_PART)
                 more.append((part + layout.header, start - layout.header + length))

@@ -49,7 +49,7 @@ def _each(request: Request, read: Callable[[int], Iterator[Dict[str, Any]]]) -> 
     found = request.processes()
     chosen = found.choose(named)
     try:
-        import _ctypes  # type: ignore[import-not-found]  # noqa: F401 - to fail here, once, with the reason
+        import _ctypes  # to fail here, once, with the reason
     except ImportError as error:
         raise no_ctypes(error) from error
     with request.gone_together(named is None, len(chosen)):

@@ -41,7 +41,7 @@ def all_stacks(
     found = targets(pid, proc)
     if len(found) > 1:
         found[0].warnings.append("It runs %d Pythons, whose threads are listed one after the other: %s." % (
-            len(found), " and ".join(describe(target.found) for target in found)))  # fmt: skip
+            len(found), " and ".join(describe(target.found) for target in found)))
     known: Set[int] = set()
     for number, target in enumerate(found):
         with explained(pid, proc, "stacks"):
@@ -139,7 +139,7 @@ class _StackResult:
         comm, letter, cpu = self._kernel(thread)
         stopped = letter is not None and letter in _STOPPED
         frames = [{"name": place.name, "file": place.file, "line": place.line, "changed": False}
-                  for place in (taken.places or ())[:most]]  # fmt: skip
+                  for place in (taken.places or ())[:most]]
         return {
             "tid": thread.tid,
             "main": thread.tid == self._pid,

@@ -160,7 +160,7 @@ class Target:
                 self.found.version[1] if hasattr(self, "found") else 0, self.pid, reason.rstrip(".")),
             self.pid,
             {"reason": reason},
-        )  # fmt: skip
+        )
 
     def interpreters(self) -> Iterator[int]:
         """Yield the interpreter states."""
@@ -286,7 +286,7 @@ def targets(pid: int, proc: Proc) -> List[Target]:
             result.append(Target(pid, proc, which))
         except errors.AgentError as error:
             first.warnings.append("Another Python, %s, is in the process. %s" % (
-                describe(first.runtimes[which]), error.message))  # fmt: skip
+                describe(first.runtimes[which]), error.message))
     return result
 
 
@@ -298,7 +298,7 @@ def gone(pid: int) -> errors.AgentError:
 def check_ctypes(pid: int) -> None:
     """Raise the error for an image whose Python has no _ctypes."""
     try:
-        import _ctypes  # type: ignore[import-not-found]  # noqa: F401
+        import _ctypes
     except ImportError as error:
         raise errors.AgentError(
             wire.NO_CTYPES,

@@ -49,7 +49,7 @@ def read_tasks(
         for reading in loaded:
             if len(found) > 1:
                 reading.warnings.append("It runs %d Pythons: these are the tasks of %s." % (
-                    len(found), describe(reading.target.found)))  # fmt: skip
+                    len(found), describe(reading.target.found)))
             yield from reading.parts()
 
 
@@ -107,7 +107,7 @@ class _Reading:
         warnings = self.warnings
         if reader.looked < len(found.tasks):
             warnings.append("The time was over after %d of %d tasks; -TimeoutSeconds waits longer." % (
-                read, found.total))  # fmt: skip
+                read, found.total))
         elif len(found.tasks) < found.total:
             warnings.append("%d of %d tasks are listed: the first ones." % (read, found.total))
         if not found.complete:
@@ -115,7 +115,7 @@ class _Reading:
         unread, names = reader.unread
         if unread:
             warnings.append("%d task%s of a class that is not read: %s." % (
-                unread, " is" if unread == 1 else "s are", ", ".join(names[:5])))  # fmt: skip
+                unread, " is" if unread == 1 else "s are", ", ".join(names[:5])))
         if reader.lost:
             why = ": %s" % reader.why if reader.why else ", as they kept changing"
             warnings.append("%d of %d tasks could not be read%s." % (reader.lost, found.total, why))
@@ -124,7 +124,7 @@ class _Reading:
             if self.asyncio.published is not None:
                 runs = " an event loop runs," if reader.loops.running else " no event loop runs,"
             warnings.append("asyncio is loaded,%s and there is no task%s." % (
-                runs, " that is not done" if found.total else ""))  # fmt: skip
+                runs, " that is not done" if found.total else ""))
         try:
             if self.target.proc.stat(self._pid).state in _STOPPED:
                 warnings.append("The process is stopped (SIGSTOP, or a debugger): no task goes on.")

@@ -8,10 +8,10 @@ from .memory_limit import room_for_us
 from .proc import Proc
 
 try:
-    from _sha2 import sha256  # type: ignore
+    from _sha2 import sha256
 except ImportError:
     try:
-        from _sha256 import sha256  # type: ignore
+        from _sha256 import sha256
     except ImportError:
         from hashlib import sha256
 
@@ -34,7 +34,7 @@ def sha256_for(proc: Proc, size: int) -> Any:
     """Return a hash for so many bytes: OpenSSL's for many of them, where there is memory for it."""
     if is_worth_memory(proc, size):
         try:
-            from _hashlib import openssl_sha256  # type: ignore
+            from _hashlib import openssl_sha256
 
             return openssl_sha256()
         except (ImportError, ValueError):

@@ -14,15 +14,15 @@ def function(name: str, waits: bool = False) -> Optional[Callable[..., int]]:
     twice only one goes on, unless it ``waits``, for a file for example.
     """
     try:
-        import _ctypes  # type: ignore[import-not-found]
+        import _ctypes
 
-        class Long(_ctypes._SimpleCData):  # type: ignore[misc]
+        class Long(_ctypes._SimpleCData):
             _type_ = "l"
 
-        class Bytes(_ctypes._SimpleCData):  # type: ignore[misc]
+        class Bytes(_ctypes._SimpleCData):
             _type_ = "z"
 
-        class Call(_ctypes.CFuncPtr):  # type: ignore[misc]
+        class Call(_ctypes.CFuncPtr):
             _flags_ = _ctypes.FUNCFLAG_CDECL | _USE_ERRNO | (0 if waits else _ctypes.FUNCFLAG_PYTHONAPI)
             _restype_ = Long
 
@@ -71,7 +71,8 @@ class Buffer:
     def __init__(self, size: int) -> None:
         import _ctypes
 
-        self._array: Any = (type("Byte", (_ctypes._SimpleCData,), {"_type_": "B"}) * size)()
+        byte: Any = type("Byte", (_ctypes._SimpleCData,), {"_type_": "B"})
+        self._array: Any = (byte * size)()
         self.size = size
         self.address = int(_ctypes.addressof(self._array))
         self.view = memoryview(self._array).cast("B")

@@ -244,7 +244,7 @@ def _read_v1(directory: str) -> Optional[_Group]:
     statistics = _statistics(directory)
     names = (
         "total_inactive_file", "total_active_file", "total_mapped_file", "total_shmem", "total_dirty", "total_writeback",
-    )  # fmt: skip
+    )
     return _Group(
         limit if limit is not None and limit < _UNLIMITED else None,
         statistics.get("hierarchical_memory_limit"),

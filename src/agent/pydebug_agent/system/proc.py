@@ -167,5 +167,5 @@ class Proc:
                         int(start, 16), int(end, 16), texts[permissions], int(words[2], 16), texts[device],
                         int(words[4]), texts[path],
                     )
-                )  # fmt: skip
+                )
         return result

@@ -130,5 +130,8 @@ def _has_ended(pid: int) -> bool:
 
 def _load_clone() -> Optional[Callable[[], int]]:
     number = _CLONE.get(os.uname().machine)
-    call = function("syscall") if number is not None else None
-    return None if call is None else lambda: call(number, _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
+    call = function("syscall")
+    if number is None or call is None:
+        return None
+    clone = call
+    return lambda: clone(number, _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)

@@ -15,8 +15,8 @@ def source_of(name: str, package: Optional[str]) -> str:
         return str(sent[full], "utf-8")
     import importlib
 
-    loader: Any = importlib.import_module(full).__spec__.loader  # type: ignore[union-attr]
-    return str(loader.get_source(full))
+    module: Any = importlib.import_module(full)
+    return str(module.__spec__.loader.get_source(full))
 
 
 def program(name: str, package: Optional[str], function: str, settings: Any) -> str:

@@ -12,7 +12,7 @@ _SIGNS = (
     "pass", "pwd", "secret", "token", "cred", "auth", "bearer", "basic", "cookie", "key", "conn", "dsn", "sas",
     "signature", "://", "eyj", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "akia", "sk-",
     "npm_", "pypi-",
-)  # fmt: skip
+)
 
 
 def mask_text(text: str) -> str:

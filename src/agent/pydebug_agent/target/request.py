@@ -140,7 +140,7 @@ class Request:
         """Turn whatever goes wrong with one process into a failure with a cause, so that the others go on."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - no exception of one process may end the request
+        except Exception as error:  # no exception of one process may end the request
             failure = self.explain(error, pid)
             if failure.cause in (wire.CANCELLED, wire.DEADLINE):
                 raise

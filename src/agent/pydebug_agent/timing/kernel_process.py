@@ -83,7 +83,8 @@ class Process:
         self.tally = Tally(target, self.tgid, reasons)
         self.name_threads()
         self.look = attachment.looks(self.pid)
-        self.begin = lambda now: attachment.add(self.tgid, layout, offset, fixed, now)
+        found = offset
+        self.begin = lambda now: attachment.add(self.tgid, layout, found, fixed, now)
 
     def watch(self, attachment: Attachment) -> None:
         """See the switches of all threads; those that are started meanwhile by one that is watched are so too."""

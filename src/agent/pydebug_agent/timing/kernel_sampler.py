@@ -313,7 +313,7 @@ class KernelSampler:
             "The waits were sampled and not taken one by one: %s after %.0f s, more than %d." % (
                 "the threads switched %.0f times a second" % rate, (time.monotonic_ns() - self._began) / 1e9,
                 MOST_SWITCHES)
-        )  # fmt: skip
+        )
 
     def _take_threads(self, attachment: Attachment) -> None:
         until = time.monotonic() + _FREEING_SECONDS
@@ -328,7 +328,7 @@ class KernelSampler:
         self._drain()
 
     def _entries(self, attachment: Attachment) -> "List[Tuple[Tuple[int, int, int], ThreadEntry]]":
-        return [(records.THREAD_KEY.unpack(key), records.thread_entry(value)) for key, value in attachment.threads()]
+        return [(records.thread_key(key), records.thread_entry(value)) for key, value in attachment.threads()]
 
     def _note_threads(self, entries: "List[Tuple[Tuple[int, int, int], ThreadEntry]]", take: bool = True) -> None:
         for (tgid, tid, start), entry in entries:

@@ -66,7 +66,7 @@ class Watched:
     __slots__ = (
         "kernel", "python", "seen", "proven", "last", "plan", "data", "frames", "cut", "taken", "within",
         "volatile",
-    )  # fmt: skip
+    )
 
     def __init__(self, kernel: KernelThread) -> None:
         self.kernel = kernel

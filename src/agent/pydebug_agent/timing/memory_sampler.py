@@ -103,7 +103,7 @@ class MemorySampler(Sampler):
             self._end()
         except (Denied, PermissionError) as error:
             self._recording.notes.append("After %.1f s the process could not be read any more: %s." % (
-                time.perf_counter() - self._begun, error))  # fmt: skip
+                time.perf_counter() - self._begun, error))
             self._end()
         self._adapt(time.thread_time() - used)
 
@@ -360,7 +360,7 @@ class MemorySampler(Sampler):
                 if self._allowed < self._share:
                     reason += " while all are busy"
             notes.append("The threads were looked at %.1f times a second instead of %.0f: %s." % (
-                recording.rate, 1 / self._usual, reason))  # fmt: skip
+                recording.rate, 1 / self._usual, reason))
         if not looker.counted:
             notes.append("This kernel does not count the turns of a thread: no wait could be proven.")
         if looker.not_held:
@@ -380,4 +380,4 @@ class MemorySampler(Sampler):
         unseen = last - self._cpu_first - known
         if unseen > 0.02 + 0.01 * (now - self._begun):
             self._recording.notes.append("Threads that ended between two looks used %.2f s of CPU that are in no "
-                "thread's times." % unseen)  # fmt: skip
+                "thread's times." % unseen)

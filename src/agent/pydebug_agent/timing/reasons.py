@@ -11,7 +11,7 @@ _SLEEPS = frozenset(("clock_nanosleep", "nanosleep", "pause"))
 # Where the argument that counts descriptors stands; the calls without one always wait for some.
 _POLLS = {
     "poll": 1, "ppoll": 1, "select": 0, "pselect6": 0, "epoll_wait": -1, "epoll_pwait": -1, "epoll_pwait2": -1,
-}  # fmt: skip
+}
 
 
 class Why(NamedTuple):

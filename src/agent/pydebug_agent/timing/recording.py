@@ -62,7 +62,7 @@ class ThreadTimes:
 
     __slots__ = (
         "tid", "name", "began", "ended", "wall", "cpu", "runnable", "switches", "reads", "on_cpu", "moved",
-    )  # fmt: skip
+    )
 
     def __init__(self, tid: int, name: str = "") -> None:
         self.tid = tid

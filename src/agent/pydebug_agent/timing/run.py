@@ -23,7 +23,7 @@ from .throttle import Throttle
 _KERNEL_CAUSES = frozenset((
     wire.NO_CAPABILITY, wire.NO_BTF, wire.LOCKDOWN, wire.SECCOMP, wire.TOO_MANY_THREADS, wire.OLD_PYTHON,
     wire.NO_CTYPES, wire.KERNEL, wire.MEMORY_LOW,
-))  # fmt: skip
+))
 _LONGEST_NAP = 0.05
 # What was seen is sent ahead, since a pod that goes takes the agent with it: how often, and for which share of a CPU.
 _AHEAD_SECONDS = 1.0
@@ -61,7 +61,7 @@ class _Part:
         used = clock.thread_time()
         try:
             self.sampler.tick()
-        except Exception as error:  # noqa: BLE001 - what goes wrong here must not end the others
+        except Exception as error:  # what goes wrong here must not end the others
             self.failure = error
         self.cpu += clock.thread_time() - used
         # A turn that was missed is not made up for. A beat of its own would meet that of a target again and again.
@@ -75,7 +75,7 @@ def time(request: Request) -> None:
     named = request.pids()
     started = request.started()
     try:
-        import ctypes  # noqa: F401 - to fail here, once, with the reason
+        import ctypes  # to fail here, once, with the reason
     except ImportError as error:
         raise no_ctypes(error) from error
     # What a parent used is known at the end: then it has a result, or is left out.
@@ -187,9 +187,9 @@ class _Run:
             return left
         part = _Part(KERNEL, sampler, taken, sampler.finish, sampler.snapshot)
         self._parts.append(part)
-        for pid, error in sampler.failures.items():
+        for pid, failure in sampler.failures.items():
             taken.remove(pid)
-            refuse(pid, error)
+            refuse(pid, failure)
         part.cpu = clock.thread_time() - used
         return left
 
@@ -261,13 +261,13 @@ class _Run:
             used = clock.thread_time()
             try:
                 taken = part.finish()
-            except Exception as error:  # noqa: BLE001 - what goes wrong here must not end the others
+            except Exception as error:  # what goes wrong here must not end the others
                 for pid in part.pids:
                     self._request.fail(self._request.explain(error, pid), pid)
                 continue
             part.cpu += clock.thread_time() - used
-            for recording in taken.values():
-                recording.own_cpu = part.cpu / max(1, len(taken))
+            for one in taken.values():
+                one.own_cpu = part.cpu / max(1, len(taken))
             recordings.update(taken)
         idle = self._idle_parents(recordings)
         for pid in self._targets:
@@ -298,7 +298,7 @@ class _Run:
                 continue
             try:
                 seen = part.so_far()
-            except Exception as error:  # noqa: BLE001 - what goes wrong here must not end the others
+            except Exception as error:  # what goes wrong here must not end the others
                 part.failure = error
                 continue
             for pid, recording in seen.items():

@@ -19,7 +19,7 @@ class WatchedThread:
 
     __slots__ = (
         "watched", "times", "first", "began", "last", "counted", "wanted", "look", "count", "still", "rest", "rested",
-    )  # fmt: skip
+    )
 
     def __init__(self, kernel: KernelThread, times: ThreadTimes, first: Counters, began: float) -> None:
         self.watched = Watched(kernel)

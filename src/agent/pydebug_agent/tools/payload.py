@@ -114,7 +114,7 @@ def _fetch(request: Request, directory: Optional[int], name: str, machine: str, 
         raise
 
 
-def _unlink(directory: int, name: str) -> None:
+def _unlink(directory: Optional[int], name: str) -> None:
     try:
         os.unlink(name, dir_fd=directory)
     except OSError:

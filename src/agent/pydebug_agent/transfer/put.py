@@ -136,7 +136,8 @@ class _Store:
         path, numbers = head.get("path"), [head.get(field) for field in ("size", "offset", "mtime")]
         parts = path.split("/") if isinstance(path, str) else []
         if (
-            number == self._files
+            not isinstance(path, str)
+            or number == self._files
             or any(type(value) is not int or value < 0 for value in numbers)
             or head["offset"] > head["size"]
             or "\0" in path

@@ -101,7 +101,8 @@ def _is_elsewhere(proc: Proc, pid: int) -> bool:
 def _periods(directory: str) -> Optional[Tuple[int, int]]:
     """The periods in which somebody ran, and those in which the quota was used up."""
     try:
-        fields = dict(line.split()[:2] for line in cgroups.read(directory, "cpu.stat", 1 << 14).splitlines() if line)
+        lines = cgroups.read(directory, "cpu.stat", 1 << 14).splitlines()
+        fields = {key: value for key, value, *_ in (line.split() for line in lines if line)}
         return int(fields[b"nr_periods"]), int(fields[b"nr_throttled"])
     except (OSError, ValueError, KeyError):
         return None

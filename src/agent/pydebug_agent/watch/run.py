@@ -249,7 +249,7 @@ class _Run:
             self._interval = wanted
             threads = sum(len(subject.process.tids) for subject in self._subjects.values())
             self._why = "The interval is %.1f s instead of %g s: %d processes with %d threads take %.0f ms to read." % (
-                wanted, self._asked, len(self._subjects), threads, 1000 * self._cost)  # fmt: skip
+                wanted, self._asked, len(self._subjects), threads, 1000 * self._cost)
         else:
             self._interval, self._why = self._asked, ""
         left = max(share - self._cost / self._interval, 0.25 * share)
@@ -321,4 +321,4 @@ class _Run:
         self._request.result({
             "kind": "ended", "round": self._round, "pid": pid, "started": subject.process.started,
             "name": subject.process.last.stat.name,
-        })  # fmt: skip
+        })
