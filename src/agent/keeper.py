@@ -16,18 +16,80 @@ SPARE = 16 << 20
 LARGEST = 4 << 30
 POPULATE = 0x8000
 DUMPABLE = 4
-# Where less than this is left, the first exec could take the application's last: this exit code says so, before there
-# is
-# one. The numbers of both are in the client, too.
+# Where less than this is left, the first exec could take the application's last: before there is one, this exit code
+# says so. The numbers of both are in the client, too.
 ROOM = 6 << 20
 SHORT = 86
-# Of each version of control groups: what is in use, and what of it is page cache, mapped, not a file's, not on disk
-# yet.
+# Of each version of control groups: what is in use; what of it is page cache, mapped, not a file's, not on disk yet.
 GROUPS = (
     (b"/sys/fs/cgroup/memory/", b"memory.usage_in_bytes", b"total_inactive_file total_active_file total_mapped_file "
      b"total_shmem total_dirty total_writeback"),
     (b"/sys/fs/cgroup/", b"memory.current", b"inactive_file active_file file_mapped shmem file_dirty file_writeback"),
 )
+
+
+# What holds the container open once all is said: an interpreter has 3 MiB of the pod's limit, this a tenth of one.
+# Seven numbers lie before it: how many maps, each one's length, the open file, where in it; the seconds of no use after
+# which it ends, and their billionths; the signals it waits for. Signals that are blocked or ignored, the alarm of its
+# longest time and the points stay as they were set. Of each machine its ELF number, and the program.
+PROGRAMS = {
+    "x86_64": (62, (
+        "488b2dc1ffffff",  #       mov rbp, [maps]
+        "4885ed",  #         more: test rbp, rbp
+        "742e",  #                 je wait
+        "b809000000",  #           mov eax, 9         mmap(
+        "31ff",  #                 xor edi, edi         0,
+        "488b35b6ffffff",  #       mov rsi, [length]    length,
+        "ba01000000",  #           mov edx, 1           PROT_READ,
+        "41ba01800000",  #         mov r10d, 0x8001     MAP_SHARED | MAP_POPULATE,
+        "4c8b05acffffff",  #       mov r8, [file]       file,
+        "4c8b0dadffffff",  #       mov r9, [offset]     offset)
+        "0f05",  #                 syscall
+        "48ffcd",  #               dec rbp
+        "ebcd",  #                 jmp more
+        "b880000000",  #     wait: mov eax, 128       rt_sigtimedwait(
+        "488d3db2ffffff",  #       lea rdi, [signals]   signals,
+        "31f6",  #                 xor esi, esi         0,
+        "488d1599ffffff",  #       lea rdx, [idle]      idle,
+        "41ba08000000",  #         mov r10d, 8          8)
+        "0f05",  #                 syscall
+        "83f80a",  #               cmp eax, 10        SIGUSR1: it is used
+        "74de",  #                 je wait
+        "83f8fc",  #               cmp eax, -4        EINTR: it was stopped and goes on
+        "74d9",  #                 je wait
+        "b8e7000000",  #           mov eax, 231       exit_group(
+        "31ff",  #                 xor edi, edi         0)
+        "0f05",  #                 syscall
+    )),
+    "aarch64": (183, (
+        "53feff58",  #             ldr x19, maps
+        "730100b4",  #       more: cbz x19, wait
+        "c81b80d2",  #             mov x8, 222        mmap(
+        "000080d2",  #             mov x0, 0            0,
+        "01feff58",  #             ldr x1, length       length,
+        "220080d2",  #             mov x2, 1            PROT_READ,
+        "230090d2",  #             mov x3, 0x8001       MAP_SHARED | MAP_POPULATE,
+        "e4fdff58",  #             ldr x4, file         file,
+        "05feff58",  #             ldr x5, offset       offset)
+        "010000d4",  #             svc 0
+        "730600d1",  #             sub x19, x19, 1
+        "f6ffff17",  #             b more
+        "281180d2",  #       wait: mov x8, 137        rt_sigtimedwait(
+        "20feff10",  #             adr x0, signals      signals,
+        "010080d2",  #             mov x1, 0            0,
+        "62fdff10",  #             adr x2, idle         idle,
+        "030180d2",  #             mov x3, 8            8)
+        "010000d4",  #             svc 0
+        "1f280071",  #             cmp w0, 10         SIGUSR1: it is used
+        "20ffff54",  #             b.eq wait
+        "1f100031",  #             cmn w0, 4          EINTR: it was stopped and goes on
+        "e0feff54",  #             b.eq wait
+        "c80b80d2",  #             mov x8, 94         exit_group(
+        "000080d2",  #             mov x0, 0            0)
+        "010000d4",  #             svc 0
+    )),
+}
+BASE = 0x400000
 
 
 def said(name):
@@ -42,8 +104,7 @@ def said(name):
 
 
 def read(path):
-    # What a file of /proc holds, nothing where it cannot be read. In another container it may be anything, without an
-    # end.
+    # What a file of /proc holds, nothing where it cannot be read. In another container it may be without an end.
     try:
         file = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
     except OSError:
@@ -84,8 +145,7 @@ def remaining():
 
 
 def largest():
-    # The resident bytes of the largest process that is not ours, of other containers the most they may have; its
-    # points.
+    # The resident bytes of the largest process that is not ours, of other containers the most they may have; points.
     most, seen, points = int(said(b"beside")), 0, b""
     for pid in posix.listdir("/proc"):
         if pid.isdigit():
@@ -107,22 +167,64 @@ def code():
     return best
 
 
-def grow(maps, spare=SPARE, least=0):
+def needed(spare, least, has=0):
     # Where the pod's memory runs out, the kernel ends the process with the most resident pages and, for each point of
     # its oom_score_adj, a thousandth of the limit. Most applications have 999 points, so that 1000 are not enough: this
     # process has to be larger, too. Maps of code that is in memory already count, and cost two thousandths of their
-    # size.
+    # size. How many are to be made yet, and each one's length, file, offset.
     most, points = largest()
     wanted = min(max(most * 5 // 4, least) + spare, LARGEST)
     size, path, offset = code()
-    if points < 0 or len(maps) * size >= wanted:
+    return 0 if points < 0 or not size else max(0, -(-wanted // size) - has), size, path, offset
+
+
+def grow(maps, spare=SPARE, least=0):
+    count, size, path, offset = needed(spare, least, len(maps))
+    if not count:
         return
     import mmap
 
     file = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-    while len(maps) * size < wanted:
+    for _ in range(count):
         maps.append(mmap.mmap(file, size, mmap.MAP_SHARED | POPULATE, mmap.PROT_READ, offset=offset))
     posix.close(file)
+
+
+def program(machine, numbers):
+    # An ELF file of one segment: its header, the numbers, what is run.
+    kind, lines = PROGRAMS[machine]
+    header = 64 + 56
+    body = b"".join(number.to_bytes(8, "little") for number in numbers) + bytes.fromhex("".join(lines))
+    start, size = BASE + header + 8 * len(numbers), header + len(body)
+    fields = (
+        (2, 2), (kind, 2), (1, 4), (start, 8), (64, 8), (0, 8), (0, 4), (64, 2), (56, 2), (1, 2), (0, 6),
+        (1, 4), (5, 4), (0, 8), (BASE, 8), (BASE, 8), (size, 8), (size, 8), (0x10000, 8),
+    )
+    return b"\x7fELF\2\1\1" + bytes(9) + b"".join(value.to_bytes(size, "little") for value, size in fields) + body
+
+
+def become(idle, most, least):
+    # Goes on as the program above; returns where the kernel, or a runtime before it, will have none of that.
+    count, size, path, offset = needed(SPARE, least)
+    waits = sum(1 << (number - 1) for number in (USED, END, signal.SIGALRM))
+    opened = [posix.memfd_create("pydebug-keeper", posix.MFD_CLOEXEC)]
+    try:
+        if count:
+            opened.append(posix.open(path, posix.O_RDONLY))
+            posix.set_inheritable(opened[-1], True)
+        numbers = (count, size, opened[-1], offset, int(idle), int(idle % 1 * 1e9), waits)
+        posix.write(opened[0], program(posix.uname().machine, numbers))
+        # What is open for writing is not run; and what its user may run and not read is hidden from that user's others.
+        posix.fchmod(opened[0], 0o100)
+        opened.append(posix.open("/proc/self/fd/%d" % opened[0], posix.O_PATH | posix.O_CLOEXEC))
+        posix.close(opened.pop(0))
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        signal.setitimer(signal.ITIMER_REAL, most)
+        # By these words the agent knows the first process of a debug container.
+        posix.execve("/proc/self/fd/%d" % opened[-1], [b"python3", b"-c", b'"""pydebug-keeper"""'], posix.environ)
+    finally:
+        for file in opened:
+            posix.close(file)
 
 
 def hide():
@@ -164,12 +266,18 @@ def main():
     # A privileged one has less, and a team's policy may bound the whole.
     idle = min(IDLE, said(b"idle") or IDLE)
     most = min(MOST, said(b"life") or MOST)
+    # An agent that is just starting is small, and the application may have grown to the limit since.
+    limit = int(said(b"limit"))
+    if limit:
+        try:
+            become(idle, most, limit)
+        except (AttributeError, KeyError, OSError, ValueError):
+            pass
     start = used = time.monotonic()
     maps = []
     while True:
         try:
-            # An agent that is just starting is small, and the application may have grown to the limit since.
-            grow(maps, least=int(said(b"limit")))
+            grow(maps, least=limit)
         except (ImportError, OSError, ValueError):
             pass
         left = min(used + idle, start + most) - time.monotonic()

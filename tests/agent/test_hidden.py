@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import tempfile
+import time
 import unittest
 from typing import Any, Dict, List
 
@@ -69,6 +71,13 @@ def processes_of(pod: Pod, words: bytes) -> List[int]:
     return found
 
 
+def own_pages(pid: int) -> int:
+    """Return how many pages of its own a process has in memory."""
+    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+        fields = file.read().split()
+    return int(fields[1]) - int(fields[2])
+
+
 class Hidden(PodTest):
     def check_hidden(self, pod: Pod, wrap: List[str]) -> None:
         agents = processes_of(pod, b"pydebug_agent.main")
@@ -93,14 +102,18 @@ class Hidden(PodTest):
 
     def test_a_process_of_its_user_gets_nothing_of_the_keeper(self) -> None:
         user = as_user(10001)
-        for python in pythons():
-            with self.subTest(python=python.label):
+        # Where the limit is known it is no interpreter that waits.
+        for python, limit in itertools.product(pythons(), (0, 64 << 20)):
+            with self.subTest(python=python.label, limit=limit):
                 pod = self.pod(*user, DEBIAN, "-c", IDLE)
                 inside = f"mount -t proc proc {python.root}/proc"
                 keeper = pod.kept(
-                    python=python.command[-1], setup=inside, wrap=["chroot", "--userspec=10001:10001", python.root]
-                )
+                    python=python.command[-1], setup=inside, wrap=["chroot", "--userspec=10001:10001", python.root],
+                    session=f'{{"v":1,"created":{int(time.time())},"limit":{limit},"low":true}}',
+                )  # fmt: skip
                 wait_for(lambda at=keeper: os.stat(f"/proc/{at}/status").st_uid == 0)
+                if limit:
+                    wait_for(lambda at=keeper: own_pages(at) < 16)
                 found = tries(user, keeper)
                 self.assertNotIn(0, found.values(), found)
 

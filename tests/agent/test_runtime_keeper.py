@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 import unittest
+from pathlib import Path
 from typing import Any, Dict, List
 from unittest import mock
 
@@ -117,6 +119,87 @@ class Keeper(unittest.TestCase):
         with open(f"/proc/{process.pid}/oom_score_adj", encoding="ascii") as file:
             self.assertEqual("1000", file.read().strip())
         self.close(process)
+
+
+def status(pid: int, name: str) -> int:
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return int(next((line.split()[1] for line in file if line.startswith(name + ":")), "0"))
+
+
+class Small(unittest.TestCase):
+    """Where the pod's limit is known there is nothing to look at again: no interpreter is kept for waiting."""
+
+    LIMIT = 96 << 20
+
+    def start(self, python: str = sys.executable, source: str = SOURCE, more: str = "") -> "subprocess.Popen[bytes]":
+        process = self.started(start(python, source, more=f',"limit":{self.LIMIT},"low":true{more}'))
+        wait_for(lambda: process.poll() is not None or self.is_small(process.pid))
+        return process
+
+    def started(self, process: "subprocess.Popen[bytes]") -> "subprocess.Popen[bytes]":
+        for step in (process.stderr.close, process.wait, process.kill):
+            self.addCleanup(step)
+        return process
+
+    def is_small(self, pid: int) -> bool:
+        # Its maps are made first of all that it does: in the end as much is mapped as may ever be in use.
+        return 0 < status(pid, "RssAnon") < 64 and status(pid, "RssFile") << 10 > self.LIMIT
+
+    def test_on_every_python_it_has_a_few_pages_of_its_own_and_is_larger_than_the_application_may_become(self) -> None:
+        for version, python in python_versions().items():
+            with self.subTest(version=version):
+                process = self.start(python)
+                self.assertIsNone(process.poll())
+                self.assertNotIn("python", os.readlink(f"/proc/{process.pid}/exe"))
+                with open(f"/proc/{process.pid}/oom_score_adj", encoding="ascii") as file:
+                    self.assertEqual("1000", file.read().strip())
+                for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGSTOP, signal.SIGCONT):
+                    process.send_signal(number)
+                with self.assertRaises(subprocess.TimeoutExpired):
+                    process.wait(0.3)
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(0, process.wait(30))
+
+    def test_it_ends_some_time_after_the_last_use(self) -> None:
+        process = self.start(source=faster(2.5, 60.0))
+        begun = time.monotonic()
+        while time.monotonic() - begun < 5.0:
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(0.2)
+            self.assertIsNone(process.poll())
+        self.assertEqual(0, process.wait(30))
+        self.assertGreater(time.monotonic() - begun, 7.0)
+
+    def test_it_ends_in_any_case_after_its_longest_time(self) -> None:
+        process = self.start(source=faster(60.0, 3.0))
+        until = time.monotonic() + 30
+        while process.poll() is None and time.monotonic() < until:
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(0.1)
+        self.assertEqual(0, process.poll())
+
+    def test_its_mark_may_shorten_its_times(self) -> None:
+        for more in (',"idle":2', ',"life":2'):
+            with self.subTest(more):
+                self.assertEqual(0, self.start(more=more).wait(30))
+
+    def test_where_it_may_not_be_run_the_interpreter_waits(self) -> None:
+        for name, old, new in (
+            ("a machine without a program", "posix.uname().machine", '"riscv64"'),
+            ("an old interpreter", "posix.memfd_create", "posix.no_memfd_create"),
+            ("a kernel that runs no such file", "posix.fchmod(opened[0], 0o100)", "posix.fchmod(opened[0], 0)"),
+        ):
+            with self.subTest(name):
+                source = SOURCE.replace(old, new)
+                self.assertNotEqual(SOURCE, source)
+                process = self.started(start(source=source, more=f',"limit":{self.LIMIT},"low":true'))
+                wait_for(lambda at=process.pid: status(at, "RssFile") << 10 > self.LIMIT)
+                self.assertIn("python", os.readlink(f"/proc/{process.pid}/exe"))
+                files = Path(f"/proc/{process.pid}/fd").iterdir()
+                self.assertEqual([], [file for file in map(os.readlink, files) if "keeper" in file])
+                process.send_signal(signal.SIGUSR1)
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(0, process.wait(30))
 
 
 class Size(unittest.TestCase):
