@@ -90,6 +90,7 @@ PROGRAMS = {
     )),
 }
 BASE = 0x400000
+RUN = 0x10
 
 
 def said(name):
@@ -207,7 +208,11 @@ def become(idle, most, least):
     # Goes on as the program above; returns where the kernel, or a runtime before it, will have none of that.
     count, size, path, offset = needed(SPARE, least)
     waits = sum(1 << (number - 1) for number in (USED, END, signal.SIGALRM))
-    opened = [posix.memfd_create("pydebug-keeper", posix.MFD_CLOEXEC)]
+    try:
+        opened = [posix.memfd_create("pydebug-keeper", posix.MFD_CLOEXEC | RUN)]
+    except OSError:
+        # Kernels before 6.3 do not know the flag, and need none.
+        opened = [posix.memfd_create("pydebug-keeper", posix.MFD_CLOEXEC)]
     try:
         if count:
             opened.append(posix.open(path, posix.O_RDONLY))
