@@ -28,29 +28,37 @@ GROUPS = (
 )
 
 
-# What holds the container open once all is said: an interpreter has 3 MiB of the pod's limit, this a tenth of one.
-# Seven numbers lie before it: how many maps, each one's length, the open file, where in it; the seconds of no use after
-# which it ends, and their billionths; the signals it waits for. Signals that are blocked or ignored, the alarm of its
-# longest time and the points stay as they were set. Of each machine its ELF number, and the program.
+# What holds the container open once all is said: an interpreter that waits has 3 MiB of the pod's limit. Eight numbers
+# lie before it: how many maps, each one's length, the open file, where in it; the seconds of no use after which it ends
+# and their billionths; the signals it waits for; the memory that it holds in reserve. Signals that are blocked or
+# ignored, the alarm of its longest time and its points stay as they were. Of each machine: its ELF number, the code.
 PROGRAMS = {
     "x86_64": (62, (
-        "488b2dc1ffffff",  #       mov rbp, [maps]
+        "488b2db9ffffff",  #       mov rbp, [maps]
         "4885ed",  #         more: test rbp, rbp
-        "742e",  #                 je wait
+        "742e",  #                 je hold
         "b809000000",  #           mov eax, 9         mmap(
         "31ff",  #                 xor edi, edi         0,
-        "488b35b6ffffff",  #       mov rsi, [length]    length,
+        "488b35aeffffff",  #       mov rsi, [length]    length,
         "ba01000000",  #           mov edx, 1           PROT_READ,
         "41ba01800000",  #         mov r10d, 0x8001     MAP_SHARED | MAP_POPULATE,
-        "4c8b05acffffff",  #       mov r8, [file]       file,
-        "4c8b0dadffffff",  #       mov r9, [offset]     offset)
+        "4c8b05a4ffffff",  #       mov r8, [file]       file,
+        "4c8b0da5ffffff",  #       mov r9, [offset]     offset)
         "0f05",  #                 syscall
         "48ffcd",  #               dec rbp
         "ebcd",  #                 jmp more
+        "b809000000",  #     hold: mov eax, 9         mmap(
+        "31ff",  #                 xor edi, edi         0,
+        "488b35b0ffffff",  #       mov rsi, [reserve]   reserve,
+        "ba03000000",  #           mov edx, 3           PROT_READ | PROT_WRITE,
+        "41ba22800000",  #         mov r10d, 0x8022     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+        "49c7c0ffffffff",  #       mov r8, -1           -1,
+        "4531c9",  #               xor r9d, r9d         0)
+        "0f05",  #                 syscall
         "b880000000",  #     wait: mov eax, 128       rt_sigtimedwait(
-        "488d3db2ffffff",  #       lea rdi, [signals]   signals,
+        "488d3d85ffffff",  #       lea rdi, [signals]   signals,
         "31f6",  #                 xor esi, esi         0,
-        "488d1599ffffff",  #       lea rdx, [idle]      idle,
+        "488d156cffffff",  #       lea rdx, [idle]      idle,
         "41ba08000000",  #         mov r10d, 8          8)
         "0f05",  #                 syscall
         "83f80a",  #               cmp eax, 10        SIGUSR1: it is used
@@ -62,22 +70,30 @@ PROGRAMS = {
         "0f05",  #                 syscall
     )),
     "aarch64": (183, (
-        "53feff58",  #             ldr x19, maps
-        "730100b4",  #       more: cbz x19, wait
+        "13feff58",  #             ldr x19, maps
+        "730100b4",  #       more: cbz x19, hold
         "c81b80d2",  #             mov x8, 222        mmap(
         "000080d2",  #             mov x0, 0            0,
-        "01feff58",  #             ldr x1, length       length,
+        "c1fdff58",  #             ldr x1, length       length,
         "220080d2",  #             mov x2, 1            PROT_READ,
         "230090d2",  #             mov x3, 0x8001       MAP_SHARED | MAP_POPULATE,
-        "e4fdff58",  #             ldr x4, file         file,
-        "05feff58",  #             ldr x5, offset       offset)
+        "a4fdff58",  #             ldr x4, file         file,
+        "c5fdff58",  #             ldr x5, offset       offset)
         "010000d4",  #             svc 0
         "730600d1",  #             sub x19, x19, 1
         "f6ffff17",  #             b more
+        "c81b80d2",  #       hold: mov x8, 222        mmap(
+        "000080d2",  #             mov x0, 0            0,
+        "01feff58",  #             ldr x1, reserve      reserve,
+        "620080d2",  #             mov x2, 3            PROT_READ | PROT_WRITE,
+        "430490d2",  #             mov x3, 0x8022       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+        "04008092",  #             mov x4, -1           -1,
+        "050080d2",  #             mov x5, 0            0)
+        "010000d4",  #             svc 0
         "281180d2",  #       wait: mov x8, 137        rt_sigtimedwait(
-        "20feff10",  #             adr x0, signals      signals,
+        "e0fcff10",  #             adr x0, signals      signals,
         "010080d2",  #             mov x1, 0            0,
-        "62fdff10",  #             adr x2, idle         idle,
+        "22fcff10",  #             adr x2, idle         idle,
         "030180d2",  #             mov x3, 8            8)
         "010000d4",  #             svc 0
         "1f280071",  #             cmp w0, 10         SIGUSR1: it is used
@@ -89,6 +105,9 @@ PROGRAMS = {
         "010000d4",  #             svc 0
     )),
 }
+# What is free again when the kernel ends it, the maps' tables among that: an interpreter that an exec starts at the
+# limit needs as much before it can look at what is left.
+RESERVE = 9 << 18
 BASE = 0x400000
 RUN = 0x10
 
@@ -217,7 +236,8 @@ def become(idle, most, least):
         if count:
             opened.append(posix.open(path, posix.O_RDONLY))
             posix.set_inheritable(opened[-1], True)
-        numbers = (count, size, opened[-1], offset, int(idle), int(idle % 1 * 1e9), waits)
+        reserve = max(0, RESERVE - count * size // 512)
+        numbers = (count, size, opened[-1], offset, int(idle), int(idle % 1 * 1e9), waits, reserve)
         posix.write(opened[0], program(posix.uname().machine, numbers))
         # What is open for writing is not run; and what its user may run and not read is hidden from that user's others.
         posix.fchmod(opened[0], 0o100)
