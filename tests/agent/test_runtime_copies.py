@@ -7,7 +7,7 @@ import os
 import sys
 import unittest
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from .driver import Agent, Frame, failures, modules, results, wait_for
 from .pod import IDLE, PodTest
@@ -258,30 +258,105 @@ class Stored(FilesTest):
 
 
 class Held(FilesTest):
-    def test_a_file_that_only_the_agent_has_goes_on_in_another(self) -> None:
-        whole = os.urandom(2_000_000)
-        path = self.write("capture", whole)
+    def setUp(self) -> None:
+        super().setUp()
+        self.whole = [os.urandom(length) for length in (2_000_000, 0, 300_000, 1_000_000)]
+        self.at, self.told, self.data = 0, False, b""
+        self.came: List[bytes] = []
+        self.said: Dict[str, Any] = {}
+
+    def sources(self, last: bool = True) -> Dict[str, str]:
+        """Return the modules of an agent that sends files that it keeps."""
+        paths = [self.write(f"capture{number}", each) for number, each in enumerate(self.whole)]
         sources = modules()
         sources["pydebug_agent.target.run"] += (
             "\n\ndef probe(request):\n"
-            "    from ..transfer.kept import send_held\n"
-            f"    send_held(request, os.open({path!r}, os.O_RDONLY), {len(whole)}, {{'pid': 7}}, True)\n"
+            "    from ..transfer.kept import Kept, send_held\n"
+            f"    sizes = {[len(each) for each in self.whole]}\n"
+            f"    files = [Kept(os.open(path, os.O_RDWR), sizes[n], {{'kind': 'tool', 'pid': n}}, {{'pid': n}})\n"
+            f"             for n, path in enumerate({paths!r})]\n"
+            f"    send_held(request, files, {last})\n"
         )
-        with Agent(sources=sources) as lost:
+        return sources
+
+    def note(self, got: Frame) -> None:
+        """Take a frame as the client does."""
+        if got.kind == "G":
+            self.data += got.payload
+        if got.kind != "R":
+            return
+        if got.json["kind"] == "held":
+            self.said = got.json
+            if self.said["at"] > self.at:
+                self.at, self.told, self.data = self.said["at"], False, b""
+            self.assertEqual((self.at, len(self.data)), (self.said["at"], self.said["offset"]))
+        elif got.json["kind"] == "tool":
+            self.assertEqual((self.at, False), (got.json["pid"], self.told))
+            self.told = True
+        elif got.json["kind"] == "fileEnd":
+            self.assertEqual((self.at, True), (got.json["pid"], self.told))
+            self.assertEqual(hashlib.sha256(self.data).hexdigest(), got.json["sha256"])
+            self.came.append(self.data)
+            self.at, self.told, self.data = self.at + 1, False, b""
+
+    def question(self, **changes: Any) -> Dict[str, Any]:
+        told = {name: self.said[name] for name in ("name", "word")}
+        hashed = hashlib.sha256(self.data).hexdigest()
+        return {**told, "at": self.at, "told": self.told, "offset": len(self.data), "sha256": hashed, **changes}
+
+    def take(self, agent: Agent, until: Callable[[], bool]) -> None:
+        while not until():
+            self.note(agent.next())
+        agent.process.stdin.close()
+
+    def test_files_that_only_the_agent_has_go_on_in_others(self) -> None:
+        agents = [Agent(sources=self.sources())]
+        agents[0].request("probe")
+        # In the first one twice, right behind its end, before a byte of the third one came, and in the last one.
+        cuts: List[Callable[[], bool]] = [
+            lambda: len(self.data) > 0,
+            lambda: len(self.data) > 1_000_000,
+            lambda: self.at == 1,
+            lambda: self.at == 2 and self.told,
+            lambda: self.at == 3 and len(self.data) > 0,
+        ]
+        try:
+            for cut in cuts:
+                self.take(agents[-1], cut)
+                agents.append(Agent())
+                agents[-1].request("held", **self.question())
+            for got in agents[-1].finish():
+                self.note(got)
+            self.assertEqual(self.whole, self.came)
+            self.assertTrue(self.said["last"])
+            # Who has handed them over has nothing to wait for.
+            for agent in agents:
+                agent.process.wait(20)
+        finally:
+            for agent in agents:
+                agent.__exit__()
+        self.assertEqual(["FileNotFound"], causes(ask("held", **self.question())))
+
+    def test_only_the_word_opens_it_and_only_for_what_there_is(self) -> None:
+        with Agent(sources=self.sources(last=False)) as lost:
             lost.request("probe")
-            place = lost.until("R").json
-            data = lost.until("G").payload
-            lost.process.stdin.close()
-            told = {name: place[name] for name in ("name", "size", "about")}
-            told.update(offset=len(data), sha256=hashlib.sha256(data).hexdigest())
-            self.assertEqual(["FileNotFound"], causes(ask("held", word="0" * 32, **told)))
-            frames = ask("held", word=place["word"], **told)
-            self.assertEqual(whole[len(data) :], content(frames))
-            self.assertEqual(hashlib.sha256(whole).hexdigest(), results(frames, "fileEnd")[0]["sha256"])
-            self.assertEqual(len(data), results(frames, "held")[0]["offset"])
-            # Who has handed it over has nothing to wait for.
-            lost.process.wait(20)
-        self.assertEqual(["FileNotFound"], causes(ask("held", word=place["word"], **told)))
+            self.take(lost, lambda: len(self.data) > 0)
+            self.assertEqual(["FileNotFound"], causes(ask("held", **self.question(word="0" * 32))))
+            self.assertEqual(["BadRequest"], causes(ask("held", **self.question(at=4, offset=1))))
+        self.assertFalse(self.said["last"])
+
+    def test_one_that_fails_is_told_and_the_others_come(self) -> None:
+        with Agent(sources=self.sources()) as lost:
+            lost.request("probe")
+            self.take(lost, lambda: len(self.data) > 0)
+            os.truncate(self.path("capture0"), 10)
+            with Agent() as agent:
+                agent.request("held", **self.question())
+                frames = agent.finish()
+            for got in frames:
+                self.note(got)
+        self.assertEqual(["FileChanged"], causes(frames))
+        self.assertEqual(self.whole[1:], self.came)
 
 
 class OfTheTarget(PodTest):

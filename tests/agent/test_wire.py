@@ -188,7 +188,7 @@ class Fields(unittest.TestCase):
                 with self.subTest(path):
                     self.assertEqual(set(), set(_READ.findall(text)) - known)
         for name, tree in _agents().items():
-            for call in _calls(tree, "result", "send_json"):
+            for call in _calls(tree, "result", "send_json", "Kept"):
                 for argument in call.args:
                     if isinstance(argument, ast.Dict):
                         said = {

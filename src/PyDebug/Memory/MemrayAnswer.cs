@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
 using System.Text.Json;
@@ -10,8 +11,8 @@ using PyDebug.Internal;
 namespace PyDebug.Commands;
 
 /// <summary>
-/// Takes the answer of one pod: a report for each process and, where it was asked for, the capture behind it. A report
-/// is written whatever becomes of its capture.
+/// Takes the answer of one pod: a report for each process and, where they were asked for, the captures behind all
+/// reports. A report is written whatever becomes of its capture.
 /// </summary>
 /// <param name="run">The request.</param>
 /// <param name="files">Where captures go.</param>
@@ -21,7 +22,10 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
 {
     private long _left;
 
-    private MemrayReport? _pending;
+    /// <summary>Those whose captures have not come yet, as the agent told of them.</summary>
+    private readonly List<MemrayReport> _pending = [];
+
+    private MemrayReport? _report;
 
     private LocalFile? _file;
 
@@ -36,10 +40,9 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
         switch (item.Text("kind"))
         {
             case "memray":
-                await FlushAsync(ct).ConfigureAwait(false);
                 return await TakeAsync(MemrayParser.Parse(item, run.Session, DateTime.UtcNow), ct).ConfigureAwait(false);
             case "file":
-                await ReceiveAsync(item.Long("size"), ct).ConfigureAwait(false);
+                await ReceiveAsync(item.Integer("pid"), item.Long("size"), ct).ConfigureAwait(false);
                 return true;
             case "fileEnd":
                 await CompleteAsync(item.Long("size"), item.Text("sha256"), ct).ConfigureAwait(false);
@@ -75,14 +78,13 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
         }
     }
 
-    /// <summary>Writes a report whose capture did not come.</summary>
+    /// <summary>Writes the reports whose captures did not come.</summary>
     public async Task FlushAsync(CancellationToken ct)
     {
         DropFile();
-        if (_pending is MemrayReport report)
+        while (_pending.Count > 0)
         {
-            _pending = null;
-            await run.Writer.WriteObjectAsync(report, ct).ConfigureAwait(false);
+            await WriteAsync(_pending[0], _pending[0], ct).ConfigureAwait(false);
         }
     }
 
@@ -103,7 +105,7 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
             await run.Writer.WriteWarningAsync($"{run.Session.Target()}: {warning}", ct).ConfigureAwait(false);
         }
 
-        _pending = report;
+        _pending.Add(report);
         if (!files.NeedCapture)
         {
             await FlushAsync(ct).ConfigureAwait(false);
@@ -112,7 +114,7 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
         return true;
     }
 
-    private async Task ReceiveAsync(long? size, CancellationToken ct)
+    private async Task ReceiveAsync(int? processId, long? size, CancellationToken ct)
     {
         if (size is null or < 0 || size > most)
         {
@@ -121,31 +123,40 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
                 $"The debug container has a capture of {size:#,0} bytes for this side, which takes {most:#,0}."));
         }
 
+        DropFile();
         _left = size.Value;
-        if (_pending is not MemrayReport report || !files.NeedCapture)
+        _report = files.NeedCapture ? _pending.Find(r => r.ProcessId == processId) : null;
+        if (_report is null)
         {
             return;
         }
 
         try
         {
-            _file = files.Create(report, out _path);
+            _file = files.Create(_report, out _path);
             _file.Expect(size, most);
         }
         catch (PyDebugException e)
         {
+            DropFile();
             await run.Writer.WriteErrorAsync(e.ErrorRecord, ct).ConfigureAwait(false);
         }
     }
 
     private async Task CompleteAsync(long? size, string? sha256, CancellationToken ct)
     {
-        if (_file is LocalFile file && _pending is MemrayReport report)
+        if (_report is not MemrayReport report)
+        {
+            return;
+        }
+
+        MemrayReport whole = report;
+        if (_file is LocalFile file)
         {
             try
             {
                 file.Publish(size, sha256);
-                _pending = report with { CapturePath = _path, CaptureBytes = size ?? report.CaptureBytes };
+                whole = report with { CapturePath = _path, CaptureBytes = size ?? report.CaptureBytes };
             }
             catch (PyDebugException e)
             {
@@ -153,7 +164,15 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
             }
         }
 
-        await FlushAsync(ct).ConfigureAwait(false);
+        DropFile();
+        _report = null;
+        await WriteAsync(report, whole, ct).ConfigureAwait(false);
+    }
+
+    private async Task WriteAsync(MemrayReport pending, MemrayReport written, CancellationToken ct)
+    {
+        _pending.Remove(pending);
+        await run.Writer.WriteObjectAsync(written, ct).ConfigureAwait(false);
     }
 
     private void DropFile()

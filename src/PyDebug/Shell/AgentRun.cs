@@ -26,7 +26,7 @@ internal sealed class AgentRun(
 
     private ProgressLine? _progress;
 
-    private HeldFile? _held;
+    private HeldFiles? _held;
 
     private readonly HashSet<(string Id, int? ProcessId)> _warned = [];
 
@@ -42,7 +42,10 @@ internal sealed class AgentRun(
     public bool AllowLowMemory { get; init; }
 
     /// <summary>Whether the agent told of a failure.</summary>
-    public bool HasFailed { get; private set; }
+    public bool HasFailed => Failures > 0;
+
+    /// <summary>How many failures the agent told of.</summary>
+    public int Failures { get; private set; }
 
     /// <summary>Whether anything came of an agent at all.</summary>
     public bool HasAnswered { get; private set; }
@@ -77,6 +80,7 @@ internal sealed class AgentRun(
         TimeSpan? within = null)
     {
         _onFailure = onFailure;
+        _held = null;
         await VerifySessionAsync(ct).ConfigureAwait(false);
         // Where the containers of a pod share their processes, the target's are told from the others' by it.
         body["container"] ??= Session.TargetContainerId;
@@ -90,9 +94,10 @@ internal sealed class AgentRun(
         {
             outcome = await RunAsync(request, ct).ConfigureAwait(false);
         }
-        catch (EngineException e) when (_held is not null && TransferTries.IsCut(e) && !ct.IsCancellationRequested)
+        catch (EngineException e) when (
+            _held?.OutlivesCut == true && TransferTries.IsCut(e) && !ct.IsCancellationRequested)
         {
-            outcome = await GoOnAsync(e).ConfigureAwait(false);
+            outcome = await GoOnAsync(_held, e).ConfigureAwait(false);
         }
         catch (PyDebugException e)
         {
@@ -116,29 +121,34 @@ internal sealed class AgentRun(
         Task<AgentOutcome> RunAsync(AgentRequest asked, CancellationToken stop)
             => Gateway.RunAgentAsync(pod, Session.DebugContainer, Session.Python, asked, OnFrameAsync, stop);
 
-        // The rest of a file that the agent, or what is left of it, keeps for a while; what would have come behind that
-        // is lost.
-        async Task<AgentOutcome> GoOnAsync(EngineException cut)
+        // The rest of the files that the agent, or what is left of it, keeps for a while; what would have come behind
+        // them is lost.
+        async Task<AgentOutcome> GoOnAsync(HeldFiles held, EngineException cut)
         {
-            HeldFile held = _held;
+            int failures = Failures;
             AgentOutcome rest = new() { ExitCode = 0, StandardError = "" };
+            if (held.IsWhole)
+            {
+                return rest;
+            }
+
             await new TransferTries(this).RunAsync(
                 async (_, left, stop) =>
                 {
                     try
                     {
-                        rest = await RunAsync(Request(Operations.Held, (_held ?? held).Question(), left), stop)
+                        rest = await RunAsync(Request(Operations.Held, held.Question(), left), stop)
                             .ConfigureAwait(false);
                     }
-                    catch (EngineException e) when (_held is null && TransferTries.IsCut(e))
+                    catch (EngineException e) when (held.IsWhole && TransferTries.IsCut(e))
                     {
                         // All of it is here.
                     }
                 },
-                () => held.Count,
+                () => held.Moved,
                 ct,
                 cut).ConfigureAwait(false);
-            return held.IsLast || HasFailed ? rest : throw cut;
+            return (held.IsLast && held.IsWhole) || Failures > failures ? rest : throw cut;
         }
 
         async ValueTask OnFrameAsync(AgentFrame frame, CancellationToken stop)
@@ -152,7 +162,7 @@ internal sealed class AgentRun(
             catch (LimitExceededException e)
             {
                 // Whoever sends too much is stopped, and what it would have said is not waited for.
-                HasFailed = true;
+                Failures++;
                 throw ErrorFactory.Local(LocalCause.LimitExceeded, e.Message, Session.Target());
             }
         }
@@ -172,14 +182,10 @@ internal sealed class AgentRun(
             switch (frame.Kind)
             {
                 case FrameKinds.Result when onFile is not null && item.Text("kind") == "held":
-                    _held = HeldFile.Next(item, _held);
+                    _held = HeldFiles.Next(item, _held);
                     break;
                 case FrameKinds.Result:
-                    if (item.Text("kind") == "fileEnd")
-                    {
-                        _held = null;
-                    }
-
+                    _held?.Add(item.Text("kind"));
                     if (document is null || !await onResult(item, stop).ConfigureAwait(false))
                     {
                         await FailAsync(
@@ -288,7 +294,7 @@ internal sealed class AgentRun(
 
     private async Task FailAsync(string cause, string message, JsonElement? item, CancellationToken ct)
     {
-        HasFailed = true;
+        Failures++;
         Dictionary<string, string> detail = item is JsonElement frame ? new(PodFacts.Of(frame)) : [];
         detail["debugContainer"] = Session.DebugContainer;
         detail["sessionProfile"] = Session.Profile;

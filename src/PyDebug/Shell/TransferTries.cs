@@ -13,6 +13,8 @@ namespace PyDebug.Commands;
 /// </summary>
 internal sealed class TransferTries(AgentRun run)
 {
+    private readonly int _failures = run.Failures;
+
     private const int MostInVain = 7;
 
     private static readonly TimeSpan s_first = TimeSpan.FromMilliseconds(100);
@@ -84,5 +86,5 @@ internal sealed class TransferTries(AgentRun run)
     /// <summary>
     /// A server that never answered is no cut connection, and what the agent refused it would refuse again.
     /// </summary>
-    private bool MayGoOn(EngineException e) => IsCut(e) && run.HasAnswered && !run.HasFailed;
+    private bool MayGoOn(EngineException e) => IsCut(e) && run.HasAnswered && run.Failures == _failures;
 }

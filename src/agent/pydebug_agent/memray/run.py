@@ -16,7 +16,7 @@ from ..system.memory_limit import read_memory
 from ..system.scratch import write_all
 from ..target.processes import Processes
 from ..target.request import Request
-from ..transfer.kept import send_held
+from ..transfer.kept import Kept, send_held
 from .credentials import nobody
 from .interpreters import reader_interpreter
 from .options import Options, hashes_of, options_of, target_pids
@@ -65,10 +65,13 @@ class _Run:
                 with request.guarded(subject.pid):
                     subject.attach()
             self._track()
+            answered: List[Subject] = []
             for subject in self._subjects:
                 if subject.started is not None and subject.ended:
                     with request.guarded(subject.pid):
                         self._answer(subject)
+                        answered.append(subject)
+            self._hand_over(answered)
         finally:
             self._close()
 
@@ -187,7 +190,6 @@ class _Run:
                 "report": report,
             }
         )
-        self._hand_over(subject)
 
     def _warn(self, subject: Subject) -> None:
         warn = self._request.channel.warn
@@ -203,18 +205,23 @@ class _Run:
         elif subject.ended == "tracker":
             warn(wire.TRACKER_ENDED, f"The tracker in process {pid} ended by itself: the report is what was captured.", pid)
 
-    def _hand_over(self, subject: Subject) -> None:
-        """Send the capture where it was asked for."""
+    def _hand_over(self, subjects: List[Subject]) -> None:
+        """Send the captures where they were asked for: behind all reports, so that a cut loses none of these."""
         if not self._options.keep:
             return
-        self._send(subject.files.capture, subject.pid, 2 * subject.maximum)
+        files: List[Kept] = []
+        for subject in subjects:
+            with self._request.guarded(subject.pid):
+                files.append(self._capture(subject))
+        send_held(self._request, files, True)
 
-    def _send(self, descriptor: int, pid: int, most: int) -> None:
+    def _capture(self, subject: Subject) -> Kept:
         told = time.monotonic()
+        descriptor, most = subject.files.capture, 2 * subject.maximum
         size = os.fstat(descriptor).st_size
         if size > most:
             # It is the target's to write, and may be as large as it likes to have it.
-            raise invalid(pid, "size", f"it claims {_amount(size)}, and tracking ended at {_amount(most // 2)}")
+            raise invalid(subject.pid, "size", f"it claims {_amount(size)}, and tracking ended at {_amount(most // 2)}")
 
         def tell(sent: int) -> None:
             nonlocal told
@@ -223,9 +230,8 @@ class _Run:
                 text = f"{_amount(sent)} of {_amount(size)} sent"
                 self._tell(self._options.seconds, text)
 
-        about = {"file": "capture", "pid": pid}
-        self._request.result({"kind": "file", **about, "size": size})
-        send_held(self._request, descriptor, size, about, pid == self._subjects[-1].pid, tell=tell)
+        about = {"file": "capture", "pid": subject.pid}
+        return Kept(descriptor, size, {"kind": "file", **about, "size": size}, about, tell)
 
     def _tell(self, done: float, text: str) -> None:
         self._request.channel.progress(round(min(done, self._options.seconds), 1), self._options.seconds, text)

@@ -80,8 +80,8 @@ class Channel:
         self._last_acts.append(act)
 
     def at_last(self, act: Callable[[], None]) -> None:
-        """Call ``act`` behind all that is done at a loss: it may wait, where nothing is at work any more."""
-        self._waits.append(act)
+        """Call ``act``, and none that was given before, behind all that is done at a loss: it may wait then."""
+        self._waits = [act]
 
     # Deadline and cancellation
 
@@ -317,7 +317,7 @@ class Channel:
             sibling.leave(code)
 
     def _act_last(self) -> None:
-        for act in (*reversed(self._last_acts), *self._waits[-1:]):
+        for act in (*reversed(self._last_acts), *self._waits):
             try:
                 act()
             except Exception:  # the other acts matter all the same

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import List, Optional, Tuple
 
 from .. import wire
@@ -146,3 +147,13 @@ def _plain(line: str) -> str:
         letter = parts[place][end : end + 1]
         parts[place] = parts[place][end + 1 :] if letter.isascii() and letter.isalpha() else "[" + parts[place]
     return "".join(letter for letter in "".join(parts) if letter == "\t" or " " <= letter != "\x7f")
+
+
+def head(descriptor: int, most: int = 1 << 16) -> bytes:
+    """Return what stands at both ends of a file, which is all of it where it is short."""
+    if descriptor < 0:
+        return b""
+    size = os.fstat(descriptor).st_size
+    if size <= most:
+        return os.pread(descriptor, most, 0)
+    return os.pread(descriptor, most // 2, 0) + b"\n" + os.pread(descriptor, most // 2, size - most // 2)

@@ -18,7 +18,7 @@ from ..target.running_program import Image, image, is_replaced
 from ..tools.aftercare import stopped
 from ..tools.payload import Executable, obtain
 from ..tools.runner import Tool, Tools
-from ..transfer.kept import send_held
+from ..transfer.kept import Kept, send_held
 from . import messages, options
 from .counters import Counters
 
@@ -27,6 +27,8 @@ _DUMP_SECONDS = 60.0
 _START_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 _END_SECONDS = 15.0
+# Dumps that are made within these seconds are sent together.
+_TOGETHER_SECONDS = 2.0
 
 
 class _Run:
@@ -61,7 +63,7 @@ class _Run:
         self.output = self.said = self.errors = -1
 
     def messages(self) -> List[str]:
-        return messages.clean(_head(self.said)) + messages.clean(_head(self.errors))
+        return messages.clean(messages.head(self.said)) + messages.clean(messages.head(self.errors))
 
 
 def run(request: Request) -> None:
@@ -79,9 +81,9 @@ def run(request: Request) -> None:
     executable = obtain(request, _NAME, request.body.get("sha256"))
     tools = Tools(request.proc, request.channel.warn)
     request.channel.at_loss(tools.lose)
+    session = _Session(request, found, tools, executable, arguments)
     try:
-        version = _version(tools, executable, request)
-        session = _Session(request, found, tools, executable, version, arguments)
+        session.version = _version(tools, executable, request)
         with request.gone_together(request.pids() is None, len(pids)):
             if mode == "dump":
                 session.dump(pids)
@@ -89,36 +91,49 @@ def run(request: Request) -> None:
                 session.sample(mode, pids)
         if parents is not None:
             parents.name_left_out(left_out, parents.used(), parents.lasted, "samples")
+        session.send_last()
     finally:
+        session.close()
         tools.close()
 
 
 class _Session:
     def __init__(
-        self,
-        request: Request,
-        found: Processes,
-        tools: Tools,
-        executable: Executable,
-        version: Optional[str],
-        arguments: List[str],
+        self, request: Request, found: Processes, tools: Tools, executable: Executable, arguments: List[str]
     ) -> None:
         self._request = request
         self._found = found
         self._tools = tools
         self._executable = executable
-        self._version = version
+        self.version: Optional[str] = None
         self._arguments = arguments
+        # What is to be sent together, and the files that it stands in.
+        self._last: List[Kept] = []
+        self._open: List[_Run] = []
+
+    def send_last(self) -> None:
+        """Send what nothing comes behind: the client can go on with all of it where it is cut off."""
+        self._send(True)
+
+    def close(self) -> None:
+        """Close the files of what was to be sent."""
+        for run in self._open:
+            run.close()
+        self._last, self._open = [], []
 
     def dump(self, pids: Sequence[int]) -> None:
         """Dump one process after the other: py-spy's own way over a tree forgets the workers in JSON."""
         started = self._request.started()
+        since = time.monotonic()
         for number, pid in enumerate(pids):
+            if self._last and time.monotonic() - since >= _TOGETHER_SECONDS:
+                self._send(False)
+                since = time.monotonic()
             self._request.tell(pid, f"process {number + 1} of {len(pids)}")
             with self._request.guarded(pid):
                 self._found.require(pid, started)
                 self._refuse_stopped(pid)
-                self._dump(pid, number + 1 == len(pids))
+                self._dump(pid)
 
     def _refuse_stopped(self, pid: int) -> None:
         """py-spy waits for a process to stop that stands already, and fails with words that do not say so."""
@@ -151,7 +166,7 @@ class _Session:
             if mode == "record":
                 break
 
-    def _dump(self, pid: int, last: bool) -> None:
+    def _dump(self, pid: int) -> None:
         request = self._request
         run = _Run(pid, None)
         try:
@@ -174,7 +189,7 @@ class _Session:
             code = run.tool.process.returncode
             if code != 0 or os.fstat(run.output).st_size == 0:
                 raise self._failure(run)
-            self._send("dump", run, 0, left_stopped, "json", last)
+            self._add("dump", run, 0, left_stopped, "json")
         finally:
             self._drop([run])
 
@@ -205,9 +220,11 @@ class _Session:
                     code = run.tool.process.returncode
                     if code != 0 or os.fstat(run.output).st_size == 0:
                         raise self._failure(run)
-                    self._send(mode, run, sequence, left_stopped, "speedscope", mode == "record" and run is runs[-1])
+                    self._add(mode, run, sequence, left_stopped, "speedscope")
                     if run.ended == "clock":
                         alive.append(run.pid)
+            if mode != "record":
+                self._send(False)
         finally:
             self._drop(runs)
         return alive
@@ -248,7 +265,7 @@ class _Session:
     def _follow(self, run: _Run, now: float, begun: float, seconds: float) -> bool:
         """Watch one run; say whether it is to go on."""
         assert run.tool is not None
-        if run.sampling_since is None and b"Sampling process" in _head(run.said, 4096):
+        if run.sampling_since is None and b"Sampling process" in messages.head(run.said, 4096):
             run.sampling_since = now
             run.counters = Counters(self._request.proc, run.pid)
         since = run.sampling_since
@@ -292,7 +309,14 @@ class _Session:
 
         return self._tools.wait(tools, seconds, tick)
 
-    def _send(self, mode: str, run: _Run, sequence: int, left_stopped: bool, form: str, last: bool) -> None:
+    def _send(self, last: bool) -> None:
+        try:
+            send_held(self._request, self._last, last)
+        finally:
+            self.close()
+
+    def _add(self, mode: str, run: _Run, sequence: int, left_stopped: bool, form: str) -> None:
+        """Have what was written sent with the next, behind what is said of it."""
         request = self._request
         said = run.messages()
         samples, errors = messages.counts(said)
@@ -306,7 +330,10 @@ class _Session:
             request.channel.warn(wire.PROCESS_REPLACED, text, run.pid)
         if run.ended == "exited":
             request.channel.warn(wire.PROCESS_EXITED, f"Process {run.pid} ended while it was recorded.", run.pid)
-        request.result(
+        self._open.append(run)
+        kept = Kept(
+            run.output,
+            size,
             {
                 "kind": "tool",
                 "tool": _NAME,
@@ -314,7 +341,7 @@ class _Session:
                 "pid": run.pid,
                 **run.about,
                 "exit": run.tool.process.returncode if run.tool is not None else None,
-                "version": self._version,
+                "version": self.version,
                 "sequence": sequence,
                 "seconds": round(run.seconds, 3),
                 "rate": run.rate,
@@ -329,9 +356,10 @@ class _Session:
                 "stopped": left_stopped,
                 "size": size,
                 "format": form,
-            }
+            },
+            {"pid": run.pid},
         )
-        send_held(request, run.output, size, {"pid": run.pid}, last)
+        self._last.append(kept)
 
     def _drop(self, runs: Sequence[_Run]) -> None:
         for run in runs:
@@ -339,7 +367,8 @@ class _Session:
                 if run.tool.running:
                     self._tools.end([run.tool], 2.0)
                 self._tools.settle(run.tool)
-            run.close()
+            if run not in self._open:
+                run.close()
 
     def _failure(self, run: _Run) -> AgentError:
         assert run.tool is not None
@@ -363,17 +392,7 @@ def _version(tools: Tools, executable: Executable, request: Request) -> Optional
         tools.wait([tool], 20.0, request.channel.check)
         tools.end([tool], 1.0)
         tools.settle(tool)
-        words = _head(said, 256).decode("utf-8", "replace").split()
+        words = messages.head(said, 256).decode("utf-8", "replace").split()
         return words[1] if len(words) == 2 and words[0] == _NAME else None
     finally:
         os.close(said)
-
-
-def _head(descriptor: int, most: int = 1 << 16) -> bytes:
-    if descriptor < 0:
-        return b""
-    size = os.fstat(descriptor).st_size
-    if size <= most:
-        return os.pread(descriptor, most, 0)
-    # What matters stands at both ends.
-    return os.pread(descriptor, most // 2, 0) + b"\n" + os.pread(descriptor, most // 2, size - most // 2)

@@ -1,6 +1,6 @@
-"""Files that only this process has, kept for a client that was cut off, and the operation that goes on with one.
+"""Files that only this process has, kept for a client that was cut off, and the operation that goes on with them.
 
-A later agent asks for the open file over a socket without a name in the file system. It is in the pod's network
+A later agent asks for the open files over a socket without a name in the file system. It is in the pod's network
 namespace, where the application is, too: what opens it is a word that the client alone was told.
 """
 
@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import stat
 import time
-from typing import Any, Dict
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 from .. import wire
+from ..protocol.light_json import dumps, loads
 from ..system.errors import AgentError
 from ..target.request import Request
 from .send import send_from, stand_back
@@ -24,30 +25,57 @@ _SEEN_SECONDS = 30.0
 _WORD_BYTES = 16
 _INTEGER_BYTES = 4
 _ANSWER = b"+"
+# The kernel passes 253 descriptors at once.
+_MOST_FILES = 250
+_LARGEST_LIST = 64 << 20
+
+
+def _nobody(_: int) -> None:
+    pass
+
+
+class Kept(NamedTuple):
+    """A file to be sent behind the result ``before`` it; ``about`` is told again at its end."""
+
+    descriptor: int
+    size: int
+    before: Dict[str, Any]
+    about: Dict[str, Any]
+    tell: Callable[[int], None] = _nobody
 
 
 class Held:
-    """An open file that outlives a connection by some seconds."""
+    """Open files that outlive a connection by some seconds."""
 
-    def __init__(self, request: Request, descriptor: int) -> None:
+    def __init__(self, request: Request, files: Sequence[Kept], last: bool) -> None:
         import _socket
 
         self._sockets = _socket
-        self._descriptor = os.dup(descriptor)
+        told = {"last": last, "files": [[file.size, file.before, file.about] for file in files]}
+        # What is said of a process may have half of a surrogate pair.
+        self._list = dumps(told).encode("utf-8", "replace")
+        self._descriptors: List[int] = []
         self.word = os.urandom(_WORD_BYTES).hex()
         self.name = "pydebug-" + os.urandom(_WORD_BYTES).hex()
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        self._socket.bind(b"\0" + self.name.encode("ascii"))
-        self._socket.listen(4)
         self._live = True
+        try:
+            self._socket.bind(b"\0" + self.name.encode("ascii"))
+            self._socket.listen(4)
+            for file in files:
+                self._descriptors.append(os.dup(file.descriptor))
+        except OSError:
+            self.close()
+            raise
         request.channel.at_last(self._wait)
 
     def close(self) -> None:
-        """Let go of it: all of it was sent."""
+        """Let go of them: all of it was sent."""
         if self._live:
             self._live = False
             self._socket.close()
-            os.close(self._descriptor)
+            for descriptor in self._descriptors:
+                os.close(descriptor)
 
     def _wait(self) -> None:
         until = time.monotonic() + _KEPT_SECONDS
@@ -63,16 +91,11 @@ class Held:
     def _serve(self, peer: Any) -> bool:
         try:
             peer.settimeout(_WORD_SECONDS)
-            said = b""
-            while len(said) < len(self.word):
-                part = peer.recv(len(self.word) - len(said))
-                if not part:
-                    return False
-                said += part
-            if said != self.word.encode("ascii"):
+            if _receive(peer, len(self.word)) != self.word.encode("ascii"):
                 return False
-            rights = self._descriptor.to_bytes(_INTEGER_BYTES, "little")
+            rights = b"".join(each.to_bytes(_INTEGER_BYTES, "little") for each in self._descriptors)
             peer.sendmsg([_ANSWER], [(self._sockets.SOL_SOCKET, self._sockets.SCM_RIGHTS, rights)])
+            peer.sendall(len(self._list).to_bytes(_INTEGER_BYTES, "little") + self._list)
             return True
         except OSError:
             return False
@@ -81,63 +104,112 @@ class Held:
 
 
 def held(request: Request) -> None:
-    """Send what is left of a file that another agent keeps."""
+    """Send what is left of files that another agent keeps."""
     stand_back()
-    about = request.body.get("about")
-    size, offset = (int(request.number(name, -1, 0, 1 << 60)) for name in ("size", "offset"))
-    if not isinstance(about, dict) or not 0 <= offset <= size:
-        raise AgentError(wire.BAD_REQUEST, "Parameters 'about', 'size' and 'offset' must say what is sent.")
-    descriptor = _take_over(request.text("name"), request.text("word"))
+    at, offset = int(request.number("at", -1, 0, 1 << 30)), int(request.number("offset", -1, 0, 1 << 60))
+    if at < 0 or offset < 0:
+        raise AgentError(wire.BAD_REQUEST, "Parameters 'at' and 'offset' must say what is there.")
+    files, last = _take_over(request.text("name"), request.text("word"))
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise AgentError(wire.BAD_REQUEST, "What was kept is no file.")
-        send_held(request, descriptor, size, about, True, offset, request.text("sha256"))
+        if at > len(files) or offset > (files[at].size if at < len(files) else 0):
+            raise AgentError(wire.BAD_REQUEST, "Fewer files were kept than are said to have come.")
+        for file in files:
+            if not stat.S_ISREG(os.fstat(file.descriptor).st_mode):
+                raise AgentError(wire.BAD_REQUEST, "What was kept is no file.")
+        before = request.text("sha256") if offset else ""
+        send_held(request, files, last, at, request.flag("told"), offset, before)
     finally:
-        os.close(descriptor)
+        for file in files:
+            os.close(file.descriptor)
 
 
 def send_held(
     request: Request,
-    descriptor: int,
-    size: int,
-    about: Dict[str, Any],
+    files: Sequence[Kept],
     last: bool,
+    at: int = 0,
+    told: bool = False,
     offset: int = 0,
     before: str = "",
-    tell: Any = lambda sent: None,
 ) -> None:
-    """Send a file that the client can go on with where it is cut off. ``last`` says that nothing comes behind it."""
-    kept = _keep(request, descriptor)
-    if kept is not None:
-        place = {"name": kept.name, "word": kept.word, "size": size, "offset": offset, "last": last, "about": about}
-        request.result({"kind": "held", **place})
-    send_from(request, descriptor, size, offset, before, about, tell, whole=offset > 0)
+    """Send files that the client can go on with where it is cut off.
+
+    It has those before ``at``, of that one ``offset`` bytes, and where it was ``told`` the result before these. Nothing
+    comes behind the ``last``.
+    """
+    while len(files) > _MOST_FILES:
+        send_held(request, files[:_MOST_FILES], False)
+        files = files[_MOST_FILES:]
+    kept = _keep(request, files, last)
+    _tell(request, kept, files, last, at, offset)
+    for number, file in enumerate(files[at:], at):
+        with request.guarded(file.about.get("pid")):
+            if not told:
+                request.result(file.before)
+            whole = offset > 0
+            send_from(request, file.descriptor, file.size, offset, before, file.about, file.tell, whole=whole)
+            told, offset, before = False, 0, ""
+            continue
+        # It failed, which the client was told, and the next one comes.
+        told, offset, before = False, 0, ""
+        _tell(request, kept, files, last, number + 1, 0)
     if kept is not None and not last:
         kept.close()
 
 
-def _keep(request: Request, descriptor: int) -> Any:
+def _tell(request: Request, kept: Any, files: Sequence[Kept], last: bool, at: int, offset: int) -> None:
+    """Say where the client finds what is kept, and with which file of it the next bytes are."""
+    if kept is not None:
+        place = {"name": kept.name, "word": kept.word, "files": len(files), "last": last}
+        request.result({"kind": "held", **place, "at": at, "offset": offset})
+
+
+def _keep(request: Request, files: Sequence[Kept], last: bool) -> Any:
     try:
-        return Held(request, descriptor)
+        return Held(request, files, last) if 0 < len(files) <= _MOST_FILES else None
     except (ImportError, OSError):
-        # Where no socket can be had, it is sent all the same.
+        # Where no socket can be had, they are sent all the same.
         return None
 
 
-def _take_over(name: str, word: str) -> int:
+def _take_over(name: str, word: str) -> Tuple[List[Kept], bool]:
     import _socket
 
     peer = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    descriptors: List[int] = []
     try:
         peer.settimeout(_SEEN_SECONDS)
         peer.connect(b"\0" + name.encode("ascii"))
         peer.send(word.encode("ascii"))
-        _, rights, _, _ = peer.recvmsg(1, _socket.CMSG_LEN(_INTEGER_BYTES), _socket.MSG_CMSG_CLOEXEC)
+        space = _socket.CMSG_LEN(_MOST_FILES * _INTEGER_BYTES)
+        _, rights, _, _ = peer.recvmsg(len(_ANSWER), space, _socket.MSG_CMSG_CLOEXEC)
         for level, kind, data in rights:
-            if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS) and len(data) >= _INTEGER_BYTES:
-                return int.from_bytes(data[:_INTEGER_BYTES], "little")
-    except OSError:
+            if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
+                for place in range(0, len(data) - _INTEGER_BYTES + 1, _INTEGER_BYTES):
+                    descriptors.append(int.from_bytes(data[place : place + _INTEGER_BYTES], "little"))
+        if descriptors:
+            length = int.from_bytes(_receive(peer, _INTEGER_BYTES), "little")
+            told = loads(_receive(peer, min(length, _LARGEST_LIST)))
+            files = [Kept(each, int(size), *more) for each, (size, *more) in zip(descriptors, told["files"])]
+            if len(files) == len(descriptors) == len(told["files"]):
+                return files, bool(told["last"])
+    except (OSError, ValueError, TypeError, LookupError):
         pass
     finally:
         peer.close()
-    raise AgentError(wire.FILE_NOT_FOUND, "What was left of the file when the connection was cut is not kept any more.")
+    for descriptor in descriptors:
+        os.close(descriptor)
+    gone = "What was left of the file when the connection was cut is not kept any more."
+    raise AgentError(wire.FILE_NOT_FOUND, gone)
+
+
+def _receive(peer: Any, length: int) -> bytes:
+    """Return so many bytes; fewer where no more come."""
+    parts: List[bytes] = []
+    while length > 0:
+        part = peer.recv(min(length, 1 << 16))
+        if not part:
+            break
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
