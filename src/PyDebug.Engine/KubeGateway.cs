@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
 
@@ -37,6 +38,20 @@ internal sealed class KubeGateway : IDisposable
     /// <summary>The same with an agent from elsewhere and other times.</summary>
     public static KubeGateway Connect(ConnectionOptions options, AgentBundle bundle, AgentTiming timing)
         => new(ConnectionResolver.Resolve(options), options.Policy ?? TeamPolicy.Installed(), bundle, timing);
+
+    /// <summary>Looks at how the server is to be reached. Nothing is sent, and no login helper is run.</summary>
+    /// <exception cref="EngineException">It cannot be so.</exception>
+    public static void Check(ConnectionOptions options) => ConnectionResolver.Resolve(options);
+
+    /// <summary>Looks at a partial container before a pod is known.</summary>
+    /// <exception cref="EngineException">It is one that is refused.</exception>
+    public static void CheckCustom(string json)
+    {
+        if (CustomContainer.Parse(json) is JsonObject custom)
+        {
+            CustomContainer.Merge([], custom);
+        }
+    }
 
     /// <summary>Reads one pod.</summary>
     public Task<PodInfo> GetPodAsync(string ns, string name, CancellationToken ct) => _pods.GetAsync(ns, name, ct);

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Net;
 using System.Security;
@@ -45,7 +46,7 @@ internal static class ConnectionResolver
     private static ServerSettings Explicit(ConnectionOptions options)
         => new()
         {
-            Server = Address(options.Server!),
+            Server = Address(options.Server!, "-Server"),
             Authorities = Authorities(options.CertificateAuthorityData),
             Credentials = Token(options) ?? new FixedCredentialSource(Credential.None),
             RequestTimeout = options.RequestTimeout,
@@ -139,19 +140,27 @@ internal static class ConnectionResolver
         }
         catch (Exception e) when (e is FormatException or CryptographicException)
         {
-            throw new EngineException(
-                Causes.KubeconfigInvalid,
-                "The certificate authority data holds no certificate, neither as PEM nor as base64 of it.");
+            throw Invalid(
+                "The certificate authority data holds no certificate, neither as PEM nor as base64 of it.",
+                "-CertificateAuthorityData");
         }
     }
 
-    private static Uri Address(string server)
+    private static EngineException Invalid(string what, string? parameter)
+        => new(Causes.KubeconfigInvalid, what)
+        {
+            Detail = parameter is null
+                ? new Dictionary<string, string>()
+                : new Dictionary<string, string> { ["parameter"] = parameter },
+        };
+
+    private static Uri Address(string server, string? parameter = null)
     {
         string text = server.Contains("://", StringComparison.Ordinal) ? server : "https://" + server;
         return Uri.TryCreate(text, UriKind.Absolute, out Uri? address) && address.Scheme is "https" or "http"
             && address!.UserInfo.Length == 0
             ? address
-            : throw new EngineException(Causes.KubeconfigInvalid, "The server's address is no http or https address.");
+            : throw Invalid("The server's address is no http or https address.", parameter);
     }
 
     private static ServerSettings Check(ServerSettings settings, Action<string>? warn)

@@ -22,7 +22,7 @@ internal static partial class Advice
     private const int SpeaksEvery = 3;
 
     private const string NoFilter = "The container's seccomp filter refuses the call. A privileged container alone has "
-        + "none: -SecurityProfile SysAdmin, with an -Image that is trusted with the node.";
+        + "none: Start-PodDebug -SecurityProfile SysAdmin, with an -Image that is trusted with the node.";
 
     /// <summary>Which permission is missing, and where it is written down.</summary>
     public static string ForForbidden(FailureFacts facts)
@@ -64,6 +64,8 @@ internal static partial class Advice
         => ForSuccessor(facts)
             ?? (facts.Detail("near") is { Length: > 0 } names
                 ? $"Is one of these meant: {names}?"
+                : facts.Detail("near") is null && facts.Target?.ContainerName is not null
+                ? "Its session goes with it. Start-PodDebug makes one with another pod; -Context says where to look."
                 : "Check the name; -Namespace and -Context say where to look.");
 
     /// <summary>How to go on with the pod that took another's place; null where none is known.</summary>
@@ -280,7 +282,7 @@ internal static partial class Advice
             + "application is held to. Nothing was changed.",
         "seccomp" or "lsm" when facts.Detail("container") != "own" =>
             $"{facts.Start("-SecurityProfile General -Force")} has one that takes over the container's profiles; "
-            + "-SecurityProfile Restricted does where the application is not root. Nothing was changed.",
+            + "Start-PodDebug -SecurityProfile Restricted does where the application is not root. Nothing was changed.",
         "seccomp" or "lsm" => "It has put itself under more than its container is under: no debug container is held to "
             + "that. Get-PyStack and Measure-PyTime do not enter the process. Nothing was changed.",
         "limits" => "Its own limits (/proc/PID/limits) leave no room for it. Nothing was changed.",

@@ -98,6 +98,11 @@ public sealed partial class CopyPodFileCommand : QuestionCommandBase
             }
 
             _local = ToContainer ? Source() : Target();
+            string? folder = System.IO.Path.GetDirectoryName(_local);
+            if (!ToContainer && !Directory.Exists(folder))
+            {
+                throw ErrorFactory.Local(LocalCause.DestinationInvalid, $"There is no folder '{folder}'.");
+            }
         }
         catch (PyDebugException e)
         {
@@ -116,7 +121,13 @@ public sealed partial class CopyPodFileCommand : QuestionCommandBase
             if (!_taken.Add(_local))
             {
                 throw ErrorFactory.Local(
-                    LocalCause.DestinationExists, $"Another pod's file was copied to '{_local}' just now.", target);
+                    LocalCause.DestinationExists,
+                    $"Another pod's file was copied to '{_local}' just now.",
+                    target,
+                    new Dictionary<string, string>
+                    {
+                        ["advice"] = "Copy from one pod at a time, to a -Destination of its own.",
+                    });
             }
         }
 

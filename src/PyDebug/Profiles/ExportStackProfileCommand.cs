@@ -123,7 +123,12 @@ public sealed class ExportStackProfileCommand : PSCmdlet
         {
             WriteError(ErrorFactory.Local(
                 LocalCause.ParameterInvalid,
-                $"An object of type {InputObject!.TypeNames[0]} has no stack profile.").ErrorRecord);
+                $"An object of type {InputObject!.TypeNames[0]} has no stack profile.",
+                detail: new Dictionary<string, string>
+                {
+                    ["advice"] = "Wanted are reports of Measure-PyTime, Get-MemrayReport and Get-PyHeap, recordings of "
+                        + "Invoke-PySpy -Record, maps of Invoke-Bpftrace, and what Import-StackProfile reads.",
+                }).ErrorRecord);
             return;
         }
 

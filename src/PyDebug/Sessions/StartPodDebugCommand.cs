@@ -4,8 +4,10 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using System.Linq;
 using System.Management.Automation;
+using System.Runtime.CompilerServices;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Completion;
 using PyDebug.Engine;
 using PyDebug.Errors;
 using PyDebug.Internal;
@@ -67,6 +69,7 @@ public sealed class StartPodDebugCommand : PodCommandBase
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ImageCompleter))]
     public string? Image { get; set; }
 
     /// <summary>When the image is pulled; IfNotPresent by default.</summary>
@@ -123,10 +126,11 @@ public sealed class StartPodDebugCommand : PodCommandBase
         try
         {
             _customJson = Custom is null ? null : CustomContainer.ToJson(Custom);
+            CheckCustom(_customJson);
         }
-        catch (PyDebugException e)
+        catch (Exception e)
         {
-            ThrowTerminatingError(e.ErrorRecord);
+            ThrowTerminatingError(ErrorFactory.From(e, target: null).ErrorRecord);
         }
     }
 
@@ -144,6 +148,16 @@ public sealed class StartPodDebugCommand : PodCommandBase
             KubeGateway gateway = gateways.Get(Way);
             return ForEachPodAsync(gateway, writer, (request, stop) => StartAsync(gateway, request, writer, stop), ct);
         });
+    }
+
+    /// <summary>Apart, since it wants the engine: what tells that there is none must do without.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void CheckCustom(string? json)
+    {
+        if (json is not null)
+        {
+            KubeGateway.CheckCustom(json);
+        }
     }
 
     private async Task StartAsync(

@@ -5,6 +5,7 @@ using System.Management.Automation;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
+using PyDebug.Completion;
 using PyDebug.Engine;
 
 namespace PyDebug.Commands;
@@ -28,6 +29,7 @@ public sealed class TestPodDebugCommand : PodCommandBase
     /// <summary>The debug container's image, as Start-PodDebug takes it.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ImageCompleter))]
     public string? Image { get; set; }
 
     /// <summary>When the image would be pulled.</summary>

@@ -18,25 +18,17 @@ internal sealed class GatewayPool(
         {
             if (!_open.TryGetValue(settings, out KubeGateway? gateway))
             {
-                gateway = KubeGateway.Connect(new ConnectionOptions
-                {
-                    Kubeconfig = settings.Kubeconfig,
-                    Context = settings.Context,
-                    Server = settings.Server,
-                    AccessToken = settings.AccessToken,
-                    CertificateAuthorityData = settings.CertificateAuthorityData,
-                    Warn = warn,
-                    Tell = tell,
-                    Trace = trace,
-                    Policy = policy,
-                    Clock = settings.Clock,
-                });
+                gateway = KubeGateway.Connect(Options(settings, warn, tell, policy, trace));
                 _open.Add(settings, gateway);
             }
 
             return gateway;
         }
     }
+
+    /// <summary>Looks at the settings. Nothing is sent.</summary>
+    /// <exception cref="EngineException">They name no server, or one that is refused.</exception>
+    public static void Check(ConnectionSettings settings) => KubeGateway.Check(Options(settings));
 
     public void Dispose()
     {
@@ -50,4 +42,24 @@ internal sealed class GatewayPool(
             _open.Clear();
         }
     }
+
+    private static ConnectionOptions Options(
+        ConnectionSettings settings,
+        Action<string>? warn = null,
+        Action<string>? tell = null,
+        TeamPolicy? policy = null,
+        Action<string>? trace = null)
+        => new()
+        {
+            Kubeconfig = settings.Kubeconfig,
+            Context = settings.Context,
+            Server = settings.Server,
+            AccessToken = settings.AccessToken,
+            CertificateAuthorityData = settings.CertificateAuthorityData,
+            Warn = warn,
+            Tell = tell,
+            Trace = trace,
+            Policy = policy,
+            Clock = settings.Clock,
+        };
 }

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Management.Automation;
+using System.Runtime.CompilerServices;
 using System.Security;
 using System.Threading;
 using System.Threading.Tasks;
@@ -81,6 +82,14 @@ public abstract class KubernetesCommandBase : AsyncCommandBase
             AccessToken = AccessToken,
             CertificateAuthorityData = CertificateAuthorityData,
         };
+        try
+        {
+            CheckWay(_named);
+        }
+        catch (Exception e)
+        {
+            ThrowTerminatingError(ErrorFactory.From(e, target: null).ErrorRecord);
+        }
     }
 
     /// <summary>Whether each request is told: what nobody reads costs time for each.</summary>
@@ -127,6 +136,10 @@ public abstract class KubernetesCommandBase : AsyncCommandBase
             }
         });
     }
+
+    /// <summary>Apart, since it wants the engine: what tells that there is none must do without.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void CheckWay(ConnectionSettings settings) => GatewayPool.Check(settings);
 
     private void CheckConnection()
     {

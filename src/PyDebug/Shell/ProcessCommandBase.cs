@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using PyDebug.Completion;
 
 namespace PyDebug.Commands;
 
@@ -8,12 +9,14 @@ public abstract class ProcessCommandBase : QuestionCommandBase
     /// <summary>Processes from <c>Get-PyProcess</c>, or made again from JSON or CLIXML.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ProcessSet, ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
+    [SessionInput(IsProcess = true)]
     public PyProcess[] Process { get; set; } = [];
 
     /// <summary>The processes of the session by their ids in the container; without it all Pythons.</summary>
     [Parameter(ParameterSetName = SessionSet)]
     [ValidateRange(1, int.MaxValue)]
     [Alias("Pid")]
+    [ArgumentCompleter(typeof(ProcessIdCompleter))]
     public int[]? ProcessId { get; set; }
 
     private protected sealed override int[]? WantedProcesses => ProcessId;

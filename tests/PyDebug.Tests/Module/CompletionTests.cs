@@ -1,7 +1,10 @@
 using System;
 using System.Collections;
+using System.Collections.Generic;
 using System.Linq;
 using System.Management.Automation;
+using System.Text.Json.Nodes;
+using System.Threading.Tasks;
 using PyDebug.Completion;
 using PyDebug.Tests.Engine;
 using Xunit;
@@ -59,6 +62,70 @@ public sealed class CompletionTests : IDisposable
             : null;
 
         Assert.Equal("db", Complete<WorkloadNameCompleter>("StatefulSet", ""));
+    }
+
+    [Fact]
+    public void Images_of_the_pod_or_of_the_namespace_are_offered()
+    {
+        _fleet.Pods["other-1"]["spec"]!["containers"]![0]!["image"] = "registry:5000/shop/other@sha256:ab";
+
+        Assert.Equal("proxy:1 registry:5000/shop/other@sha256:ab shop/web:3", Complete<ImageCompleter>("Image", ""));
+        _typed["PodName"] = "web-1";
+        Assert.Equal("shop/web:3", Complete<ImageCompleter>("Image", "shop/w"));
+    }
+
+    [Fact]
+    public async Task Processes_of_the_session_are_asked_in_its_debug_container_and_nothing_is_started()
+    {
+        int asked = 0;
+        _cluster.Exec = async exec =>
+        {
+            string op = (await exec.BootAsync())["op"]!.ToString();
+            await exec.HelloAsync();
+            if (op == "processes")
+            {
+                asked++;
+                foreach (int pid in new[] { 1, 17 })
+                {
+                    await exec.SendFrameAsync('R', new JsonObject
+                    {
+                        ["kind"] = "process", ["pid"] = pid, ["command"] = new JsonArray("python3", $"{pid}.py"),
+                    });
+                }
+            }
+            else
+            {
+                await exec.SendFrameAsync('R', new JsonObject { ["kind"] = "probe", ["targetVisible"] = true });
+            }
+
+            await exec.FinishAsync();
+        };
+        using ModuleShell shell = new(_cluster);
+        const string Complete =
+            "; (TabExpansion2 -inputScript $line -cursorColumn $line.Length).CompletionMatches.CompletionText";
+        await shell.RunAsync("$s = Start-PodDebug web-1 -Namespace shop @server");
+        int patches = _cluster.Patches.Count;
+
+        foreach (string line in new[]
+        {
+            "$s | Get-PyStack -ProcessId ", "Get-PyHeap $s -ProcessId ", "Watch-PyProcess -Session $s -Pid ",
+        })
+        {
+            IReadOnlyList<PSObject> offered = await shell.RunAsync($"$line = '{line}'{Complete}");
+
+            Assert.Equal("1 17", string.Join(' ', offered));
+        }
+
+        Assert.Equal(1, asked);
+        Assert.Equal(patches, _cluster.Patches.Count);
+        // What is no session, or none that can be told, offers nothing.
+        string[] others = ["Get-Date | Get-PyStack -ProcessId ", "Get-PyStack -Pid ", "$none | Get-PyStack -Pid "];
+        foreach (string line in others)
+        {
+            Assert.DoesNotContain(await shell.RunAsync($"$line = '{line}'{Complete}"), o => o is not null);
+        }
+
+        Assert.Equal(1, asked);
     }
 
     [Fact]

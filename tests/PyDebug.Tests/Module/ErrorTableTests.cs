@@ -70,7 +70,7 @@ public sealed class ErrorTableTests
 
     [Theory]
     [InlineData(AgentCause.NoCapability, "Start-PodDebug web -Namespace shop -ContainerName app -For Time has it")]
-    [InlineData(AgentCause.Seccomp, "A privileged container alone has none: -SecurityProfile SysAdmin, with an -Image")]
+    [InlineData(AgentCause.Seccomp, "A privileged container alone has none: Start-PodDebug -SecurityProfile SysAdmin,")]
     [InlineData(AgentCause.NoBtf, "-Method Memory needs neither")]
     public void A_kernel_sampler_that_cannot_be_had_is_answered_with_what_has_it(string cause, string advice)
     {

@@ -156,7 +156,7 @@ public sealed class WatchTests : IDisposable
         {
             JsonObject[] samples = [Sample(1, 7), Sample(2, 7), Sample(3, 7, cpu: 1.9), Sample(4, 7, cpu: 1.9)];
             await SendAsync(exec, samples, finish: false);
-            _heard.Enqueue((await exec.ReadFrameAsync()).Kind);
+            await HearAsync(exec);
             await exec.FinishAsync(130);
         });
 
@@ -167,6 +167,40 @@ public sealed class WatchTests : IDisposable
         Assert.Empty(_shell.Warnings);
         Assert.Empty(_shell.Errors);
         Assert.Equal(['C'], _heard);
+    }
+
+    [Fact]
+    public async Task Until_ends_all_pods_by_the_record_of_one()
+    {
+        FakeFleet fleet = new(_cluster);
+        fleet.Add("web-1");
+        fleet.Add("web-2");
+        TaskCompletionSource first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Answer(async (exec, _) =>
+        {
+            bool isQuiet = exec.Request.Path.Contains("/web-1/", StringComparison.Ordinal);
+            await SendAsync(exec, Sample(1, 7), finish: false);
+            if (isQuiet)
+            {
+                first.SetResult();
+            }
+            else
+            {
+                await first.Task;
+                await SendAsync(exec, Sample(2, 7, cpu: 1.9), finish: false);
+            }
+
+            await HearAsync(exec);
+            await exec.FinishAsync(130);
+        });
+
+        IReadOnlyList<PSObject> output = await _shell.RunAsync(
+            "Start-PodDebug web-1, web-2 -Namespace shop @server | Watch-PyProcess -Until { $_.CpuPercent -gt 90 }");
+
+        Assert.Equal("web-2", ((PyProcessSample)Assert.Single(output).BaseObject).PodName);
+        Assert.Equal(['C', 'C'], _heard);
+        Assert.Empty(_shell.Warnings);
+        Assert.Empty(_shell.Errors);
     }
 
     [Fact]
@@ -199,7 +233,7 @@ public sealed class WatchTests : IDisposable
         Answer(async (exec, _) =>
         {
             await SendAsync(exec, Sample(1, 7), finish: false);
-            _heard.Enqueue((await exec.ReadFrameAsync()).Kind);
+            await HearAsync(exec);
             await exec.FinishAsync(130);
         });
 
@@ -265,6 +299,18 @@ public sealed class WatchTests : IDisposable
         {
             await exec.FinishAsync();
         }
+    }
+
+    /// <summary>Notes what the module says first. That it is still there, it may say at any time.</summary>
+    private async Task HearAsync(FakeExec exec)
+    {
+        char kind;
+        do
+        {
+            kind = (await exec.ReadFrameAsync()).Kind;
+        }
+        while (kind == 'K');
+        _heard.Enqueue(kind);
     }
 
     private static Task SendAsync(FakeExec exec, JsonObject sample, bool finish = true)

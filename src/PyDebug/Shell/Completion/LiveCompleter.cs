@@ -24,6 +24,8 @@ internal abstract class LiveCompleter : IArgumentCompleter
 
     private const int MostKnown = 100;
 
+    private static readonly string[] s_way = ["Kubeconfig", "KubeconfigPath", "Context", "Server", "ApiServer"];
+
     private static readonly TimeSpan s_rest = TimeSpan.FromSeconds(30);
 
     private static readonly ConcurrentDictionary<string, (long At, IReadOnlyList<Offer> Offers)> s_known = new();
@@ -42,6 +44,7 @@ internal abstract class LiveCompleter : IArgumentCompleter
         ParameterName = parameterName;
         try
         {
+            Prepare(commandAst, fakeBoundParameters);
             return
             [
                 .. Known(fakeBoundParameters)
@@ -73,9 +76,7 @@ internal abstract class LiveCompleter : IArgumentCompleter
     /// </summary>
     private IReadOnlyList<Offer> Known(IDictionary parameters)
     {
-        string server = string.Join(
-            '|', new[] { "Kubeconfig", "KubeconfigPath", "Context", "Server", "ApiServer" }.Select(n => Text(parameters, n)))
-            + (parameters["AccessToken"] is SecureString token ? RuntimeHelpers.GetHashCode(token) : 0);
+        string server = Way(parameters);
         string key = string.Join(
             '|', GetType().Name, ParameterName, server, Text(parameters, "Namespace", "Ns", "n"), Text(parameters, "PodName", "Name", "Pod"));
         long now = Environment.TickCount64;
@@ -117,6 +118,16 @@ internal abstract class LiveCompleter : IArgumentCompleter
         return last.Offers ?? [];
     }
 
+    /// <summary>Looks at what was typed, on the console's own thread.</summary>
+    private protected virtual void Prepare(CommandAst? command, IDictionary parameters)
+    {
+    }
+
+    /// <summary>Tells who is asked from every other.</summary>
+    private protected virtual string Way(IDictionary parameters)
+        => string.Join('|', s_way.Select(n => Text(parameters, n)))
+            + (parameters["AccessToken"] is SecureString token ? RuntimeHelpers.GetHashCode(token) : 0);
+
     /// <summary>Asks for the names.</summary>
     private protected abstract Task<IReadOnlyList<Offer>> AskAsync(
         KubeGateway gateway,
@@ -133,22 +144,24 @@ internal abstract class LiveCompleter : IArgumentCompleter
     private protected static string? Text(IDictionary parameters, params string[] names)
         => names.Select(n => parameters[n]).OfType<object>().Select(v => v.ToString()).FirstOrDefault();
 
-    private async Task<IReadOnlyList<Offer>> AskAsync(IDictionary parameters, CancellationToken ct)
+    /// <summary>The way to the server that was typed.</summary>
+    private protected static ConnectionSettings Settings(IDictionary parameters) => new()
+    {
+        Kubeconfig = FileIn(parameters),
+        Context = Text(parameters, "Context"),
+        Server = Text(parameters, "Server", "ApiServer"),
+        AccessToken = parameters["AccessToken"] as SecureString,
+        CertificateAuthorityData = Text(parameters, "CertificateAuthorityData"),
+    };
+
+    private protected virtual async Task<IReadOnlyList<Offer>> AskAsync(IDictionary parameters, CancellationToken ct)
     {
         using GatewayPool gateways = new(_ => { });
-        KubeGateway gateway = gateways.Get(new ConnectionSettings
-        {
-            Kubeconfig = FileIn(parameters),
-            Context = Text(parameters, "Context"),
-            Server = Text(parameters, "Server", "ApiServer"),
-            AccessToken = parameters["AccessToken"] as SecureString,
-            CertificateAuthorityData = Text(parameters, "CertificateAuthorityData"),
-        });
-        return await AskAsync(gateway, parameters, ct).ConfigureAwait(false);
+        return await AskAsync(gateways.Get(Settings(parameters)), parameters, ct).ConfigureAwait(false);
     }
 
-    /// <summary>Whether a name can be typed without quotes. Kubernetes allows no others.</summary>
-    private static bool IsPlain(string name) => name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.');
+    /// <summary>Whether a name can be typed without quotes. Names of Kubernetes can.</summary>
+    private protected virtual bool IsPlain(string name) => name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.');
 
     /// <summary>A name to offer, and what is shown beside it.</summary>
     private protected sealed record Offer(string Name, string Tip);
