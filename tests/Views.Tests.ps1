@@ -1,7 +1,12 @@
-# Every table of the module at 80 columns, captured and written to a file: no column is lost. No cluster is needed.
+# Every view of the module: at 80 columns, captured and written to a file, no column of a table is lost; and it says the
+# same where scripts may call no methods. No cluster is needed.
 
 BeforeDiscovery {
-    [xml] $file = Get-Content -Raw -LiteralPath (Join-Path (Split-Path $PSScriptRoot) 'src/PyDebug/PyDebug.Format.ps1xml')
+    # The build makes it.
+    $made = Join-Path (Split-Path $PSScriptRoot) 'src/PyDebug/PyDebug.Format.ps1xml'
+    [xml] $file = Get-Content -Raw -LiteralPath $made
+    $script:blocks = $file.SelectNodes('//ScriptBlock').Count
+    $script:types = @($file.Configuration.ViewDefinitions.View.ViewSelectedBy.TypeName | Sort-Object -Unique)
     $seen = @{}
     $script:tables = @(foreach ($view in $file.Configuration.ViewDefinitions.View) {
             $table = $view.SelectSingleNode('TableControl')
@@ -18,9 +23,68 @@ BeforeDiscovery {
 }
 
 BeforeAll {
+    $script:constrained = $null
     . (Join-Path $PSScriptRoot 'common.ps1')
     Import-Module (Join-Path $script:ModulePath 'PyDebug.psd1')
     . (Join-Path $PSScriptRoot 'records.ps1')
+    $script:render = {
+        param($Record)
+        foreach ($text in ($Record | Out-String -Width 80), ($Record | Format-Table | Out-String -Width 80),
+            ($Record | Format-List | Out-String -Width 80), ($Record | Format-Custom | Out-String -Width 80)) {
+            $text
+        }
+    }
+    $script:constrained = [runspacefactory]::CreateRunspace([initialsessionstate]::CreateDefault2())
+    $script:constrained.Open()
+    $shell = [powershell]::Create($script:constrained)
+    $null = $shell.AddCommand('Import-Module').AddArgument((Join-Path $script:ModulePath 'PyDebug.psd1')).Invoke()
+    $shell.Dispose()
+    $script:constrained.SessionStateProxy.LanguageMode = 'ConstrainedLanguage'
+}
+
+AfterAll {
+    if ($script:constrained) {
+        $script:constrained.Dispose()
+    }
+}
+
+Describe 'A view' {
+    It 'is made of properties alone' -ForEach @{ Blocks = $script:blocks } {
+        $Blocks | Should -Be 0
+    }
+
+    It 'says of <_> the same under ConstrainedLanguage' -ForEach $script:types {
+        $record = New-FullRecord ($_ -as [type])
+        $shell = [powershell]::Create($script:constrained)
+        try {
+            $said = $shell.AddScript("$script:render").AddParameter('Record', $record).Invoke()
+            $shell.Commands.Clear()
+            # What a view that calls a method would meet.
+            $null = $shell.AddScript('[PyDebug.PyDebugException]::new()').Invoke()
+            $shell.Streams.Error[0].FullyQualifiedErrorId | Should -Match 'ConstrainedLanguage'
+        }
+        finally {
+            $shell.Dispose()
+        }
+        $said | Should -Be @(& $script:render $record)
+        $said[0].Trim() | Should -Not -BeNullOrEmpty
+    }
+
+    It 'adds nothing to <_> as JSON and CLIXML keep it, and says the same of what is made again' -ForEach $script:types {
+        $type = $_ -as [type]
+        $record = New-FullRecord $type | Add-Member Note 'added' -PassThru
+        $kept = [Management.Automation.PSSerializer]::Serialize($record)
+        $names = @($type.GetProperties().Name) + 'Note' | Sort-Object
+        [xml] $xml = $kept
+        $written = $xml.Objs.Obj.SelectNodes('*[local-name() = "Props" or local-name() = "MS"]/*')
+        @($written.GetAttribute('N') | Sort-Object) | Should -Be $names
+        $json = $record | ConvertTo-Json -Depth 5
+        @(($json | ConvertFrom-Json).psobject.Properties.Name | Sort-Object) | Should -Be $names
+        $again = [Management.Automation.PSSerializer]::Deserialize($kept)
+        $again | Should -BeOfType $type
+        $again | ConvertTo-Json -Depth 5 | Should -Be $json
+        @(& $script:render $again) | Should -Be @(& $script:render $record)
+    }
 }
 
 Describe 'A table of 80 columns' {

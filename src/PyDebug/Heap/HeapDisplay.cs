@@ -1,18 +1,14 @@
 using System;
 using System.Collections.Generic;
-using System.ComponentModel;
 using System.Linq;
-using System.Management.Automation;
-using System.Management.Automation.Host;
 using System.Text;
 using PyDebug.Internal;
 using PyDebug.Profiles.Flame;
 
 namespace PyDebug.Heap;
 
-/// <summary>What the views of reports of heaps call. Everything returned is safe to show.</summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public static class HeapDisplay
+/// <summary>What the views of reports of heaps have their cells from.</summary>
+internal static class HeapDisplay
 {
     private const int ShortestCommand = 8;
 
@@ -34,13 +30,9 @@ public static class HeapDisplay
     private const int DefaultShown = 15;
 
     /// <summary>The whole report: where the memory is, which types fill it, what grows, and who holds that.</summary>
-    /// <param name="item">A report.</param>
-    /// <param name="host">The host whose window's width is looked up.</param>
-    /// <returns>Lines of text.</returns>
-    public static string Whole(PSObject item, PSHost? host)
+    public static string Whole(PyHeapReport report)
     {
-        PyHeapReport report = RecordReader.As<PyHeapReport>(item);
-        int width = ViewWidth.Of(host);
+        int width = ViewWidth.Whole();
         StringBuilder text = new();
         text.Append("   ").Append(Heading(report, width - 3)).Append('\n');
         foreach (string warning in report.Warnings)
@@ -64,59 +56,15 @@ public static class HeapDisplay
         return text.ToString();
     }
 
-    /// <summary>An amount of memory.</summary>
-    /// <param name="bytes">Bytes, or null.</param>
-    /// <returns>The amount such as <c>38.2 MiB</c>; nothing where it is not known.</returns>
-    public static string Bytes(object? bytes) => Amounts.BytesOrNothing(bytes);
+    /// <summary>What something took before, an amount or a share; a point where it was not there.</summary>
+    public static string Before(PyHeapDifference row) => HeapText.Side(row, row.ReferenceBytes, row.ReferencePercent);
 
-    /// <summary>A rate of bytes.</summary>
-    /// <param name="rate">Bytes a second, or null.</param>
-    /// <returns>The rate such as <c>+30.1 KiB/s</c>, a point for none, nothing where it is not known.</returns>
-    public static string Rate(object? rate) => HeapText.Rate(Number(rate));
-
-    /// <summary>A rate of objects.</summary>
-    /// <param name="rate">Objects a second, or null.</param>
-    /// <param name="margin">Half of its interval, or null.</param>
-    /// <returns>The rate such as <c>150.1 +- 2.0/s</c>.</returns>
-    public static string Objects(object? rate, object? margin) => HeapText.Objects(Number(rate), Number(margin));
-
-    /// <summary>What something took before.</summary>
-    /// <param name="item">A difference.</param>
-    /// <returns>An amount or a share; a point where it was not there.</returns>
-    public static string Before(PSObject item)
-    {
-        PyHeapDifference row = Row(item);
-        return HeapText.Side(row, row.ReferenceBytes, row.ReferencePercent);
-    }
-
-    /// <summary>What something took after.</summary>
-    /// <param name="item">A difference.</param>
-    /// <returns>An amount or a share; a point where it was not there.</returns>
-    public static string After(PSObject item)
-    {
-        PyHeapDifference row = Row(item);
-        return HeapText.Side(row, row.DifferenceBytes, row.DifferencePercent);
-    }
-
-    /// <summary>By how much it grew.</summary>
-    /// <param name="item">A difference.</param>
-    /// <returns>An amount or a share with its sign.</returns>
-    public static string Difference(PSObject item) => HeapText.Difference(Row(item));
-
-    private static PyHeapDifference Row(PSObject item)
-        => RecordReader.As<PyHeapDifference>(item);
-
-    private static double? Number(object? value)
-    {
-        object? plain = value is PSObject wrapped ? wrapped.BaseObject : value;
-        return plain is IConvertible number and not string
-            ? Convert.ToDouble(number, System.Globalization.CultureInfo.InvariantCulture)
-            : null;
-    }
+    /// <summary>What something took after, an amount or a share; a point where it was not there.</summary>
+    public static string After(PyHeapDifference row) => HeapText.Side(row, row.DifferenceBytes, row.DifferencePercent);
 
     private static string Heading(PyHeapReport report, int width)
     {
-        string start = SafeText.Line($"{report.Namespace}/{report.PodName}/{report.ContainerName}")
+        string start = Display.Pod(report)
             + HeapText.Format($"  process {report.ProcessId}");
         string looks = report.LookCount == 1 ? "1 look" : HeapText.Format($"{report.LookCount} looks");
         string share = report.PoolShare > 1 ? HeapText.Format($" at 1 of {report.PoolShare} pools") : "";

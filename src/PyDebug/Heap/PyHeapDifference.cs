@@ -3,7 +3,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>What became of one part, type or holder between two looks at heaps.</summary>
-public sealed record PyHeapDifference
+public sealed partial record PyHeapDifference
 {
     internal PyHeapDifference()
     {

@@ -8,7 +8,7 @@ namespace PyDebug;
 /// By which way samples of a type are held: a path from a root to them, equal ones as one. Every reference on it was
 /// read a second time before it was shown. Values are never part of it, keys only where they were asked for.
 /// </summary>
-public sealed record PyHeapHolder
+public sealed partial record PyHeapHolder
 {
     internal PyHeapHolder()
     {

@@ -4,7 +4,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>One part of a process's resident memory. All parts of a report together are its RSS.</summary>
-public sealed record PyHeapPart
+public sealed partial record PyHeapPart
 {
     internal PyHeapPart()
     {

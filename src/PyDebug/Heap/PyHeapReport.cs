@@ -11,7 +11,7 @@ namespace PyDebug;
 /// outside: no thread was held.
 /// </summary>
 [ToldBy(nameof(Parts), nameof(Types), nameof(Holders))]
-public sealed record PyHeapReport : IStackProfileSource
+public sealed partial record PyHeapReport : IStackProfileSource, IOfPod
 {
     internal PyHeapReport()
     {

@@ -6,7 +6,7 @@ namespace PyDebug;
 /// <summary>
 /// What a process has of one type. Rates are null where there was one look, margins 0 where all was counted.
 /// </summary>
-public sealed record PyHeapType
+public sealed partial record PyHeapType
 {
     internal PyHeapType()
     {

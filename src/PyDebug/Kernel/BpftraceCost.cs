@@ -4,7 +4,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>What an attach point of a bpftrace program cost, by the kernel's own account.</summary>
-public sealed record BpftraceCost
+public sealed partial record BpftraceCost
 {
     internal BpftraceCost()
     {

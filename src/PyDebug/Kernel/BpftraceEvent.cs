@@ -7,7 +7,7 @@ namespace PyDebug;
 /// What a bpftrace program printed at once. A named script adds what it printed as properties of their own, such as
 /// <c>Path</c> and <c>Milliseconds</c>.
 /// </summary>
-public sealed record BpftraceEvent : ISessionCarrier
+public sealed partial record BpftraceEvent : ISessionCarrier, IOfPod
 {
     internal BpftraceEvent()
     {

@@ -8,7 +8,7 @@ namespace PyDebug;
 
 /// <summary>One entry of a map that a bpftrace program kept, as it was when bpftrace printed it.</summary>
 [ToldBy(nameof(Map), nameof(Frames))]
-public sealed record BpftraceMap : IStackProfilePart
+public sealed partial record BpftraceMap : IStackProfilePart, IOfPod
 {
     internal BpftraceMap()
     {

@@ -4,7 +4,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>A script that <c>Invoke-Bpftrace -Script</c> knows by name.</summary>
-public sealed record BpftraceScript
+public sealed partial record BpftraceScript
 {
     internal BpftraceScript()
     {

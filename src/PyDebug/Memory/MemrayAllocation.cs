@@ -5,7 +5,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>What one thread allocated with one stack by one allocator.</summary>
-public sealed record MemrayAllocation
+public sealed partial record MemrayAllocation
 {
     internal MemrayAllocation()
     {

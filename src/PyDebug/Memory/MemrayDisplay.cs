@@ -1,18 +1,14 @@
 using System;
 using System.Collections.Generic;
-using System.ComponentModel;
 using System.Globalization;
 using System.Linq;
-using System.Management.Automation;
-using System.Management.Automation.Host;
 using System.Text;
 using PyDebug.Profiles.Flame;
 
 namespace PyDebug.Internal;
 
-/// <summary>What the views of reports of memory call. Everything returned is safe to show.</summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public static class MemrayDisplay
+/// <summary>What the views of reports of memory have their cells from.</summary>
+internal static class MemrayDisplay
 {
     private const int MostFunctions = 5;
 
@@ -25,13 +21,9 @@ public static class MemrayDisplay
     private const int ShortestCommand = 8;
 
     /// <summary>The whole report: a heading, the sums, and the functions that kept most.</summary>
-    /// <param name="item">A report.</param>
-    /// <param name="host">The host whose window's width is looked up.</param>
-    /// <returns>Lines of text.</returns>
-    public static string Whole(PSObject item, PSHost? host)
+    public static string Whole(MemrayReport report)
     {
-        MemrayReport report = RecordReader.As<MemrayReport>(item);
-        int width = ViewWidth.Of(host);
+        int width = ViewWidth.Whole();
         StringBuilder text = new();
         text.Append("   ").Append(Heading(report, width - 3)).Append('\n');
         if (report.LeakedBytes is null || report.PeakBytes is null)
@@ -66,22 +58,10 @@ public static class MemrayDisplay
         return text.ToString();
     }
 
-    /// <summary>An amount of memory.</summary>
-    /// <param name="bytes">Bytes, or null.</param>
-    /// <returns>The amount such as <c>38.2 MiB</c>; nothing where it is not known.</returns>
-    public static string Bytes(object? bytes) => Amounts.BytesOrNothing(bytes);
-
-    /// <summary>The stack of an allocation on one line, from the innermost Python function outwards.</summary>
-    /// <param name="item">An allocation of a report.</param>
-    /// <returns>One line.</returns>
-    public static string Stack(PSObject item) => MemrayText.Stack(RecordReader.As<MemrayAllocation>(item));
-
     private static string Heading(MemrayReport report, int width)
     {
-        string place = report.PodName.Length > 0
-            ? $"{report.Namespace}/{report.PodName}/{report.ContainerName}"
-            : "from a capture";
-        string start = SafeText.Line(place) + Format($"  process {report.ProcessId}");
+        string source = report.PodName.Length > 0 ? Display.Pod(report) : "from a capture";
+        string start = source + Format($"  process {report.ProcessId}");
         string pause = (report.PauseMilliseconds ?? (report.HeldMicroseconds / 1000)) is double time
             ? Format($"  pause {(time < 1 ? Math.Round(time, 1) : Math.Round(time)):0.#} ms")
             : "";

@@ -4,7 +4,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>What memory there was at one time of the window.</summary>
-public sealed record MemrayMemoryPoint
+public sealed partial record MemrayMemoryPoint
 {
     internal MemrayMemoryPoint()
     {

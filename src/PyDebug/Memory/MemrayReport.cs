@@ -10,7 +10,7 @@ namespace PyDebug;
 /// it, what there was at its peak, and how resident memory and the heap grew. A figure that is null is not known.
 /// </summary>
 [ToldBy(nameof(Allocations), nameof(PeakAllocations))]
-public sealed record MemrayReport : IStackProfileSource
+public sealed partial record MemrayReport : IStackProfileSource, IOfPod
 {
     internal MemrayReport()
     {

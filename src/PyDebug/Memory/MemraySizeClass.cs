@@ -4,7 +4,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>How many allocations of the window had a size within bounds.</summary>
-public sealed record MemraySizeClass
+public sealed partial record MemraySizeClass
 {
     internal MemraySizeClass()
     {

@@ -1,46 +1,23 @@
 using System;
 using System.Collections.Generic;
-using System.ComponentModel;
-using System.Globalization;
 using System.Linq;
-using System.Management.Automation;
 using PyDebug.Profiles;
 
 namespace PyDebug.Internal;
 
-/// <summary>What the views of profiles call. Everything returned is safe to show.</summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public static class ProfileDisplay
+/// <summary>What the views of profiles have their cells from.</summary>
+internal static class ProfileDisplay
 {
-    /// <summary>Where a profile was taken; objects from a file may not know.</summary>
-    /// <param name="item">A profile.</param>
-    /// <returns>The text as <c>namespace/pod/container</c>.</returns>
-    public static string Place(PSObject item)
-    {
-        StackProfile profile = As(item);
-        return profile.PodName.Length > 0 ? ProfileText.Where(profile with { ProcessId = null }) : "profile";
-    }
+    /// <summary>Where a profile was taken; one from a file may not know.</summary>
+    public static string Heading(StackProfile profile)
+        => profile.PodName.Length > 0 ? ProfileText.Where(profile with { ProcessId = null }) : "profile";
 
-    /// <summary>The recording's length.</summary>
-    /// <param name="item">A profile.</param>
-    /// <returns>Seconds, or nothing where they are not known.</returns>
-    public static string Duration(PSObject item)
-        => As(item).DurationSeconds is double seconds
-            ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0}s")
-            : "";
+    /// <summary>The frame that most samples ended in: function, file and line.</summary>
+    public static string Hottest(StackProfile profile) => Top(profile) is (string frame, _) ? frame : "";
 
-    /// <summary>The frame that most samples ended in.</summary>
-    /// <param name="item">A profile.</param>
-    /// <returns>Function, file and line.</returns>
-    public static string Hottest(PSObject item) => Top(As(item)) is (string frame, _) ? frame : "";
-
-    /// <summary>The hottest frame's part of the profile.</summary>
-    /// <param name="item">A profile.</param>
-    /// <returns>Per cent.</returns>
-    public static string Share(PSObject item)
-        => Top(As(item)) is (_, double share)
-            ? string.Create(CultureInfo.InvariantCulture, $"{100 * share:0} %")
-            : "";
+    /// <summary>The hottest frame's part of the profile, in per cent.</summary>
+    public static string Share(StackProfile profile)
+        => Top(profile) is (_, double share) ? Amounts.Number(100 * share, "0 '%'") : "";
 
     private static (string Frame, double Share)? Top(StackProfile profile)
     {
@@ -61,7 +38,4 @@ public static class ProfileDisplay
         KeyValuePair<string, double> hottest = sums.MaxBy(s => s.Value);
         return (SafeText.Line(hottest.Key, 56), hottest.Value / total);
     }
-
-    private static StackProfile As(PSObject item)
-        => RecordReader.As<StackProfile>(item);
 }

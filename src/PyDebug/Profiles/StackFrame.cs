@@ -4,7 +4,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>One frame of a stack.</summary>
-public sealed record StackFrame
+public sealed partial record StackFrame
 {
     internal StackFrame()
     {

@@ -8,7 +8,7 @@ namespace PyDebug;
 
 /// <summary>Where one process's time or memory went, by thread and stack, as a profiler sampled it.</summary>
 [ToldBy(nameof(Samples), nameof(Metric))]
-public sealed record StackProfile : IStackProfileSource
+public sealed partial record StackProfile : IStackProfileSource, IOfPod
 {
     internal StackProfile()
     {

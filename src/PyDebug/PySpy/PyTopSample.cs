@@ -7,7 +7,7 @@ namespace PyDebug;
 /// <summary>
 /// One function's part of a short interval, as <c>Invoke-PySpy -Top</c> shows one interval after the other.
 /// </summary>
-public sealed record PyTopSample
+public sealed partial record PyTopSample : IOfPod
 {
     internal PyTopSample()
     {

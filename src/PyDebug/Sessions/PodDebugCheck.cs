@@ -5,8 +5,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>One thing that may stop a question, and how it is.</summary>
-[TypeConverter(typeof(RecordConverter))]
-public sealed record PodDebugCheck
+public sealed partial record PodDebugCheck : IOfPod
 {
     internal PodDebugCheck()
     {

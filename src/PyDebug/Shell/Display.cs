@@ -1,78 +1,56 @@
 using System;
-using System.ComponentModel;
+using System.Collections.Generic;
 using System.Globalization;
-using System.Management.Automation;
-using System.Management.Automation.Host;
+using System.Linq;
 
 namespace PyDebug.Internal;
 
-/// <summary>
-/// What the views of PyDebug.Format.ps1xml call. Everything returned is safe to show. Objects made again from CLIXML
-/// or JSON are shown like live ones.
-/// </summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public static class Display
+/// <summary>What several of the views (views.txt) have their cells from. A record's text is safe already.</summary>
+internal static class Display
 {
     private const int HeadingLength = 117;
 
     private const int ShortestCommand = 12;
 
-    /// <summary>A text on one line without control characters.</summary>
-    /// <param name="value">Any value; null is the empty string.</param>
-    /// <returns>The text.</returns>
-    public static string Safe(object? value) => SafeText.Line(Plain(value)?.ToString());
+    /// <summary>A text cut to a length.</summary>
+    public static string Safe(string? text, int length) => SafeText.Line(text, length);
 
-    /// <summary>A text on one line without control characters, cut to a length.</summary>
-    /// <param name="value">Any value; null is the empty string.</param>
-    /// <param name="length">The most characters.</param>
-    /// <returns>The text.</returns>
-    public static string Safe(object? value, int length) => SafeText.Line(Plain(value)?.ToString(), length);
-
-    /// <summary>A name on one line, cut in the middle: most end in a number that tells them apart.</summary>
-    /// <param name="value">Any value; null is the empty string.</param>
-    /// <param name="length">The most characters.</param>
-    /// <returns>The text.</returns>
-    public static string Middle(object? value, int length)
-        => ShortNames.Middle(SafeText.Line(Plain(value)?.ToString()), length);
+    /// <summary>A name cut in the middle: most end in a number that tells them apart.</summary>
+    public static string Middle(string? name, int length) => ShortNames.Middle(SafeText.Line(name), length);
 
     /// <summary>A name, cut in the middle to what a table has room for.</summary>
-    /// <param name="value">Any value; null is the empty string.</param>
+    /// <param name="name">The name; null is the empty string.</param>
     /// <param name="least">The most cells in a table of 80 columns.</param>
-    /// <param name="most">The most cells where the window has the room.</param>
-    /// <param name="host">What the table is shown on.</param>
-    /// <param name="columns">How many of its columns share the room beyond 80.</param>
-    /// <returns>The text.</returns>
-    public static string Fit(object? value, int least, int most, PSHost? host, int columns = 1)
-        => Middle(value, Math.Min(most, least + (ViewWidth.Beyond(host) / columns)));
+    /// <param name="most">The most cells where the window is wide enough.</param>
+    /// <param name="columns">How many of its columns share what the window has beyond 80.</param>
+    public static string Fit(string? name, int least, int most, int columns = 1)
+        => Middle(name, Math.Min(most, least + (ViewWidth.Beyond() / columns)));
 
-    /// <summary>A session's pod and container, cut in the middle to what the table has room for.</summary>
-    /// <param name="item">A session.</param>
-    /// <param name="host">What the table is shown on.</param>
-    /// <returns>The text as <c>pod/container</c>.</returns>
-    public static string PodContainer(PSObject item, PSHost? host)
-        => Fit($"{Get(item, "PodName")}/{Get(item, "ContainerName")}".TrimEnd('/'), 24, 80, host);
+    /// <summary>Each item on a line of its own.</summary>
+    public static string Lines<T>(IReadOnlyList<T>? items)
+        where T : notnull
+        => string.Join('\n', Texts(items));
+
+    /// <summary>The items on one line.</summary>
+    public static string Words<T>(IReadOnlyList<T>? items)
+        where T : notnull
+        => string.Join(", ", Texts(items));
 
     /// <summary>A process's Python: the version, behind the name of what is not CPython.</summary>
-    /// <param name="item">A process.</param>
-    /// <returns>The text such as <c>3.13.5</c>.</returns>
-    public static string Python(PSObject item)
+    public static string Python(PyProcess process)
     {
-        string name = Safe(Get(item, "Implementation"));
-        return Safe($"{(name == "CPython" ? "" : name)} {Safe(Get(item, "PythonVersion"))}".Trim(), 9);
+        string? name = process.Implementation == "CPython" ? "" : process.Implementation;
+        return Safe($"{name} {process.PythonVersion}".Trim(), 9);
     }
 
-    /// <summary>The pod and container of a record.</summary>
-    /// <param name="item">A record that has both.</param>
-    /// <returns>The text as <c>namespace/pod/container</c>.</returns>
-    public static string Pod(PSObject item)
-        => Safe($"{Get(item, "Namespace")}/{Get(item, "PodName")}/{Get(item, "ContainerName")}");
+    /// <summary>The pod and container of a record, as <c>namespace/pod/container</c>.</summary>
+    public static string Pod(IOfPod record)
+        => SafeText.Line($"{record.Namespace}/{record.PodName}/{record.ContainerName}");
 
-    /// <summary>CPU time.</summary>
-    /// <param name="seconds">Seconds, or null.</param>
-    /// <returns>The time, such as 41.8s.</returns>
-    public static string Cpu(object? seconds)
+    /// <summary>CPU time, such as 41.8s.</summary>
+    public static string Cpu(double? seconds)
     {
-        if (Number(seconds) is not double time)
+        if (seconds is not double time)
         {
             return "";
         }
@@ -85,12 +63,10 @@ public static class Display
         };
     }
 
-    /// <summary>How long ago a time is.</summary>
-    /// <param name="time">A time in UTC, or null.</param>
-    /// <returns>The age in kubectl's manner, such as 5m.</returns>
-    public static string Age(object? time)
+    /// <summary>How long ago a time is, in kubectl's manner, such as 5m.</summary>
+    public static string Age(DateTime? time)
     {
-        if (Plain(time) is not DateTime start)
+        if (time is not DateTime start)
         {
             return "";
         }
@@ -106,31 +82,27 @@ public static class Display
         };
     }
 
-    /// <summary>A session's state; where it ended because its target did at a limit, that.</summary>
-    /// <param name="item">A session.</param>
-    /// <returns>The state, or the reason and how often the target was started again: <c>OOMKilled x2</c>.</returns>
-    public static string State(PSObject item)
+    /// <summary>
+    /// A session's state; where it ended because its target did at a limit, the reason and how often the target was
+    /// started again: <c>OOMKilled x2</c>.
+    /// </summary>
+    public static string State(PodDebugSession session)
     {
-        string state = Safe(Get(item, "State"), 10);
-        string reason = Safe(Get(item, "TargetLastEndReason"), 12);
-        if (state != "Terminated"
+        string reason = Safe(session.TargetLastEndReason, 12);
+        if (session.State != "Terminated"
             || reason != "OOMKilled"
-            || Get(item, "TargetLastEnded") is not DateTime ended
-            || Get(item, "Started") is not DateTime started
+            || session.TargetLastEnded is not DateTime ended
+            || session.Started is not DateTime started
             || ended.ToUniversalTime() < started.ToUniversalTime())
         {
-            return state;
+            return Safe(session.State, 10);
         }
 
-        return Number(Get(item, "TargetRestartCount")) is double count && count > 0
-            ? reason + Format($" x{count:0}")
-            : reason;
+        return session.TargetRestartCount > 0 ? reason + Format($" x{session.TargetRestartCount}") : reason;
     }
 
-    /// <summary>An amount of memory.</summary>
-    /// <param name="bytes">Bytes, or null.</param>
-    /// <returns>The amount in Kubernetes' units, such as 61Mi.</returns>
-    public static string Memory(object? bytes) => Number(bytes) switch
+    /// <summary>An amount of memory in Kubernetes' units, such as 61Mi.</summary>
+    public static string Memory(double? bytes) => bytes switch
     {
         null => "",
         double size and < 10 * 1024 * 1024 => Format($"{size / (1024 * 1024):0.0}Mi"),
@@ -139,27 +111,22 @@ public static class Display
     };
 
     /// <summary>The heading above what is of one process.</summary>
-    internal static string ProcessHeading(PSObject item, int processId, string? command, string? version, string end)
+    public static string ProcessHeading(IOfPod item, int processId, string? command, string? version, string end)
     {
         string start = $"{Pod(item)}  process {processId}";
         string python = string.IsNullOrEmpty(version) ? "" : $"  CPython {SafeText.Line(version, 20)}";
-        int room = HeadingLength - start.Length - python.Length - end.Length - 2;
-        string line = SafeText.Line(command, Math.Max(room, ShortestCommand));
+        int left = HeadingLength - start.Length - python.Length - end.Length - 2;
+        string line = SafeText.Line(command, Math.Max(left, ShortestCommand));
         return start + (line.Length == 0 ? "" : $"  {line}") + python + end;
     }
 
     /// <summary>A short time.</summary>
-    internal static string Microseconds(double time)
+    public static string Microseconds(double time)
         => time < 1000 ? Format($"{time:0} us") : Format($"{time / 1000:0.0} ms");
 
     private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    private static object? Get(PSObject item, string name) => Plain(item.Properties[name]?.Value);
-
-    private static object? Plain(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
-
-    private static double? Number(object? value)
-        => Plain(value) is IConvertible number and not string
-            ? Convert.ToDouble(number, CultureInfo.InvariantCulture)
-            : null;
+    private static IEnumerable<string> Texts<T>(IReadOnlyList<T>? items)
+        where T : notnull
+        => (items ?? []).Select(item => SafeText.Line(item.ToString()));
 }

@@ -1,5 +1,6 @@
 using System;
-using System.IO;
+using System.Collections.Generic;
+using System.Linq;
 using System.Management.Automation;
 using System.Management.Automation.Runspaces;
 using System.Reflection;
@@ -27,25 +28,31 @@ public sealed class ModuleInitializer : IModuleAssemblyInitializer, IModuleAssem
             return;
         }
 
-        // Not by the manifest: a second copy of the module would be refused for these, one error for each type.
-        string path = Path.GetFullPath(ModuleFiles.Folder("../PyDebug.Types.ps1xml"));
-        try
-        {
-            using PowerShell shell = PowerShell.Create(RunspaceMode.CurrentRunspace);
-            // By its class: by its name PowerShell would import the whole module, which takes longer than this one.
-            Type? command = Assembly.Load(Utility).GetType(UpdateTypeData, throwOnError: true);
-            shell.AddCommand(new CmdletInfo("Update-TypeData", command))
-                .AddParameter("AppendPath", path)
-                .AddParameter("ErrorAction", "Stop")
-                .Invoke();
-        }
-        catch (RuntimeException e)
-        {
-            throw ModuleFiles.Broken(path, e.Message);
-        }
+        using PowerShell shell = PowerShell.Create(RunspaceMode.CurrentRunspace);
+        // By its class: by its name PowerShell would import the whole module, which takes longer than this one.
+        Type? command = Assembly.Load(Utility).GetType(UpdateTypeData, throwOnError: true);
+        TypeData[] types = [.. RecordTypes.All().SelectMany(r => TypesOf(r.Type, r.Depth, r.Properties))];
+        shell.AddCommand(new CmdletInfo("Update-TypeData", command))
+            .AddParameter("TypeData", types)
+            // Where the module is imported once more they are there already.
+            .AddParameter("Force")
+            .AddParameter("ErrorAction", "Stop")
+            .Invoke();
     }
 
     /// <summary>Stops to answer requests for the engine assembly.</summary>
     /// <param name="psModuleInfo">The module that is being removed.</param>
     public void OnRemove(PSModuleInfo psModuleInfo) => AssemblyLoadContext.Default.Resolving -= ModuleFiles.Resolve;
+
+    /// <summary>CLIXML keeps a record's properties, not the cells of its views; it is made again from them.</summary>
+    private static IEnumerable<TypeData> TypesOf(Type type, int depth, string properties)
+    {
+        yield return new TypeData(type.FullName!)
+        {
+            SerializationMethod = "SpecificProperties",
+            SerializationDepth = (uint)depth,
+            PropertySerializationSet = new PropertySetData(properties.Split(' ')),
+        };
+        yield return new TypeData($"Deserialized.{type.FullName}") { TargetTypeForDeserialization = type };
+    }
 }

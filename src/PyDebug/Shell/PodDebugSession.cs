@@ -6,8 +6,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>A debug container in a pod, as further cmdlets need it. Plain data that survives JSON.</summary>
-[TypeConverter(typeof(RecordConverter))]
-public sealed record PodDebugSession
+public sealed partial record PodDebugSession : IOfPod
 {
     internal PodDebugSession()
     {

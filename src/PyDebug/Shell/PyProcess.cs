@@ -6,8 +6,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>A Python process in the target container.</summary>
-[TypeConverter(typeof(RecordConverter))]
-public sealed record PyProcess
+public sealed partial record PyProcess : IOfPod
 {
     internal PyProcess()
     {

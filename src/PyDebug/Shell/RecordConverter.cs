@@ -5,8 +5,8 @@ using PyDebug.Internal;
 namespace PyDebug.Commands;
 
 /// <summary>
-/// Makes a session or process again from what JSON or CLIXML kept of it, so that another process can go on from it; and
-/// a process from an event or a sample that names one.
+/// Makes a record again from what CLIXML kept of it, so that it is shown as it was; a session or process from what JSON
+/// kept as well, so that another process can go on from it; and a process from an event or a sample that names one.
 /// </summary>
 internal sealed class RecordConverter : PSTypeConverter
 {
@@ -21,6 +21,11 @@ internal sealed class RecordConverter : PSTypeConverter
     public override bool CanConvertFrom(object sourceValue, Type destinationType)
     {
         PSObject source = PSObject.AsPSObject(sourceValue);
+        if (destinationType != typeof(PyProcess) && destinationType != typeof(PodDebugSession))
+        {
+            return WasOne(source, destinationType);
+        }
+
         return Has(source, nameof(PodDebugSession.Namespace))
             && Has(source, nameof(PodDebugSession.PodName))
             && Has(source, nameof(PodDebugSession.DebugContainer))
@@ -42,8 +47,14 @@ internal sealed class RecordConverter : PSTypeConverter
             throw new PSInvalidCastException($"This object was not made from a {destinationType.Name}.");
         }
 
-        object record = RecordReader.Read(PSObject.AsPSObject(sourceValue), destinationType);
-        return (record, PSObject.AsPSObject(sourceValue).BaseObject) switch
+        PSObject source = PSObject.AsPSObject(sourceValue);
+        object record = RecordReader.Read(source, destinationType);
+        if (WasOne(source, destinationType))
+        {
+            KeepNotes(record, source);
+        }
+
+        return (record, source.BaseObject) switch
         {
             (PyProcess process, ISessionCarrier live) => process with { Session = live.Session },
             _ => record,
@@ -60,6 +71,22 @@ internal sealed class RecordConverter : PSTypeConverter
         IFormatProvider formatProvider,
         bool ignoreCase)
         => throw new PSInvalidCastException();
+
+    /// <summary>What was added to the object beside the record's own properties, as named scripts do.</summary>
+    private static void KeepNotes(object record, PSObject source)
+    {
+        // PowerShell keeps what is added with the record itself.
+        PSObject item = PSObject.AsPSObject(record);
+        foreach (PSPropertyInfo note in source.Properties)
+        {
+            if (record.GetType().GetProperty(note.Name) is null)
+            {
+                item.Properties.Add(new PSNoteProperty(note.Name, note.Value));
+            }
+        }
+    }
+
+    private static bool WasOne(PSObject source, Type type) => source.TypeNames[0] == $"Deserialized.{type.FullName}";
 
     private static bool Has(PSObject source, string name) => source.Properties[name]?.Value is not null;
 }

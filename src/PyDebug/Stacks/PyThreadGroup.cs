@@ -5,7 +5,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>Threads of one process that do the same at the same place, as one record.</summary>
-public sealed record PyThreadGroup
+public sealed partial record PyThreadGroup : IOfPod
 {
     internal PyThreadGroup()
     {

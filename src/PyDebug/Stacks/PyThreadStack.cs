@@ -5,7 +5,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>The stack of one thread of a Python process, and what the thread is doing.</summary>
-public sealed record PyThreadStack
+public sealed partial record PyThreadStack : IOfPod
 {
     internal PyThreadStack()
     {

@@ -5,7 +5,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>An asyncio task: what it awaits, through which coroutines, and for whom.</summary>
-public sealed record PyTask
+public sealed partial record PyTask : IOfPod
 {
     internal PyTask()
     {

@@ -5,7 +5,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>Asyncio tasks of one process that stand at the same place, as one record.</summary>
-public sealed record PyTaskGroup
+public sealed partial record PyTaskGroup : IOfPod
 {
     internal PyTaskGroup()
     {

@@ -1,6 +1,5 @@
 using System;
 using System.Globalization;
-using System.Management.Automation;
 
 namespace PyDebug.Internal;
 
@@ -13,24 +12,22 @@ internal static class Amounts
 
     private const double Gibi = 1024 * Mebi;
 
-    /// <summary>An amount, such as <c>38.2 MiB</c>: the units that a pod's limit is given in.</summary>
-    public static string Bytes(double value) => value switch
+    /// <summary>
+    /// An amount, such as <c>38.2 MiB</c>: the units that a pod's limit is given in. Nothing where it is not known.
+    /// </summary>
+    public static string Bytes(double? amount) => amount switch
     {
+        null => "",
         // What rounds to 1024 of a unit is 1.0 of the next.
-        >= 1023.95 * Mebi => Format($"{value / Gibi:0.00} GiB"),
-        >= 1023.95 * Kibi => Format($"{value / Mebi:0.0} MiB"),
-        >= 1023.5 => Format($"{value / Kibi:0.0} KiB"),
-        _ => Format($"{value:0} B"),
+        double value and >= 1023.95 * Mebi => Format($"{value / Gibi:0.00} GiB"),
+        double value and >= 1023.95 * Kibi => Format($"{value / Mebi:0.0} MiB"),
+        double value and >= 1023.5 => Format($"{value / Kibi:0.0} KiB"),
+        double value => Format($"{value:0} B"),
     };
 
-    /// <summary>An amount out of a view's object; nothing where it is no number.</summary>
-    public static string BytesOrNothing(object? value)
-    {
-        object? plain = value is PSObject wrapped ? wrapped.BaseObject : value;
-        return plain is IConvertible number and not string
-            ? Bytes(Convert.ToDouble(number, CultureInfo.InvariantCulture))
-            : "";
-    }
+    /// <summary>A number in a format; nothing where it is not known.</summary>
+    public static string Number(double? number, string format)
+        => number?.ToString(format, CultureInfo.InvariantCulture) ?? "";
 
     /// <summary>A time to come, to as many digits as are worth having.</summary>
     public static string Ahead(double seconds) => seconds switch

@@ -1,5 +1,5 @@
 using System;
-using System.Management.Automation.Host;
+using System.IO;
 
 namespace PyDebug.Internal;
 
@@ -13,33 +13,28 @@ internal static class ViewWidth
     private const int Usual = 80;
 
     /// <summary>
-    /// How many cells more than 80 a line of a table has: PowerShell lays tables out by the host's window, where they
-    /// are captured or written to a file as well.
+    /// How many cells more than 80 a line of a table has: PowerShell lays tables out by the window, where they are
+    /// captured or written to a file as well.
     /// </summary>
-    public static int Beyond(PSHost? host)
+    public static int Beyond() => Math.Max(0, Window() - Usual);
+
+    /// <summary>The cells of a line in the window, within bounds.</summary>
+    public static int Whole()
     {
-        try
-        {
-            return Math.Max(0, (host?.UI?.RawUI?.BufferSize.Width ?? 0) - Usual);
-        }
-        catch (Exception e) when (e is HostException or NotImplementedException or NotSupportedException)
-        {
-            return 0;
-        }
+        // What is written to a file or captured has no window.
+        int width = Console.IsOutputRedirected ? 0 : Window();
+        return width <= 0 ? Widest : Math.Clamp(width - 1, Narrowest, Widest);
     }
 
-    /// <summary>The cells of a line in the host's window, within bounds.</summary>
-    public static int Of(PSHost? host)
+    private static int Window()
     {
         try
         {
-            // What is written to a file or captured has no window.
-            int width = Console.IsOutputRedirected ? 0 : host?.UI?.RawUI?.BufferSize.Width ?? 0;
-            return width <= 0 ? Widest : Math.Clamp(width - 1, Narrowest, Widest);
+            return Console.BufferWidth;
         }
-        catch (Exception e) when (e is HostException or NotImplementedException or NotSupportedException)
+        catch (Exception e) when (e is IOException or PlatformNotSupportedException)
         {
-            return Widest;
+            return 0;
         }
     }
 }

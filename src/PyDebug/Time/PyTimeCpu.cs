@@ -5,7 +5,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>The time that one thread spent on a CPU with one stack.</summary>
-public sealed record PyTimeCpu
+public sealed partial record PyTimeCpu
 {
     internal PyTimeCpu()
     {

@@ -11,7 +11,7 @@ namespace PyDebug;
 /// together are the whole of it.
 /// </summary>
 [ToldBy(nameof(Waits), nameof(Cpu))]
-public sealed record PyTimeReport : IStackProfileSource
+public sealed partial record PyTimeReport : IStackProfileSource, IOfPod
 {
     internal PyTimeReport()
     {

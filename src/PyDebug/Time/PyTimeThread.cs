@@ -6,7 +6,7 @@ namespace PyDebug;
 /// <summary>
 /// Where one thread's time went. Its parts add up to <see cref="WallSeconds"/>; what is not known is null, not 0.
 /// </summary>
-public sealed record PyTimeThread
+public sealed partial record PyTimeThread
 {
     internal PyTimeThread()
     {

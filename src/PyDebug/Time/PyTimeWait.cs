@@ -5,7 +5,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>The time that one thread spent off the CPU with one stack for one reason.</summary>
-public sealed record PyTimeWait
+public sealed partial record PyTimeWait
 {
     internal PyTimeWait()
     {

@@ -1,17 +1,13 @@
 using System;
 using System.Collections.Generic;
-using System.ComponentModel;
 using System.Globalization;
 using System.Linq;
-using System.Management.Automation;
-using System.Management.Automation.Host;
 using System.Text;
 
 namespace PyDebug.Internal;
 
-/// <summary>What the views of reports of time call. Everything returned is safe to show.</summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public static class TimeDisplay
+/// <summary>What the views of reports of time have their cells from.</summary>
+internal static class TimeDisplay
 {
     private const int MostThreads = 40;
 
@@ -26,13 +22,9 @@ public static class TimeDisplay
     private const double Notable = 0.05;
 
     /// <summary>The whole report: a heading, and a line for each thread.</summary>
-    /// <param name="item">A report.</param>
-    /// <param name="host">The host whose window's width is looked up.</param>
-    /// <returns>Lines of text.</returns>
-    public static string Whole(PSObject item, PSHost? host)
+    public static string Whole(PyTimeReport report)
     {
-        PyTimeReport report = RecordReader.As<PyTimeReport>(item);
-        int width = ViewWidth.Of(host);
+        int width = ViewWidth.Whole();
         StringBuilder text = new();
         text.Append("   ").Append(Heading(report, width - 3)).Append('\n');
         IReadOnlyList<PyTimeThread> shown = Shown(report.Threads);
@@ -53,54 +45,31 @@ public static class TimeDisplay
         return text.ToString();
     }
 
-    /// <summary>A time of one thread in one state.</summary>
-    /// <param name="seconds">Seconds; null where that is not known.</param>
-    /// <returns>The time such as 4.9s, a point for none, nothing where it is not known.</returns>
-    public static string Seconds(object? seconds)
+    /// <summary>
+    /// A time of one thread in one state, such as 4.9s: a point for none, nothing where it is not known.
+    /// </summary>
+    public static string Seconds(double? seconds) => seconds switch
     {
-        double? value = seconds is PSObject wrapped ? wrapped.BaseObject as double? : seconds as double?;
-        return value switch
-        {
-            null => "",
-            < 0.0005 => ".",
-            < 0.0995 => Format($"{value * 1000:0}ms"),
-            < 99.95 => Format($"{value:0.0}s"),
-            < 1000 => Format($"{value:0}s"),
-            < 36_000 => Format($"{value / 60:0}m"),
-            _ => Format($"{value / 3600:0}h"),
-        };
-    }
-
-    /// <summary>A thread's hottest line and where it waits.</summary>
-    /// <param name="item">A thread of a report.</param>
-    /// <returns>One line.</returns>
-    public static string Where(PSObject item)
-        => Where(RecordReader.As<PyTimeThread>(item));
+        null => "",
+        < 0.0005 => ".",
+        < 0.0995 => Format($"{seconds * 1000:0}ms"),
+        < 99.95 => Format($"{seconds:0.0}s"),
+        < 1000 => Format($"{seconds:0}s"),
+        < 36_000 => Format($"{seconds / 60:0}m"),
+        _ => Format($"{seconds / 3600:0}h"),
+    };
 
     /// <summary>The stack of a part of a report on one line.</summary>
-    /// <param name="item">A wait or a CPU time of a report.</param>
-    /// <returns>One line.</returns>
-    public static string Stack(PSObject item)
-    {
-        IReadOnlyList<StackFrame> frames = item.BaseObject switch
-        {
-            PyTimeWait wait => wait.Frames,
-            PyTimeCpu cpu => cpu.Frames,
-            _ => ((PyTimeWait)RecordReader.Read(item, typeof(PyTimeWait))).Frames,
-        };
-        return frames.Count == 0 ? "(no frames)" : FrameText.Joined(frames);
-    }
+    public static string Stack(IReadOnlyList<StackFrame> frames)
+        => frames.Count == 0 ? "(no frames)" : FrameText.Joined(frames);
 
-    /// <summary>How often a wait was seen.</summary>
-    /// <param name="item">A wait of a report.</param>
-    /// <returns>How many waits there were and the longest, where each was taken; else the number of samples.</returns>
-    public static string Seen(PSObject item)
-    {
-        PyTimeWait wait = RecordReader.As<PyTimeWait>(item);
-        return wait.Count is long count
+    /// <summary>
+    /// How many waits there were and the longest, where each was taken; else the number of samples.
+    /// </summary>
+    public static string Seen(PyTimeWait wait)
+        => wait.Count is long count
             ? Counted(count, wait.LongestSeconds)
             : wait.SampleCount == 1 ? "1 sample" : Format($"{wait.SampleCount:#,0} samples");
-    }
 
     private static string Counted(long count, double? longest)
     {
@@ -117,7 +86,7 @@ public static class TimeDisplay
 
     private static string Heading(PyTimeReport report, int width)
     {
-        string start = SafeText.Line($"{report.Namespace}/{report.PodName}/{report.ContainerName}")
+        string start = Display.Pod(report)
             + Format($"  process {report.ProcessId}");
         string held = report.HeldMicroseconds switch
         {
@@ -200,7 +169,8 @@ public static class TimeDisplay
         Func<PyTimeThread, double?> value)
         => threads.Any(t => value(t) >= 0.01 && value(t) >= 0.002 * t.WallSeconds) ? [(label, value)] : [];
 
-    private static string Where(PyTimeThread thread)
+    /// <summary>A thread's hottest line and where it waits.</summary>
+    public static string Where(PyTimeThread thread)
     {
         double least = Notable * thread.WallSeconds;
         bool ran = thread.Hottest is not null && (thread.CpuSeconds >= least || thread.WaitsAt is null);

@@ -9,7 +9,7 @@ namespace PyDebug;
 /// What a process did in one interval, as <c>Watch-PyProcess</c> saw it; or that there was a gap. What the kernel, the
 /// container's control group or the interpreter does not show is null, never 0.
 /// </summary>
-public sealed record PyProcessSample : ISessionCarrier
+public sealed partial record PyProcessSample : ISessionCarrier, IOfPod
 {
     internal PyProcessSample()
     {

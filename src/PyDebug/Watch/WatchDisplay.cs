@@ -1,41 +1,27 @@
 using System;
-using System.ComponentModel;
 using System.Globalization;
 using System.Linq;
-using System.Management.Automation;
 
 namespace PyDebug.Internal;
 
-/// <summary>What the view of <see cref="PyProcessSample"/> calls. Everything returned is safe to show.</summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public static class WatchDisplay
+/// <summary>What the view of <see cref="PyProcessSample"/> has its cells from.</summary>
+internal static class WatchDisplay
 {
-    /// <summary>The time of day at which an interval ended.</summary>
-    /// <param name="item">A sample.</param>
-    /// <returns>The local time as <c>14:03:27</c>.</returns>
-    public static string Time(PSObject item)
-        => Sample(item).Timestamp.ToLocalTime().ToString("HH:mm:ss", CultureInfo.InvariantCulture);
+    /// <summary>The local time of day at which an interval ended, as <c>14:03:27</c>.</summary>
+    public static string Time(PyProcessSample sample)
+        => sample.Timestamp.ToLocalTime().ToString("HH:mm:ss", CultureInfo.InvariantCulture);
 
-    /// <summary>A part in per cent.</summary>
-    /// <param name="value">The number; null is the empty string.</param>
-    /// <returns>The text without a decimal place, below 10 with one.</returns>
-    public static string Percent(object? value)
-        => Number(value) is double number
-            ? number.ToString(number < 9.95 ? "0.#" : "0", CultureInfo.InvariantCulture)
-            : "";
+    /// <summary>A part in per cent without a decimal place, below 10 with one.</summary>
+    public static string Percent(double? share) => Amounts.Number(share, share < 9.95 ? "0.#" : "0");
 
-    /// <summary>Seconds.</summary>
-    /// <param name="value">The number; null is the empty string.</param>
-    /// <returns>The text with two decimal places.</returns>
-    public static string Seconds(object? value)
-        => Number(value) is double number ? number.ToString("0.##", CultureInfo.InvariantCulture) : "";
+    /// <summary>Seconds with two decimal places.</summary>
+    public static string Seconds(double? seconds) => Amounts.Number(seconds, "0.##");
 
-    /// <summary>What else there is to say: a gap, when memory runs out, throttling, tasks, a longer interval.</summary>
-    /// <param name="item">A sample.</param>
-    /// <returns>One line.</returns>
-    public static string Note(PSObject item)
+    /// <summary>
+    /// What else there is to say: a gap, when memory runs out, throttling, tasks, a longer interval.
+    /// </summary>
+    public static string Note(PyProcessSample sample)
     {
-        PyProcessSample sample = Sample(item);
         if (sample.Gap is string gap)
         {
             string length = sample.GapSeconds is double seconds ? $" of {Seconds(seconds)} s" : "";
@@ -51,15 +37,4 @@ public static class WatchDisplay
         ];
         return SafeText.Line(string.Join(", ", parts.Where(p => p is not null)), 200);
     }
-
-    private static double? Number(object? value)
-        => (value is PSObject wrapped ? wrapped.BaseObject : value) switch
-        {
-            null => null,
-            IConvertible number => Convert.ToDouble(number, CultureInfo.InvariantCulture),
-            _ => null,
-        };
-
-    private static PyProcessSample Sample(PSObject item)
-        => RecordReader.As<PyProcessSample>(item);
 }

@@ -114,5 +114,5 @@ public sealed class HeapParserTests
     }
 
     private static string[] Shown(PyHeapReport report)
-        => HeapDisplay.Whole(PSObject.AsPSObject(report), host: null).Split('\n');
+        => HeapDisplay.Whole(report).Split('\n');
 }

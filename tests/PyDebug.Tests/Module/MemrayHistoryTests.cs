@@ -93,7 +93,7 @@ public sealed class MemrayHistoryTests
             TargetLastEndReason = reason,
             TargetRestartCount = restarts,
         };
-        Assert.Equal(text, Display.State(new(session)));
+        Assert.Equal(text, Display.State(session));
     }
 
     [Fact]

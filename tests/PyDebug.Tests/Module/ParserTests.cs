@@ -108,7 +108,7 @@ public sealed class ParserTests
             """)![0];
         Assert.Equal(
             "default/bad-app/web  process 1  python3 /srv/app.py  CPython 3.13.5  (2 running threads held for 19 us)",
-            StackDisplay.Heading(new(thread)));
+            StackDisplay.Heading(thread));
     }
 
     [Fact]

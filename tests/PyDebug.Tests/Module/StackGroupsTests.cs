@@ -55,8 +55,11 @@ public sealed class StackGroupsTests
     {
         PyThreadStack deep = Thread(1, "idle", "lock", 5) with { OmittedFrameCount = 25_000 };
         Assert.EndsWith("(25,000 frames further out are left out)", deep.ToString());
-        Assert.Equal("work (a.py:5) < 25,000 more", StackDisplay.Where(new PSObject(deep)));
-        Assert.Equal("work (a.py:5) < 25,000 more", StackDisplay.Where(new PSObject(ThreadGroups.Of([deep])[0])));
+        Assert.Equal(
+            "work (a.py:5) < 25,000 more", StackDisplay.Where(deep.Frames, deep.OmittedFrameCount, deep.Error));
+        PyThreadGroup group = ThreadGroups.Of([deep])[0];
+        Assert.Equal(
+            "work (a.py:5) < 25,000 more", StackDisplay.Where(group.Frames, group.OmittedFrameCount, group.Error));
     }
 
     private static PyThreadStack Thread(int id, string state, string? waits, int line)

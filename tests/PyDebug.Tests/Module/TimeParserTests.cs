@@ -141,10 +141,10 @@ public sealed class TimeParserTests
         Assert.True(report.Exact);
         Assert.Equal((212L, 1.02), (report.Waits[0].Count, report.Waits[0].LongestSeconds));
         Assert.Equal((212L, 1.02), (report.Threads[0].WaitsCount, report.Threads[0].WaitsLongestSeconds));
-        Assert.Equal("212 times, longest 1.02 s", TimeDisplay.Seen(new(report.Waits[0])));
+        Assert.Equal("212 times, longest 1.02 s", TimeDisplay.Seen(report.Waits[0]));
         Assert.Contains("; poll at g (a.py:2), 212 times, longest 1.02 s", Shown(report), StringComparison.Ordinal);
         Assert.Contains("kernel sampler, every wait, nothing was held", Shown(report), StringComparison.Ordinal);
-        Assert.Equal("400 samples", TimeDisplay.Seen(new(Parse(Least)!.Waits[0])));
+        Assert.Equal("400 samples", TimeDisplay.Seen(Parse(Least)!.Waits[0]));
         Assert.Null(Parse(Least)!.Threads[0].WaitsCount);
     }
 
@@ -311,7 +311,7 @@ public sealed class TimeParserTests
 
     internal static PyTimeReport Recorded() => Parse(File.ReadAllText(Fixture.PathOf("cases/time-kernel.json")))!;
 
-    private static string Shown(PyTimeReport report) => TimeDisplay.Whole(new(report), host: null);
+    private static string Shown(PyTimeReport report) => TimeDisplay.Whole(report);
 
     private static PyTimeReport? Parse(string json)
     {
