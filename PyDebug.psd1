@@ -1,5 +1,4 @@
 @{
-    RootModule           = 'bin/PyDebug.dll'
     ModuleVersion        = '0.1.0'
     GUID                 = '5b8a3f52-9c7e-4d1b-8f0e-6a2d9e41c7b3'
     Author               = 'The PyDebug authors'
@@ -8,8 +7,8 @@
     Description          = 'Debugs a running Python application in a Kubernetes pod: stacks, time and memory as objects, without a shell in the image, a restart or kubectl.'
     PowerShellVersion    = '7.4'
     CompatiblePSEditions = @('Core')
+    NestedModules        = @('bin/PyDebug.Loader.dll', 'bin/PyDebug.dll')
     FormatsToProcess     = @('PyDebug.Format.ps1xml')
-    ScriptsToProcess     = @('PyDebug.Start.ps1')
     CmdletsToExport      = @(
         'Compare-PyHeap'
         'Copy-PodFile'

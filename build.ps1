@@ -179,7 +179,7 @@ function Invoke-Build {
         return
     }
     Update-Payload
-    Invoke-DotNetBuild 'src/PyDebug/PyDebug.csproj' '-p:CopyLocalLockFileAssemblies=true'
+    Invoke-DotNetBuild 'src/compiled/compiled.csproj'
     if (Test-Path -LiteralPath $script:Module) {
         Remove-Item -LiteralPath $script:Module -Recurse -Force
     }
@@ -188,7 +188,13 @@ function Invoke-Build {
     $built = Join-Path $PSScriptRoot 'src/{0}/bin/Release/net8.0'
     Copy-Item -Path "$($built -f 'PyDebug')/PyDebug.dll" -Destination $bin
     Copy-Item -Path "$($built -f 'PyDebug.Engine')/*.dll" -Destination $dependencies
-    Copy-Item -Path (Join-Path $PSScriptRoot 'PyDebug.psd1') -Destination $script:Module
+    Copy-Item -Path (Join-Path $PSScriptRoot 'src/compiled/bin') -Destination (Join-Path $bin 'compiled') -Recurse
+    # Each build's loader has a name of its own, which the manifest of the module says.
+    $loader = Get-Item "$($built -f 'PyDebug.Loader')/PyDebug.Loader.*.dll"
+    Copy-Item -LiteralPath $loader -Destination $bin
+    $manifest = Get-Content -Raw -LiteralPath (Join-Path $PSScriptRoot 'PyDebug.psd1')
+    $manifest = $manifest.Replace('bin/PyDebug.Loader.dll', "bin/$($loader.Name)")
+    Set-Content -LiteralPath (Join-Path $script:Module 'PyDebug.psd1') -Value $manifest -NoNewline
     Copy-Item -Path (Join-Path $PSScriptRoot 'src/PyDebug/*.ps1*') -Destination $script:Module
     $help = New-Item -ItemType Directory -Force (Join-Path $script:Module 'en-US')
     Get-ChildItem -Path (Join-Path $PSScriptRoot 'en-US') -File | Where-Object Extension -in '.txt', '.xml' |

@@ -1,6 +1,12 @@
 BeforeDiscovery {
     $manifest = Import-PowerShellDataFile (Join-Path (Split-Path $PSScriptRoot) 'PyDebug.psd1')
     $script:cmdlets = $manifest.CmdletsToExport | ForEach-Object { @{ Name = $_ } }
+    # There are images for this system, and for the runtime of .NET 10 alone.
+    $system = $IsWindows ? 'win' : $IsMacOS ? 'osx' : 'linux'
+    $processor = [Runtime.InteropServices.RuntimeInformation]::ProcessArchitecture
+    $place = "bin/compiled/$system-$processor".ToLowerInvariant()
+    $module = $env:PYDEBUG_MODULE ? $env:PYDEBUG_MODULE : (Join-Path (Split-Path $PSScriptRoot) 'out/module/PyDebug')
+    $script:compiled = (Test-Path (Join-Path $module $place)) ? $place : $null
 }
 
 BeforeAll {
@@ -8,6 +14,27 @@ BeforeAll {
     $script:psd1 = Join-Path $script:ModulePath 'PyDebug.psd1'
     $script:packages = Join-Path $script:Repository 'out/packages'
     $script:loaded = '[AppDomain]::CurrentDomain.GetAssemblies().GetName().Name'
+    $script:places = '[AppDomain]::CurrentDomain.GetAssemblies().Location -match ''PyDebug(\.Engine)?\.dll$'''
+
+    function Set-Identity {
+        # Makes an assembly another build.
+        param([string] $Path)
+        $image = [Reflection.PortableExecutable.PEReader]::new([IO.File]::OpenRead($Path))
+        $metadata = [Reflection.Metadata.PEReaderExtensions]::GetMetadataReader($image)
+        $identity = $metadata.GetGuid($metadata.GetModuleDefinition().Mvid)
+        $image.Dispose()
+        Set-Replaced $Path $identity.ToByteArray() ([guid]::NewGuid().ToByteArray())
+    }
+
+    function Set-Replaced {
+        # Puts other bytes in the place of some, wherever they are in a file.
+        param([string] $Path, [byte[]] $Old, [byte[]] $New)
+        $latin = [Text.Encoding]::Latin1
+        $text = $latin.GetString([IO.File]::ReadAllBytes($Path))
+        $text.Contains($latin.GetString($Old), 'Ordinal') | Should -BeTrue
+        $text = $text.Replace($latin.GetString($Old), $latin.GetString($New), 'Ordinal')
+        [IO.File]::WriteAllBytes($Path, $latin.GetBytes($text))
+    }
 }
 
 Describe 'The module' {
@@ -25,8 +52,11 @@ Describe 'The module' {
         Get-Command -Module PyDebug | ForEach-Object { $_.Verb | Should -BeIn $approved }
     }
 
-    It 'has one file beside the folders in bin, and no script module' {
-        Get-ChildItem -File (Join-Path $script:ModulePath 'bin') | Select-Object -ExpandProperty Name | Should -Be 'PyDebug.dll'
+    It 'has its assembly and a loader beside the folders in bin, and no script module' {
+        $files = Get-ChildItem -File (Join-Path $script:ModulePath 'bin') | Sort-Object Name
+        $files[0].Name | Should -Be 'PyDebug.dll'
+        $files[1].Name | Should -Match '^PyDebug\.Loader\.[0-9a-f]{12}\.dll$'
+        $files.Count | Should -Be 2
         Get-ChildItem -Recurse $script:ModulePath -Filter '*.psm1' | Should -BeNullOrEmpty
     }
 
@@ -122,10 +152,18 @@ $($script:ask)
         }
 
         It 'refuses a second version with one error that says to start anew' {
-            # Another build of the same: any other assembly stands for it.
-            $other = Join-Path "$($script:copy)-2" 'bin/PyDebug.dll'
+            # Another build: its assembly has another identity, and its loader another name.
+            $bin = Join-Path "$($script:copy)-2" 'bin'
             Copy-Item -Recurse $script:copy "$($script:copy)-2"
-            Copy-Item -Force $script:engine $other
+            $loader = (Get-Item "$bin/PyDebug.Loader.*.dll").BaseName
+            $other = 'PyDebug.Loader.000000000000'
+            Set-Identity "$bin/PyDebug.dll"
+            Set-Identity "$bin/$loader.dll"
+            $names = $loader, $other | ForEach-Object { , [Text.Encoding]::ASCII.GetBytes($_) }
+            Set-Replaced "$bin/$loader.dll" @names
+            Move-Item "$bin/$loader.dll" "$bin/$other.dll"
+            $manifest = "$($script:copy)-2/PyDebug.psd1"
+            (Get-Content -Raw $manifest).Replace($loader, $other) | Set-Content $manifest
             $lines = Invoke-ChildPwsh @"
 $($script:import)
 try { Import-Module '$($script:copy)-2/PyDebug.psd1' -ErrorAction Stop } catch { `$_.FullyQualifiedErrorId; [string]`$_ }
@@ -137,6 +175,44 @@ try { Import-Module '$($script:copy)-2/PyDebug.psd1' -ErrorAction Stop } catch {
             $lines[1] | Should -BeLike '*is loaded in this session*Start a new PowerShell*'
             $lines[2] | Should -BeLike 'ModuleLoadedAlready*'
             $lines[-1] | Should -Be '2'
+        }
+
+        Context 'compiled ahead of time' -ForEach @{ Place = $script:compiled } -Skip:(-not $script:compiled) {
+            BeforeEach {
+                $script:images = Join-Path $script:copy $Place
+                $script:tell = "Get-PodDebug -Namespace default -ErrorAction Stop; $($script:places); `$Error.Count"
+            }
+
+            It 'runs those, where they are of the same build' {
+                Invoke-ChildPwsh "$($script:import); $($script:tell)" |
+                    Should -Be "$($script:images)/PyDebug.dll", "$($script:images)/PyDebug.Engine.dll", '0'
+            }
+
+            It 'runs the assemblies themselves, and says nothing, where they are <_>' -ForEach @(
+                'another system''s', 'another build''s', 'damaged', 'empty', 'missing'
+            ) {
+                $which = $_
+                foreach ($image in (Get-Item "$($script:images)/*.dll").FullName) {
+                    switch ($which) {
+                        'another system''s' {
+                            $bytes = [IO.File]::ReadAllBytes($image)
+                            # An image says its processor, mixed with a number of its system; Windows has none.
+                            $at = [BitConverter]::ToInt32($bytes, 0x3c) + 4
+                            $bytes[$at], $bytes[$at + 1] = 0x64, 0x86
+                            [IO.File]::WriteAllBytes($image, $bytes)
+                        }
+                        'another build''s' {
+                            Set-Identity $image
+                        }
+                        'damaged' { $file = [IO.File]::OpenWrite($image); $file.SetLength(100000); $file.Dispose() }
+                        'empty' { [IO.File]::WriteAllBytes($image, @()) }
+                        'missing' { Remove-Item $image }
+                    }
+                }
+                $bin = "$($script:copy)/bin"
+                Invoke-ChildPwsh "$($script:import); $($script:tell)" |
+                    Should -Be "$bin/PyDebug.dll", "$bin/dependencies/PyDebug.Engine.dll", '0'
+            }
         }
 
         It 'runs no engine of another build than its own' {
@@ -177,7 +253,7 @@ Get-PodDebug -Namespace default | Out-Null
     }
 
     It 'has no type of the engine or of Kubernetes in its public members' {
-        $assembly = (Get-Module PyDebug).ImplementingAssembly
+        $assembly = [PyDebug.PodDebugSession].Assembly
         $seen = foreach ($type in $assembly.GetExportedTypes()) {
             foreach ($member in $type.GetProperties()) { $member.PropertyType.FullName }
             foreach ($member in $type.GetMethods()) { $member.ReturnType.FullName; $member.GetParameters() | ForEach-Object { $_.ParameterType.FullName } }

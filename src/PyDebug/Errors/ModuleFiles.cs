@@ -3,8 +3,6 @@ using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Reflection;
-using System.Reflection.Metadata;
-using System.Reflection.PortableExecutable;
 using System.Runtime.CompilerServices;
 using System.Runtime.Loader;
 using PyDebug.Engine;
@@ -24,7 +22,9 @@ internal static class ModuleFiles
 
     private static readonly object s_lock = new();
 
-    private static readonly string s_file = typeof(ModuleFiles).Assembly.Location;
+    private static readonly string? s_bin = CompiledImage.Bin(typeof(ModuleFiles).Assembly.Location);
+
+    private static readonly string s_file = Path.Join(s_bin, "PyDebug.dll");
 
     private static EngineLoadContext? s_context;
 
@@ -34,7 +34,7 @@ internal static class ModuleFiles
     private static volatile PyDebugException? s_refused;
 
     /// <summary>A folder beside the module's own assembly.</summary>
-    public static string Folder(string name) => Path.Join(Path.GetDirectoryName(s_file), name);
+    public static string Folder(string name) => Path.Join(s_bin, name);
 
     /// <summary>Loads the engine.</summary>
     /// <exception cref="PyDebugException">It cannot be loaded, or is another version's.</exception>
@@ -138,36 +138,19 @@ internal static class ModuleFiles
         }
 
         // The engine that lies there now belongs to the module that lies there now.
-        if (Identity(s_file) != typeof(ModuleFiles).Module.ModuleVersionId)
+        if (AssemblyIdentity.Read(s_file) != typeof(ModuleFiles).Module.ModuleVersionId)
         {
-            throw Failure($"PyDebug in '{Path.GetDirectoryName(s_file)}' was replaced, or cannot be read any more, since it was imported.");
+            throw Failure($"PyDebug in '{s_bin}' was replaced, or cannot be read any more, since it was imported.");
         }
 
         try
         {
-            s_context ??= new EngineLoadContext(folder);
-            return s_context.LoadFromAssemblyPath(path);
+            s_context ??= new EngineLoadContext(folder, CompiledImage.Folder(s_bin!));
+            return s_context.LoadFrom(path);
         }
         catch (Exception e) when (e is IOException or BadImageFormatException or UnauthorizedAccessException)
         {
             throw Broken(path, e.Message);
-        }
-    }
-
-    /// <summary>What tells one build of an assembly from every other; null where the file cannot be read.</summary>
-    private static Guid? Identity(string path)
-    {
-        try
-        {
-            using FileStream file = File.OpenRead(path);
-            using PEReader image = new(file);
-            MetadataReader metadata = image.GetMetadataReader();
-            return metadata.GetGuid(metadata.GetModuleDefinition().Mvid);
-        }
-        catch (Exception e) when (e is IOException or BadImageFormatException or UnauthorizedAccessException
-            or InvalidOperationException)
-        {
-            return null;
         }
     }
 
