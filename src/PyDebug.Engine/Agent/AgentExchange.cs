@@ -229,19 +229,28 @@ internal sealed class AgentExchange
     /// <summary>Keeps the agent alive, and ends the exchange when the server is silent or time is up.</summary>
     private async Task WatchAsync(CancellationTokenSource end)
     {
-        Stopwatch clock = Stopwatch.StartNew();
+        long begun = _timing.Clock.GetTimestamp();
         TimeSpan nextKeepAlive = _timing.KeepAlive;
         TimeSpan limit = _request.Deadline + _timing.Grace;
         TimeSpan quiet = -_timing.Silence;
-        long looked = Stopwatch.GetTimestamp();
-        using PeriodicTimer timer = new(_timing.Tick);
+        long looked = begun;
+        long heard = _session.Demuxer.Heard;
+        TimeSpan heardAt = TimeSpan.Zero;
+        using PeriodicTimer timer = new(_timing.Tick, _timing.Clock);
         try
         {
             while (await timer.WaitForNextTickAsync(end.Token).ConfigureAwait(false))
             {
                 TimeSpan asleep = Asleep(ref looked);
+                TimeSpan now = _timing.Clock.GetElapsedTime(begun, looked);
                 limit += asleep;
-                quiet = asleep > TimeSpan.Zero ? clock.Elapsed : quiet;
+                quiet = asleep > TimeSpan.Zero ? now : quiet;
+                if (_session.Demuxer.Heard != heard)
+                {
+                    heard = _session.Demuxer.Heard;
+                    heardAt = now;
+                }
+
                 if (_session.Demuxer.Trailer.IsComplete || _session.Receiving.IsCompleted)
                 {
                     // All there is has come: nobody takes it away from a consumer that needs its time.
@@ -249,13 +258,13 @@ internal sealed class AgentExchange
                     return;
                 }
 
-                if (_session.Demuxer.Silence > _timing.Silence && clock.Elapsed - quiet > _timing.Silence)
+                if (now - heardAt > _timing.Silence && now - quiet > _timing.Silence)
                 {
                     _failure = new(
                         Causes.PeerSilent,
                         $"Nothing came from the debug container for {_timing.Silence.TotalSeconds:0} s.");
                 }
-                else if (clock.Elapsed > limit)
+                else if (now > limit)
                 {
                     _failure = new(
                         Causes.Timeout,
@@ -268,9 +277,9 @@ internal sealed class AgentExchange
                     return;
                 }
 
-                if (clock.Elapsed >= nextKeepAlive)
+                if (now >= nextKeepAlive)
                 {
-                    nextKeepAlive = clock.Elapsed + _timing.KeepAlive;
+                    nextKeepAlive = now + _timing.KeepAlive;
                     _ = KeepAliveAsync();
                 }
             }
@@ -285,8 +294,9 @@ internal sealed class AgentExchange
     /// </summary>
     private TimeSpan Asleep(ref long looked)
     {
-        TimeSpan gone = Stopwatch.GetElapsedTime(looked) - _timing.Tick;
-        looked = Stopwatch.GetTimestamp();
+        long now = _timing.Clock.GetTimestamp();
+        TimeSpan gone = _timing.Clock.GetElapsedTime(looked, now) - _timing.Tick;
+        looked = now;
         return gone > _timing.Silence / 3 ? gone : TimeSpan.Zero;
     }
 

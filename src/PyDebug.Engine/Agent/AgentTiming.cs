@@ -18,4 +18,7 @@ internal sealed class AgentTiming
     public TimeSpan Farewell { get; init; } = TimeSpan.FromSeconds(3);
 
     public TimeSpan Tick { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>What silence, deadlines and the keep-alive are measured by.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
 }

@@ -22,6 +22,7 @@ internal sealed class Demuxer : IDisposable
     private readonly WebSocket _socket;
     private readonly MemoryStream _status = new();
     private long _heardAt = Environment.TickCount64;
+    private long _heard;
 
     public Demuxer(WebSocket socket) => _socket = socket;
 
@@ -42,8 +43,11 @@ internal sealed class Demuxer : IDisposable
     /// <summary>How long nothing had come when the connection broke.</summary>
     public TimeSpan QuietBeforeFailure { get; private set; }
 
+    /// <summary>How often something came from the server.</summary>
+    public long Heard => Interlocked.Read(ref _heard);
+
     /// <summary>Time since the last byte from the server.</summary>
-    public TimeSpan Silence => TimeSpan.FromMilliseconds(Environment.TickCount64 - Interlocked.Read(ref _heardAt));
+    private TimeSpan Silence => TimeSpan.FromMilliseconds(Environment.TickCount64 - Interlocked.Read(ref _heardAt));
 
     /// <summary>Reads until the server closes, the connection breaks or the token is cancelled.</summary>
     public async Task RunAsync(CancellationToken ct)
@@ -57,6 +61,7 @@ internal sealed class Demuxer : IDisposable
                 ValueWebSocketReceiveResult part = await _socket.ReceiveAsync(buffer.AsMemory(), ct)
                     .ConfigureAwait(false);
                 Interlocked.Exchange(ref _heardAt, Environment.TickCount64);
+                Interlocked.Increment(ref _heard);
                 if (part.MessageType == WebSocketMessageType.Close)
                 {
                     break;

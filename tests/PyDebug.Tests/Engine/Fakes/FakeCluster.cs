@@ -147,8 +147,8 @@ internal sealed class FakeCluster : IDisposable
             Warn = w => warnings?.Add(w),
         };
 
-    /// <summary>A gateway under other rules.</summary>
-    public KubeGateway Connect(TeamPolicy policy)
+    /// <summary>A gateway under other rules, or with other times.</summary>
+    public KubeGateway Connect(TeamPolicy policy, AgentTiming? timing = null)
         => KubeGateway.Connect(
             new ConnectionOptions
             {
@@ -162,7 +162,7 @@ internal sealed class FakeCluster : IDisposable
                 Policy = policy,
             },
             _files.Bundle,
-            Timing);
+            timing ?? Timing);
 
     public void Dispose()
     {

@@ -70,14 +70,20 @@ internal sealed class FakeExec
     {
         while (true)
         {
-            int length = await LengthAsync();
-            char kind = (char)(await ReadAsync(1))[0];
-            byte[] payload = await ReadAsync(length);
+            (char kind, byte[] payload) = await ReadAnyAsync();
             if (kind != 'K')
             {
                 return (kind, payload);
             }
         }
+    }
+
+    /// <summary>The next frame.</summary>
+    public async Task<(char Kind, byte[] Payload)> ReadAnyAsync()
+    {
+        int length = await LengthAsync();
+        char kind = (char)(await ReadAsync(1))[0];
+        return (kind, await ReadAsync(length));
     }
 
     public Task SendFrameAsync(char kind, JsonObject content)
