@@ -144,6 +144,29 @@ class Protocol(unittest.TestCase):
             self.assertNotEqual(0, agent.process.returncode)
 
 
+    def test_a_client_that_spoke_while_the_agent_did_not_run_was_not_silent(self) -> None:
+        sources = modules()
+        channel = sources["pydebug_agent.protocol.channel"]
+        sources["pydebug_agent.protocol.channel"] = channel.replace("SILENCE_SECONDS = 25.0", "SILENCE_SECONDS = 1.0")
+        sources["pydebug_agent.target.run"] += "\ndef probe(request):\n    request.channel.receive(60.0)\n"
+        with Agent(sources=sources) as agent:
+            agent.request("probe")
+            agent.until("H")
+            for _ in range(8):
+                agent.send("K")
+                agent.process.send_signal(signal.SIGSTOP)
+                until = time.monotonic() + 1.5
+                while time.monotonic() < until:
+                    time.sleep(0.1)
+                    agent.send("K")
+                agent.process.send_signal(signal.SIGCONT)
+                for _ in range(4):
+                    time.sleep(0.05)
+                    agent.send("K")
+            agent.send("Z")
+            self.assertEqual(0, agent.finish()[-1].json["exit"])
+
+
 class WithoutCtypes(PodTest):
     def test_processes_are_listed_and_stacks_say_what_is_missing(self) -> None:
         sources = modules()

@@ -280,11 +280,15 @@ class Channel:
                 self._break_off(self._ending)
             if sibling.is_left():
                 self._lose(wire.EXIT_LOST)
-            if not self._reader_waits and now - self._heard > SILENCE_SECONDS:
+            if not self._reader_waits and now - self._heard > SILENCE_SECONDS and not self._has_more():
                 self._lose(wire.EXIT_LOST)
             deadline = self._deadline
             if deadline is not None and now > deadline + GRACE_SECONDS:
                 self._lose(wire.EXIT_OVERDUE)
+
+    def _has_more(self) -> bool:
+        """Say whether something came that is not read yet: after a time in which this process did not run, say."""
+        return bool(select.select([self._source], [], [], 0)[0])
 
     def _beat(self) -> None:
         """Say that the agent lives, where that can be said at once: who watches must not wait for the client."""
