@@ -1,4 +1,5 @@
-# What lies between a client and a server: a proxy, and a load balancer that cuts what is quiet.
+# What lies between a client and a server: a proxy, a load balancer that cuts what is quiet, a cable that is drawn. And
+# a client that is killed.
 
 BeforeDiscovery {
     $script:noPython = -not (Get-Command python3 -CommandType Application -ErrorAction Ignore)
@@ -11,6 +12,12 @@ BeforeAll {
     . (Join-Path $PSScriptRoot 'common.ps1')
     $script:ns = New-TestNamespace
     $script:pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -ReadyLog 'listens'
+
+    function Get-TargetProcess {
+        return (Get-PodProcessTable $script:ns $script:pod | Where-Object { $_.Command -match '/srv/app.py' }).Pid
+    }
+
+    $script:target = Get-TargetProcess
 
     function Start-Relay {
         # A proxy of ours, and a kubeconfig that goes through it.
@@ -31,6 +38,52 @@ BeforeAll {
         $end = $address.Index + $address.Length
         Set-Content -LiteralPath $config -Value ($text.Substring(0, $end) + $separator + $name + $text.Substring($end))
         return [pscustomobject]@{ Process = $process; Config = $config }
+    }
+
+    function Invoke-Signal {
+        param([int] $Id, [string] $Signal)
+        & kill "-$Signal" $Id
+        if ($LASTEXITCODE -ne 0) {
+            throw "kill -$Signal $Id ended with exit code $LASTEXITCODE."
+        }
+    }
+
+    function Start-Shell {
+        # Begins a script in a runspace of its own that has the module.
+        param([string] $Script)
+        $shell = [powershell]::Create()
+        $head = "`$ProgressPreference = 'SilentlyContinue'; Import-Module '$($script:ModulePath)/PyDebug.psd1'"
+        [void]$shell.AddScript("$head; $Script")
+        return [pscustomobject]@{ Shell = $shell; Run = $shell.BeginInvoke() }
+    }
+
+    function Wait-Shell {
+        # Gives what a script wrote and what it failed with, once it has ended.
+        param([psobject] $Started, [double] $Seconds)
+        Wait-Until -What 'the command to end' -Seconds $Seconds { $Started.Run.IsCompleted } | Out-Null
+        $thrown = $null
+        $output = try { $Started.Shell.EndInvoke($Started.Run) }
+        catch { $thrown = $_.Exception.InnerException.ErrorRecord }
+        $errors = @(@($thrown) + @($Started.Shell.Streams.Error) | Where-Object { $_ })
+        return [pscustomobject]@{ Output = @($output | Where-Object { $null -ne $_ }); Errors = $errors }
+    }
+
+    function Wait-NothingAtWork {
+        # Waits until nothing of ours is in the pod, and gives the seconds that took; the target goes on.
+        param([double] $Seconds = 30)
+        $watch = [System.Diagnostics.Stopwatch]::StartNew()
+        Wait-Until -What 'the agent and its tools to be gone' -Seconds $Seconds {
+            @(Get-AgentProcess $script:ns $script:pod).Count -eq 0
+        } | Out-Null
+        $stopped = Get-PodProcessTable $script:ns $script:pod | Where-Object { $_.State -in 'T', 't' }
+        $stopped | Should -BeNullOrEmpty -Because 'nothing of the target may be left stopped'
+        return $watch.Elapsed.TotalSeconds
+    }
+
+    function Wait-AtWork {
+        Wait-Until -What 'the agent to be at work' -Seconds 60 {
+            @(Get-AgentProcess $script:ns $script:pod).Count -gt 0
+        } | Out-Null
     }
 
     function Stop-Relay {
@@ -55,5 +108,56 @@ Describe 'A network' -Skip:$noPython {
         finally {
             Stop-Relay $relay
         }
+    }
+
+    It 'that is gone from one moment to the next ends the question here, and what is at work in the pod' {
+        $relay = Start-Relay
+        $started = $null
+        try {
+            Start-PodDebug $script:pod -Namespace $script:ns -Kubeconfig $relay.Config | Out-Null
+            $started = Start-Shell ("Get-PodDebug $($script:pod) -Namespace $($script:ns) " +
+                "-Kubeconfig '$($relay.Config)' | " +
+                'Measure-PyTime -DurationSeconds 300 -ErrorAction Stop')
+            Wait-AtWork
+            # Nothing is closed and nothing goes through any more, as where a cable is drawn.
+            Invoke-Signal $relay.Process.Id 'STOP'
+            # It counts from the last that it heard; the rest is for a machine that is busy.
+            Wait-NothingAtWork -Seconds 40 | Out-Null
+            $ended = Wait-Shell $started 60
+            $ended.Output.Count | Should -Be 0
+            $ended.Errors.Count | Should -Be 1
+            Get-ErrorId $ended.Errors[0] | Should -Be 'PeerSilent'
+            $ended.Errors[0].Exception.IsRetryable | Should -BeTrue
+        }
+        finally {
+            if ($started) {
+                $started.Shell.Dispose()
+            }
+            Stop-Relay $relay
+        }
+    }
+}
+
+Describe 'A client' {
+    It 'that is killed leaves nothing at work in the pod and nothing stopped' {
+        Start-PodDebug $script:pod -Namespace $script:ns | Out-Null
+        $program, $first = Get-PwshCommand
+        $start = [System.Diagnostics.ProcessStartInfo]::new($program)
+        $question = "Import-Module '$($script:ModulePath)/PyDebug.psd1'; " +
+            "Get-PodDebug $($script:pod) -Namespace $($script:ns) | Measure-PyTime -Method Memory -DurationSeconds 300"
+        @($first) + @('-NoProfile', '-NonInteractive', '-Command', $question) |
+            ForEach-Object { $start.ArgumentList.Add($_) }
+        $start.RedirectStandardOutput = $true
+        $start.RedirectStandardError = $true
+        $process = [System.Diagnostics.Process]::Start($start)
+        try {
+            Wait-AtWork
+        }
+        finally {
+            $process.Kill()
+            $process.WaitForExit()
+        }
+        Wait-NothingAtWork | Out-Null
+        $script:target | Should -Be (Get-TargetProcess)
     }
 }
