@@ -38,6 +38,19 @@ Describe 'Watch-PyProcess' {
         $report.ProcessId | Should -Be 1
     }
 
+    It 'watches several pods, and ends for all by the record of one' {
+        $other = New-TestPod $script:ns -Command 'python3', '-c', 'import time; time.sleep(3600)'
+        $sessions = @($script:session) + @(Start-PodDebug $other -Namespace $script:ns)
+        $all = @($sessions | Watch-PyProcess -IntervalSeconds 0.5 -Until { $_.ThreadCount -eq 1 } -PassThru)
+        $all[-1].PodName | Should -Be $other
+        @($all | Where-Object ThreadCount -EQ 1).Count | Should -Be 1
+        $one = @($sessions | Watch-PyProcess -IntervalSeconds 0.5 -Until { $_.ThreadCount -eq 1 })
+        $one.PodName | Should -Be $other
+        foreach ($pod in $script:pod, $other) {
+            Wait-Until -What "the agent in $pod to be gone" -Seconds 30 { -not (Get-AgentProcess $script:ns $pod) }
+        }
+    }
+
     It 'ends by its own time, and says that nothing came of a condition' {
         $process = $script:session | Get-PyProcess
         $until = { $_.ThreadCount -gt 999 }

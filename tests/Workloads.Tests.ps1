@@ -60,6 +60,22 @@ Describe 'Pods by label, and as kubectl names them' {
         Test-PodDebug 'nobody-here' -n $script:ns -Quiet | Should -BeFalse
     }
 
+    It 'finds those of a label in all namespaces' {
+        $label = New-TestName 'everywhere'
+        $elsewhere = New-TestNamespace
+        try {
+            $here = New-TestPod $script:ns -Image py313 -Command (Get-Waiting 'here') -Labels @{ app = $label }
+            $there = New-TestPod $elsewhere -Image py313 -Command (Get-Waiting 'there') -Labels @{ app = $label }
+            $stacks = Start-PodDebug -LabelSelector "app=$label" -AllNamespaces | Get-PyStack
+            $stacks | ForEach-Object { "$($_.Namespace)/$($_.PodName)" } | Sort-Object |
+                Should -Be ("$($script:ns)/$here", "$elsewhere/$there" | Sort-Object)
+            Get-Function $stacks | Should -Be 'here', 'there'
+        }
+        finally {
+            Remove-TestNamespace $elsewhere
+        }
+    }
+
     It 'says so where a selector matches nothing' {
         $result = Get-Failure { Start-PodDebug -n $script:ns -LabelSelector app=nothing }
         Get-ErrorId $result.First | Should -Be 'NoPodMatches'

@@ -228,7 +228,7 @@ internal static class PodChecks
             yield return new(
                 "Probes", near ? Finding.Warning : Finding.Pass,
                 question.Pause > 0 ? $"{words}; {question.Words} holds a thread or the process for {pause} s at most at a time." : $"{words}; {question.Words} holds nothing.",
-                near ? "Get-PyStack and Measure-PyTime hold nothing for longer than some microseconds." : "", question.Name);
+                near ? "Get-PyStack holds one thread at a time, mostly for less than a millisecond, and with -NoStop none." : "", question.Name);
         }
     }
 

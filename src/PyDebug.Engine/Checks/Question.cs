@@ -16,17 +16,19 @@ internal sealed record Question(string Name, string Cmdlet, string Operation, do
     public const string PySpy = nameof(PySpy);
     public const string Bpftrace = nameof(Bpftrace);
 
-    // py-spy holds the process for as long as it reads, which is long where it has many threads; memray's worker stops
-    // one
-    // thread twice for some 10 ms; all others hold a running thread for one read.
+    // About three times the longest pause that tests/bench/pauses.py saw on a node with more to do than it has
+    // processors: who holds a thread may lose his own meanwhile. On 3.13, with 20 and with 200 threads, reads held one
+    // for up to 0.04 s (the median of a stack's longest was 0.6 and 4 ms), memray for 0.005 s and in other runs for
+    // 0.04 s, and py-spy, which holds the whole process for as long as it reads all threads, for 0.12 and 0.58 s. With
+    // the kernel's sampler and the heap's reader, the longest was about what it was with nothing.
     private static readonly Question[] s_all =
     [
         new("", "Start-PodDebug", Operations.Probe, 0),
-        new("Stack", "Get-PyStack", Operations.Stack, 0.005),
-        new(Time, "Measure-PyTime", Operations.Time, 0.005),
+        new("Stack", "Get-PyStack", Operations.Stack, 0.1),
+        new(Time, "Measure-PyTime", Operations.Time, 0.1),
         new("Heap", "Get-PyHeap", Operations.Heap, 0),
-        new(PySpy, "Invoke-PySpy", Operations.Pyspy, 0.5),
-        new(Memray, "Get-MemrayReport", Operations.Memray, 0.05),
+        new(PySpy, "Invoke-PySpy", Operations.Pyspy, 2),
+        new(Memray, "Get-MemrayReport", Operations.Memray, 0.15),
         new(Bpftrace, "Invoke-Bpftrace", Operations.Bpftrace, 0),
     ];
 

@@ -157,8 +157,10 @@ internal sealed class RestClient
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
-            throw new EngineException(
-                Causes.Timeout, $"The server did not answer within {timeout.TotalSeconds:0} s (to {doing}).")
+            // A connection has less time than an answer.
+            TimeSpan waited = Stopwatch.GetElapsedTime(begun);
+            double seconds = (waited < timeout ? waited : timeout).TotalSeconds;
+            throw new EngineException(Causes.Timeout, $"The server did not answer within {seconds:0} s (to {doing}).")
             {
                 Detail = ApiErrors.FixedLimit,
                 Retryable = true,

@@ -114,7 +114,7 @@ internal static class ModuleFiles
     public static PyDebugException Broken(string? file, string why)
     {
         string name = file is null ? "A part of PyDebug" : $"PyDebug's file '{file.Split(',').First()}'";
-        return Failure($"{name} cannot be loaded: {why}");
+        return Failure($"{name} cannot be loaded: {why.Trim()}");
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
