@@ -28,7 +28,7 @@ Describe 'Get-MemrayReport, where' -Skip:$script:missing {
             $pod = New-TestPod $script:ns -Image py313 -Command 'python3', '-c', $script:program -ReadyLog 'ready' -Security $security -MemoryLimit '192Mi'
             $report = Start-PodDebug $pod -Namespace $script:ns -SecurityProfile Restricted | Get-MemrayReport -DurationSeconds 2 -Confirm:$false
             Assert-Leak $report 2
-            $report.MemoryLimitBytes | Should -Be 192MB
+            $report.ContainerLimitBytes | Should -Be 192MB
             Remove-TestPod $script:ns $pod
         }
 
@@ -44,7 +44,7 @@ Describe 'Get-MemrayReport, where' -Skip:$script:missing {
                 $report = $session | Get-MemrayReport -DurationSeconds 2 -KeepCapture -Path $path -Confirm:$false
                 Assert-Leak $report 2
                 $report.CapturePlace | Should -Be 'Memory'
-                $report.MemoryLimitBytes | Should -Be 192MB
+                $report.ContainerLimitBytes | Should -Be 192MB
             }
             $again = $session | Get-MemrayReport -CapturePath $path
             $again.LeakedBytes | Should -Be $report.LeakedBytes

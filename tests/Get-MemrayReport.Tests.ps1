@@ -62,8 +62,8 @@ Import-Module '$((Get-Module PyDebug).Path)'
             $script:r.ProcessId | Should -Be 1
             $script:r.CommandLine | Should -Be 'python3 /srv/app.py leak sleepers'
             $script:r.PythonVersion | Should -Match '^3\.13\.'
-            $script:r.Allocations[0].File | Should -Be '/srv/troubles.py'
-            $script:r.MemoryLimitBytes | Should -Be 1GB
+            $script:r.Allocations[0].FileName | Should -Be '/srv/troubles.py'
+            $script:r.ContainerLimitBytes | Should -Be 1GB
             $script:r.SecondsToLimit | Should -BeGreaterThan 20
             $script:r.SecondsToLimit | Should -BeLessThan 2000
             $script:r.Rehearsal | Should -Be 'Same'
@@ -169,8 +169,8 @@ Import-Module '$((Get-Module PyDebug).Path)'
             ($report.AllocatedBytes -eq $null) | Should -Be ($Name -eq 'Aggregate')
             $top = $report.Allocations[0]
             $top.Function | Should -Be 'remember'
-            $top.File | Should -Be '/srv/troubles.py'
-            $top.Size | Should -BeGreaterThan (20 * 65536)
+            $top.FileName | Should -Be '/srv/troubles.py'
+            $top.Bytes | Should -BeGreaterThan (20 * 65536)
         }
 
         It 'ends at -MaximumCaptureBytes, and reports what it has' {

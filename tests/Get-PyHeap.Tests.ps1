@@ -45,7 +45,7 @@ Describe 'Get-PyHeap' {
             $script:look.CoveragePercent | Should -BeGreaterThan 99
             $script:look.WhyNoCensus | Should -BeNullOrEmpty
             $script:look.HeldMicroseconds | Should -Be 0
-            ($script:look.Parts.EndBytes | Measure-Object -Sum).Sum / $script:look.RssEndBytes | Should -BeGreaterThan 0.99
+            ($script:look.Parts.EndBytes | Measure-Object -Sum).Sum / $script:look.ResidentEndBytes | Should -BeGreaterThan 0.99
             ($script:look.Types | Where-Object Type -eq '__main__.Order').Count | Should -Be 20000
         }
 
@@ -152,7 +152,7 @@ while True:
             $report = $session | Get-PyHeap -DurationSeconds 5 -WarningAction Ignore
             $asked = [DateTime]::UtcNow
             $session | Stop-PodDebug
-            $report.RssBytesPerSecond | Should -BeLessThan (0.5 * $report.ContainerBytesPerSecond)
+            $report.ResidentBytesPerSecond | Should -BeLessThan (0.5 * $report.ContainerBytesPerSecond)
             $report.Advice -join ' ' | Should -Match 'as files in memory'
             $ended = Wait-Until -What 'the container to run out of memory' -Seconds 120 {
                 $state = (Get-TestPod $script:ns $spool).status.containerStatuses[0].state

@@ -36,8 +36,8 @@ function Assert-Leak([psobject] $Report, [double] $Seconds) {
     $Report.EndReason | Should -Be 'Time'
     $top = $Report.Allocations[0]
     $top.Function | Should -Be 'remember'
-    $top.Size | Should -BeGreaterThan (0.8 * $Report.LeakedBytes)
-    [Math]::Abs($top.Size / $top.Count - 65536) | Should -BeLessThan 2000
+    $top.Bytes | Should -BeGreaterThan (0.8 * $Report.LeakedBytes)
+    [Math]::Abs($top.Bytes / $top.Count - 65536) | Should -BeLessThan 2000
     $top.Frames.Name | Should -Contain 'remember'
     ($Report.Allocations | Measure-Object Size -Sum).Sum + $Report.OmittedBytes | Should -Be $Report.LeakedBytes
 }

@@ -4,8 +4,9 @@ using System.IO;
 namespace PyDebug.Engine;
 
 /// <summary>
-/// Files for what is too large for memory, readable by their owner alone. No file outlives this process, however that
-/// ends: on Unix it loses its name at once, on Windows the system removes it with its last handle.
+/// Files for what is too large for memory, readable by their owner alone. None outlives this process, however that
+/// ends, but what is kept for the user: on Unix a file loses its name at once, on Windows the system removes it with
+/// its last handle.
 /// </summary>
 internal static class TemporaryFile
 {
@@ -16,28 +17,21 @@ internal static class TemporaryFile
     /// <exception cref="IOException">It cannot be made.</exception>
     public static FileStream Create()
     {
-        string path = Path.Join(Path.GetTempPath(), $"pydebug-{Guid.NewGuid():N}");
-        FileStreamOptions options = new()
-        {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.ReadWrite,
-            Share = OperatingSystem.IsWindows() ? FileShare.None : FileShare.Delete,
-            BufferSize = 0,
-            Options = OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None,
-        };
+        FileStream file = Open("", OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None);
         if (!OperatingSystem.IsWindows())
         {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        FileStream file = new(path, options);
-        if (!OperatingSystem.IsWindows())
-        {
-            File.Delete(path);
+            File.Delete(file.Name);
         }
 
         return file;
     }
+
+    /// <summary>Makes a file that stays, for the user's own eyes.</summary>
+    /// <param name="what">What it holds, in its name.</param>
+    /// <param name="extension">The end of its name.</param>
+    /// <exception cref="IOException">It cannot be made.</exception>
+    public static FileStream CreateKept(string what, string extension)
+        => Open($"{what}-", FileOptions.None, extension);
 
     /// <summary>
     /// How many bytes more may be written below a folder so that the reserve stays; null where the system does not say.
@@ -54,5 +48,23 @@ internal static class TemporaryFile
         {
             return null;
         }
+    }
+
+    private static FileStream Open(string what, FileOptions ends, string extension = "")
+    {
+        FileStreamOptions options = new()
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.ReadWrite,
+            Share = OperatingSystem.IsWindows() ? FileShare.None : FileShare.Delete,
+            BufferSize = 0,
+            Options = ends,
+        };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        return new FileStream(Path.Join(Path.GetTempPath(), $"pydebug-{what}{Guid.NewGuid():N}{extension}"), options);
     }
 }

@@ -54,7 +54,10 @@ public sealed class ComparePyHeapCommand : PSCmdlet
         }
 
         string[] missing =
-            [.. new[] { "Parts", "Types", "RssEndBytes", "ProcessId" }.Where(name => item.Properties[name] is null)];
+        [
+            .. new[] { "Parts", "Types", "ResidentEndBytes", "ProcessId" }
+                .Where(name => item.Properties[name] is null),
+        ];
         try
         {
             if (missing.Length == 0)

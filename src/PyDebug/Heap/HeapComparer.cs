@@ -24,8 +24,8 @@ internal sealed class HeapComparer(PyHeapReport before, PyHeapReport after)
         && before.PodName == after.PodName
         && before.ContainerName == after.ContainerName
         && before.ProcessId == after.ProcessId
-        && before.ProcessStarted is DateTime first
-        && after.ProcessStarted is DateTime second
+        && before.StartTime is DateTime first
+        && after.StartTime is DateTime second
         && Math.Abs((first - second).TotalSeconds) <= SameStartSeconds;
 
     /// <summary>What has to be said of the comparison, one sentence each.</summary>
@@ -34,12 +34,14 @@ internal sealed class HeapComparer(PyHeapReport before, PyHeapReport after)
         List<string> remarks = [];
         if (!IsSameProcess)
         {
-            remarks.Add($"{before.Target()} and {after.Target()} are two processes: they are compared by shares of their RSS.");
+            remarks.Add(
+                $"{before.Target()} and {after.Target()} are two processes: they are compared by shares of their RSS.");
         }
 
         if (Minor(before) != Minor(after))
         {
-            remarks.Add($"They run Python {before.PythonVersion} and {after.PythonVersion}, whose objects differ in size.");
+            remarks.Add(
+                $"They run Python {before.PythonVersion} and {after.PythonVersion}, whose objects differ in size.");
         }
 
         if (before.WhyNoCensus is not null || after.WhyNoCensus is not null)
@@ -55,7 +57,12 @@ internal sealed class HeapComparer(PyHeapReport before, PyHeapReport after)
     {
         List<PyHeapDifference> parts =
         [
-            Row("Part", "RSS", new Side(before.RssEndBytes, null, 0), new Side(after.RssEndBytes, null, 0), listed: true),
+            Row(
+                "Part",
+                "RSS",
+                new Side(before.ResidentEndBytes, null, 0),
+                new Side(after.ResidentEndBytes, null, 0),
+                listed: true),
             .. Sorted(Joined(before.Parts, after.Parts, p => p.Kind).Select(p => Row(
                 "Part", (p.Before ?? p.After)!.Name, Of(p.Before), Of(p.After), listed: true))),
         ];
@@ -69,10 +76,18 @@ internal sealed class HeapComparer(PyHeapReport before, PyHeapReport after)
         [
             .. parts,
             .. Sorted(Joined(before.Types, after.Types, t => t.Type).Select(t => Row(
-                "Type", (t.Before ?? t.After)!.Type, Of(t.Before), Of(t.After), all || (t.Before is not null && t.After is not null)))),
+                "Type",
+                (t.Before ?? t.After)!.Type,
+                Of(t.Before),
+                Of(t.After),
+                all || (t.Before is not null && t.After is not null)))),
             .. before.Holders.Count == 0 && after.Holders.Count == 0 ? [] : Sorted(
                 Joined(before.Holders, after.Holders, h => $"{h.Type}: {h.Path}").Select(h => Row(
-                    "Holder", $"{(h.Before ?? h.After)!.Type}: {(h.Before ?? h.After)!.Path}", Of(h.Before), Of(h.After), Held(h)))),
+                    "Holder",
+                    $"{(h.Before ?? h.After)!.Type}: {(h.Before ?? h.After)!.Path}",
+                    Of(h.Before),
+                    Of(h.After),
+                    Held(h)))),
         ];
     }
 
@@ -104,10 +119,11 @@ internal sealed class HeapComparer(PyHeapReport before, PyHeapReport after)
 
     private static Side? Of(PyHeapPart? part) => part is null ? null : new Side(part.EndBytes, null, 0);
 
-    private static Side? Of(PyHeapType? type) => type is null ? null : new Side(type.Bytes, type.Count, type.BytesMargin);
+    private static Side? Of(PyHeapType? type)
+        => type is null ? null : new Side(type.Bytes, type.Count, type.BytesMargin);
 
     private static Side? Of(PyHeapHolder? holder)
-        => holder is null ? null : new Side(holder.Bytes, holder.SamplesHeld, 0);
+        => holder is null ? null : new Side(holder.Bytes, holder.HeldSampleCount, 0);
 
     private PyHeapDifference Row(string kind, string name, Side? left, Side? right, bool listed)
     {
@@ -119,7 +135,8 @@ internal sealed class HeapComparer(PyHeapReport before, PyHeapReport after)
         double margin = Math.Sqrt(Math.Pow(left?.Margin ?? 0, 2) + Math.Pow(right?.Margin ?? 0, 2));
         if (!IsSameProcess)
         {
-            margin = Math.Round(100 * margin / Math.Max(1, Math.Min(before.RssEndBytes, after.RssEndBytes)), 4);
+            long smaller = Math.Min(before.ResidentEndBytes, after.ResidentEndBytes);
+            margin = Math.Round(100 * margin / Math.Max(1, smaller), 4);
         }
 
         return new PyHeapDifference
@@ -151,7 +168,9 @@ internal sealed class HeapComparer(PyHeapReport before, PyHeapReport after)
     }
 
     private static double? Percent(Side? side, PyHeapReport report)
-        => side is null || report.RssEndBytes <= 0 ? null : Math.Round(100.0 * side.Bytes / report.RssEndBytes, 4);
+        => side is null || report.ResidentEndBytes <= 0
+            ? null
+            : Math.Round(100.0 * side.Bytes / report.ResidentEndBytes, 4);
 
     private sealed record Side(long Bytes, long? Count, long Margin);
 }

@@ -4,6 +4,7 @@ using System.Linq;
 using System.Text;
 using PyDebug.Internal;
 using PyDebug.Profiles.Flame;
+using static System.FormattableString;
 
 namespace PyDebug.Heap;
 
@@ -65,12 +66,12 @@ internal static class HeapDisplay
     private static string Heading(PyHeapReport report, int width)
     {
         string start = Display.Pod(report)
-            + HeapText.Format($"  process {report.ProcessId}");
-        string looks = report.LookCount == 1 ? "1 look" : HeapText.Format($"{report.LookCount} looks");
-        string share = report.PoolShare > 1 ? HeapText.Format($" at 1 of {report.PoolShare} pools") : "";
-        string cpu = report.AgentCpuSeconds is double used ? HeapText.Format($"  agent {used:0.0} CPU s") : "";
+            + Invariant($"  process {report.ProcessId}");
+        string looks = report.LookCount == 1 ? "1 look" : Invariant($"{report.LookCount} looks");
+        string share = report.PoolShare > 1 ? Invariant($" at 1 of {report.PoolShare} pools") : "";
+        string cpu = report.AgentCpuSeconds is double used ? Invariant($"  agent {used:0.0} CPU s") : "";
         string end = $"  {SafeText.Line(report.PythonVersion, 20)}"
-            + HeapText.Format($"  {report.DurationSeconds:0.0} s, {looks}{share}  nothing was held{cpu}");
+            + Invariant($"  {report.DurationSeconds:0.0} s, {looks}{share}  nothing was held{cpu}");
         string command = SafeText.Line(report.CommandLine);
         int room = width - start.Length - end.Length - 2;
         string middle = command.Length == 0 || room < ShortestCommand ? "" : $"  {TextTable.Cut(command, room)}";
@@ -79,10 +80,10 @@ internal static class HeapDisplay
 
     private static string Total(PyHeapReport report)
     {
-        string rss = $"RSS {Amounts.Bytes(report.RssBytes)}";
+        string rss = $"RSS {Amounts.Bytes(report.ResidentBytes)}";
         if (report.LookCount > 1)
         {
-            rss += $" -> {Amounts.Bytes(report.RssEndBytes)}{InBrackets(report.RssBytesPerSecond)}";
+            rss += $" -> {Amounts.Bytes(report.ResidentEndBytes)}{InBrackets(report.ResidentBytesPerSecond)}";
         }
 
         if (report.ContainerBytes is long used)
@@ -110,7 +111,7 @@ internal static class HeapDisplay
         foreach (PyHeapPart part in report.Parts)
         {
             bool grows = part.BytesPerSecond is double rate && rate > (part.BytesPerSecondMargin ?? 0) && rate > 1024;
-            bool notable = grows || part.EndBytes > Notable * report.RssEndBytes;
+            bool notable = grows || part.EndBytes > Notable * report.ResidentEndBytes;
             (part.Kind switch
             {
                 "Object" or "Table" or "FreeInPython" or "Python" => left,
@@ -146,7 +147,7 @@ internal static class HeapDisplay
         bool grew = report.LookCount > 1;
         bool holders = report.Holders.Count > 0;
         ILookup<string, PyHeapHolder> held = report.Holders
-            .OrderByDescending(h => h.ContainerPerSecond ?? 0).ThenByDescending(h => h.SamplesHeld)
+            .OrderByDescending(h => h.ContainerPerSecond ?? 0).ThenByDescending(h => h.HeldSampleCount)
             .ToLookup(h => h.Type);
         int most = report.ShownTypeCount > 0 ? report.ShownTypeCount : DefaultShown;
         PyHeapType[] ordered = [.. Ordered(report.Types, held)];
@@ -177,9 +178,9 @@ internal static class HeapDisplay
         if (ordered.Length > most)
         {
             long bytes = ordered.Skip(most).Sum(t => t.Bytes) + report.OmittedBytes;
-            text.Append(HeapText.Format($"\n… and {ordered.Length - most + report.OmittedTypeCount:#,0} more types, "))
+            text.Append(Invariant($"\n… and {ordered.Length - most + report.OmittedTypeCount:#,0} more types, "))
                 .Append(Amounts.Bytes(bytes)).Append("; .Types has ")
-                .Append(report.OmittedTypeCount > 0 ? HeapText.Format($"{ordered.Length:#,0} of them") : "all of them");
+                .Append(report.OmittedTypeCount > 0 ? Invariant($"{ordered.Length:#,0} of them") : "all of them");
         }
     }
 
@@ -206,15 +207,15 @@ internal static class HeapDisplay
     };
 
     private static string Counted(long count, long margin)
-        => margin > 0 ? HeapText.Format($"{count:#,0} +- {margin:#,0}") : HeapText.Format($"{count:#,0}");
+        => margin > 0 ? Invariant($"{count:#,0} +- {margin:#,0}") : Invariant($"{count:#,0}");
 
     private static string Share(PyHeapType type, PyHeapReport report)
-        => report.RssEndBytes > 0 ? HeapText.Format($"{100.0 * type.Bytes / report.RssEndBytes:0.0} %") : "";
+        => report.ResidentEndBytes > 0 ? Invariant($"{100.0 * type.Bytes / report.ResidentEndBytes:0.0} %") : "";
 
     private static string Way(PyHeapHolder holder)
     {
-        string rate = holder.ContainerPerSecond is double value ? HeapText.Format($"  {value:+0.0;-0.0;+0.0}/s") : "";
-        string samples = HeapText.Format($"  {holder.SamplesHeld} of {holder.SampleCount}");
+        string rate = holder.ContainerPerSecond is double value ? Invariant($"  {value:+0.0;-0.0;+0.0}/s") : "";
+        string samples = Invariant($"  {holder.HeldSampleCount} of {holder.SampleCount}");
         return SafeText.Line(holder.Path) + rate + samples;
     }
 }

@@ -32,8 +32,8 @@ internal static class HeapParser
             || item.Number("seconds") is not double seconds
             || seconds < 0
             || MemoryForecast.Points(item, "rss") is not { Count: > 0 } rss
-            || Parts(item) is not { Count: > 0 } parts
-            || Types(item) is not List<PyHeapType> types)
+            || Parts(item, session, pid) is not { Count: > 0 } parts
+            || Types(item, session, pid) is not List<PyHeapType> types)
         {
             return null;
         }
@@ -52,16 +52,16 @@ internal static class HeapParser
             NodeName = session.NodeName,
             ProcessId = pid,
             Timestamp = now,
-            ProcessStarted = item.Time("started"),
+            StartTime = item.Time("started"),
             CommandLine = item.Text("command"),
             PythonVersion = item.Text("version"),
             Allocator = item.Text("allocator"),
             DurationSeconds = seconds,
             LookCount = Math.Max(1, item.Integer("looks") ?? 1),
             PoolShare = Math.Max(1, item.Integer("every") ?? 1),
-            RssBytes = (long)rss[0].Bytes,
-            RssEndBytes = (long)rss[^1].Bytes,
-            RssBytesPerSecond = MemoryForecast.Rate(rss)?.BytesPerSecond,
+            ResidentBytes = (long)rss[0].Bytes,
+            ResidentEndBytes = (long)rss[^1].Bytes,
+            ResidentBytesPerSecond = MemoryForecast.Rate(rss)?.BytesPerSecond,
             SwapBytes = Size(item, "swap") ?? 0,
             ContainerBytes = used.Count > 0 ? (long)used[^1].Bytes : null,
             ContainerLimitBytes = limit,
@@ -69,7 +69,7 @@ internal static class HeapParser
             SecondsToLimit = MemoryForecast.SecondsToLimit(used, limit),
             Parts = parts,
             Types = types,
-            Holders = Holders(item),
+            Holders = Holders(item, session, pid),
             TypeCount = item.Integer("typeCount") ?? types.Count,
             OmittedTypeCount = left.Integer("types") ?? 0,
             OmittedBytes = Size(left, "bytes") ?? 0,
@@ -89,7 +89,7 @@ internal static class HeapParser
         };
     }
 
-    private static List<PyHeapPart>? Parts(JsonElement item)
+    private static List<PyHeapPart>? Parts(JsonElement item, PodDebugSession session, int pid)
     {
         List<PyHeapPart> parts = [];
         foreach (JsonElement part in item.Items("parts", MostParts))
@@ -103,6 +103,10 @@ internal static class HeapParser
 
             parts.Add(new PyHeapPart
             {
+                Namespace = session.Namespace,
+                PodName = session.PodName,
+                ContainerName = session.ContainerName,
+                ProcessId = pid,
                 Name = HeapText.Part(kind),
                 Kind = kind,
                 Bytes = bytes,
@@ -116,7 +120,7 @@ internal static class HeapParser
         return parts;
     }
 
-    private static List<PyHeapType>? Types(JsonElement item)
+    private static List<PyHeapType>? Types(JsonElement item, PodDebugSession session, int pid)
     {
         List<PyHeapType> types = [];
         foreach (JsonElement type in item.Items("types", MostTypes))
@@ -132,6 +136,10 @@ internal static class HeapParser
             string module = type.Text("module") ?? "";
             types.Add(new PyHeapType
             {
+                Namespace = session.Namespace,
+                PodName = session.PodName,
+                ContainerName = session.ContainerName,
+                ProcessId = pid,
                 Type = Full(module, name),
                 Name = name,
                 Module = module,
@@ -153,17 +161,21 @@ internal static class HeapParser
         return types;
     }
 
-    private static List<PyHeapHolder> Holders(JsonElement item)
+    private static List<PyHeapHolder> Holders(JsonElement item, PodDebugSession session, int pid)
         =>
         [
             .. item.Items("holders", MostHolders).Select(holder => new PyHeapHolder
             {
+                Namespace = session.Namespace,
+                PodName = session.PodName,
+                ContainerName = session.ContainerName,
+                ProcessId = pid,
                 Type = Full(holder.Text("module") ?? "", holder.Text("name") ?? ""),
                 Root = holder.Text("root") ?? "",
                 Path = holder.Text("path") ?? "",
                 Steps = holder.Texts("steps", MostSteps),
                 SampleCount = holder.Integer("samples") ?? 0,
-                SamplesHeld = holder.Integer("held") ?? 0,
+                HeldSampleCount = holder.Integer("held") ?? 0,
                 Container = holder.Text("container"),
                 ContainerType = holder.Text("containerType"),
                 ContainerLength = Size(holder, "length"),

@@ -35,7 +35,7 @@ internal static class HeapProfiles
         => report.Holders.Where(h => h.SampleCount > 0).Select(holder => (
             (string[])[.. holder.Steps.Count > 0 ? holder.Steps : [$"({holder.Path})"], holder.Type],
             holder.Bytes,
-            (long)holder.SamplesHeld));
+            (long)holder.HeldSampleCount));
 
     /// <summary>By part; objects and tables by their type.</summary>
     private static IEnumerable<(string[] Names, long Bytes, long Count)> HeapStacks(PyHeapReport report)

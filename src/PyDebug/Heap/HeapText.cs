@@ -1,6 +1,7 @@
 using System;
 using System.Globalization;
 using PyDebug.Internal;
+using static System.FormattableString;
 
 namespace PyDebug.Heap;
 
@@ -33,8 +34,8 @@ internal static class HeapText
     /// <summary>What the whole comes to.</summary>
     public static string Sum(PyHeapReport report)
     {
-        string rss = $"RSS {Amounts.Bytes(report.RssEndBytes)}";
-        return report.WhyNoCensus is null ? Format($"{rss}, {report.TypeCount:#,0} types") : rss + ", objects not counted";
+        string rss = $"RSS {Amounts.Bytes(report.ResidentEndBytes)}";
+        return report.WhyNoCensus is null ? Invariant($"{rss}, {report.TypeCount:#,0} types") : rss + ", objects not counted";
     }
 
     /// <summary>A rate of bytes, such as <c>+30.1 KiB/s</c>; a point for none, nothing where it is not known.</summary>
@@ -65,8 +66,8 @@ internal static class HeapText
     {
         if (row.Basis == HeapComparer.Share)
         {
-            string points = Format($"{row.Difference:+0.0#;-0.0#;0} %");
-            return row.DifferenceMargin > 0 ? Format($"{points} +- {row.DifferenceMargin:0.0#}") : points;
+            string points = Invariant($"{row.Difference:+0.0#;-0.0#;0} %");
+            return row.DifferenceMargin > 0 ? Invariant($"{points} +- {row.DifferenceMargin:0.0#}") : points;
         }
 
         string sign = row.Difference < 0 ? "-" : row.Difference > 0 ? "+" : "";
@@ -77,9 +78,7 @@ internal static class HeapText
     /// <summary>What one side of a difference comes to; a point where it was not there.</summary>
     public static string Side(PyHeapDifference row, long? bytes, double? percent)
         => bytes is not long size ? "."
-            : row.Basis == HeapComparer.Share && percent is double share ? Format($"{share:0.0#} %")
+            : row.Basis == HeapComparer.Share && percent is double share ? Invariant($"{share:0.0#} %")
             : Amounts.Bytes(size);
 
-    /// <summary>Formats in the culture that all text of the module has.</summary>
-    public static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Linq;
 using PyDebug.Errors;
 using PyDebug.Internal;
+using static System.FormattableString;
 
 namespace PyDebug.Heap;
 
@@ -28,28 +29,28 @@ internal static class HeapWarnings
         {
             warnings.Add($"{why} The resident memory is divided all the same.");
         }
-        else if (report.UnknownBytes > Unknown * report.RssEndBytes)
+        else if (report.UnknownBytes > Unknown * report.ResidentEndBytes)
         {
-            warnings.Add(HeapText.Format($"Of {Amounts.Bytes(report.UnknownBytes)}, ")
-                + HeapText.Format($"{100.0 * report.UnknownBytes / report.RssEndBytes:0} % of the RSS of process ")
-                + HeapText.Format($"{report.ProcessId}, nothing is known but that they are there."));
+            warnings.Add(Invariant($"Of {Amounts.Bytes(report.UnknownBytes)}, ")
+                + Invariant($"{100.0 * report.UnknownBytes / report.ResidentEndBytes:0} % of the RSS of process ")
+                + Invariant($"{report.ProcessId}, nothing is known but that they are there."));
         }
 
         if (report.CoveragePercent < Covered)
         {
-            warnings.Add(HeapText.Format($"The parts come to {report.CoveragePercent:0.0} % of the RSS of process ")
-                + HeapText.Format($"{report.ProcessId}: it changed while it was read."));
+            warnings.Add(Invariant($"The parts come to {report.CoveragePercent:0.0} % of the RSS of process ")
+                + Invariant($"{report.ProcessId}: it changed while it was read."));
         }
 
         if (report.OmittedTypeCount > 0)
         {
-            warnings.Add(HeapText.Format($"{report.OmittedTypeCount:#,0} of {report.TypeCount:#,0} types, ")
+            warnings.Add(Invariant($"{report.OmittedTypeCount:#,0} of {report.TypeCount:#,0} types, ")
                 + $"{Amounts.Bytes(report.OmittedBytes)} in all, are left out.");
         }
 
         if (report.LookCount is > 1 and < LeastLooks)
         {
-            warnings.Add(HeapText.Format($"There were {report.LookCount} looks at process {report.ProcessId} in the time: ")
+            warnings.Add(Invariant($"There were {report.LookCount} looks at process {report.ProcessId} in the time: ")
                 + "what grows cannot be said of fewer than 4.");
         }
 
@@ -69,7 +70,7 @@ internal static class HeapWarnings
             return null;
         }
 
-        double rss = report.RssBytesPerSecond ?? 0;
+        double rss = report.ResidentBytesPerSecond ?? 0;
         double container = report.ContainerBytesPerSecond ?? 0;
         bool grows = report.Types.Any(t => t.Grows == "Yes");
         PyHeapPart? other = report.Parts

@@ -8,11 +8,23 @@ namespace PyDebug;
 /// By which way samples of a type are held: a path from a root to them, equal ones as one. Every reference on it was
 /// read a second time before it was shown. Values are never part of it, keys only where they were asked for.
 /// </summary>
-public sealed partial record PyHeapHolder
+public sealed partial record PyHeapHolder : IOfPod
 {
     internal PyHeapHolder()
     {
     }
+
+    /// <summary>The pod's namespace.</summary>
+    public string Namespace { get; internal init; } = "";
+
+    /// <summary>The pod's name.</summary>
+    public string PodName { get; internal init; } = "";
+
+    /// <summary>The application's container.</summary>
+    public string ContainerName { get; internal init; } = "";
+
+    /// <summary>The process in the container's PID namespace.</summary>
+    public int ProcessId { get; internal init; }
 
     /// <summary>The type that is held, with its module.</summary>
     public string Type { get; internal init; } = "";
@@ -38,10 +50,10 @@ public sealed partial record PyHeapHolder
     public IReadOnlyList<string> Steps { get; internal init; } = [];
 
     /// <summary>How many samples of the type were followed.</summary>
-    public int SampleCount { get; internal init; }
+    public long SampleCount { get; internal init; }
 
     /// <summary>How many of them are held by this way.</summary>
-    public int SamplesHeld { get; internal init; }
+    public long HeldSampleCount { get; internal init; }
 
     /// <summary>The container on the path that grows fastest, as a path; null where there is none.</summary>
     public string? Container { get; internal init; }
@@ -67,5 +79,5 @@ public sealed partial record PyHeapHolder
     /// <returns>One line that is safe to show.</returns>
     public override string ToString()
         => SafeText.Line(
-            string.Create(CultureInfo.InvariantCulture, $"{Type}: {Path}, {SamplesHeld} of {SampleCount}"), 500);
+            string.Create(CultureInfo.InvariantCulture, $"{Type}: {Path}, {HeldSampleCount} of {SampleCount}"), 500);
 }

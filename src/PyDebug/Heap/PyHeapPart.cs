@@ -4,11 +4,23 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>One part of a process's resident memory. All parts of a report together are its RSS.</summary>
-public sealed partial record PyHeapPart
+public sealed partial record PyHeapPart : IOfPod
 {
     internal PyHeapPart()
     {
     }
+
+    /// <summary>The pod's namespace.</summary>
+    public string Namespace { get; internal init; } = "";
+
+    /// <summary>The pod's name.</summary>
+    public string PodName { get; internal init; } = "";
+
+    /// <summary>The application's container.</summary>
+    public string ContainerName { get; internal init; } = "";
+
+    /// <summary>The process in the container's PID namespace.</summary>
+    public int ProcessId { get; internal init; }
 
     /// <summary>The part as people call it, such as <c>Python objects</c>.</summary>
     public string Name { get; internal init; } = "";

@@ -36,7 +36,7 @@ public sealed partial record PyHeapReport : IStackProfileSource, IOfPod
     public DateTime Timestamp { get; internal init; }
 
     /// <summary>When the process started, in UTC by the node's clock; tells it from another with its id.</summary>
-    public DateTime? ProcessStarted { get; internal init; }
+    public DateTime? StartTime { get; internal init; }
 
     /// <summary>The process's command line; values that look like secrets are masked.</summary>
     public string? CommandLine { get; internal init; }
@@ -60,13 +60,13 @@ public sealed partial record PyHeapReport : IStackProfileSource, IOfPod
     public double HeldMicroseconds { get; internal init; }
 
     /// <summary>The resident memory at the first look, in bytes.</summary>
-    public long RssBytes { get; internal init; }
+    public long ResidentBytes { get; internal init; }
 
     /// <summary>The resident memory at the last look, in bytes.</summary>
-    public long RssEndBytes { get; internal init; }
+    public long ResidentEndBytes { get; internal init; }
 
     /// <summary>By how much it grows, in bytes a second; null without at least three looks.</summary>
-    public double? RssBytesPerSecond { get; internal init; }
+    public double? ResidentBytesPerSecond { get; internal init; }
 
     /// <summary>What of the process is swapped out, in bytes; it is not read.</summary>
     public long SwapBytes { get; internal init; }

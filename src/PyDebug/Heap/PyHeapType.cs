@@ -6,11 +6,23 @@ namespace PyDebug;
 /// <summary>
 /// What a process has of one type. Rates are null where there was one look, margins 0 where all was counted.
 /// </summary>
-public sealed partial record PyHeapType
+public sealed partial record PyHeapType : IOfPod
 {
     internal PyHeapType()
     {
     }
+
+    /// <summary>The pod's namespace.</summary>
+    public string Namespace { get; internal init; } = "";
+
+    /// <summary>The pod's name.</summary>
+    public string PodName { get; internal init; } = "";
+
+    /// <summary>The application's container.</summary>
+    public string ContainerName { get; internal init; } = "";
+
+    /// <summary>The process in the container's PID namespace.</summary>
+    public int ProcessId { get; internal init; }
 
     /// <summary>The type with its module, as <c>shop.Session</c>; that of a builtin has none.</summary>
     public string Type { get; internal init; } = "";

@@ -7,10 +7,6 @@ internal static class BpftraceDisplay
 {
     private const int LongestValue = 12;
 
-    /// <summary>A time in milliseconds, as <c>0.82 ms</c>.</summary>
-    public static string Milliseconds(double seconds)
-        => string.Create(CultureInfo.InvariantCulture, $"{seconds * 1000:#,0.00} ms");
-
     /// <summary>The time of day of an event, as it is here.</summary>
     public static string Time(BpftraceEvent said)
         => said.Timestamp.ToLocalTime().ToString("HH:mm:ss", CultureInfo.InvariantCulture);

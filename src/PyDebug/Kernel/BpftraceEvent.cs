@@ -38,7 +38,7 @@ public sealed partial record BpftraceEvent : ISessionCarrier, IOfPod
     public DateTime Timestamp { get; internal init; }
 
     /// <summary>The thread's native id in the container's PID namespace, where the script says it; else null.</summary>
-    public int? ThreadId { get; internal init; }
+    public long? ThreadId { get; internal init; }
 
     /// <summary>The thread's name as the kernel has it, where the script says it; else null.</summary>
     public string? Thread { get; internal init; }

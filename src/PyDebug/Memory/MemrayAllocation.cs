@@ -5,11 +5,20 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>What one thread allocated with one stack by one allocator.</summary>
-public sealed partial record MemrayAllocation
+public sealed partial record MemrayAllocation : IOfPod
 {
     internal MemrayAllocation()
     {
     }
+
+    /// <summary>The pod's namespace.</summary>
+    public string Namespace { get; internal init; } = "";
+
+    /// <summary>The pod's name.</summary>
+    public string PodName { get; internal init; } = "";
+
+    /// <summary>The application's container.</summary>
+    public string ContainerName { get; internal init; } = "";
 
     /// <summary>The process in the container's PID namespace.</summary>
     public int ProcessId { get; internal init; }
@@ -18,7 +27,7 @@ public sealed partial record MemrayAllocation
     public string Function { get; internal init; } = "";
 
     /// <summary>That function's source file as the interpreter knows it.</summary>
-    public string File { get; internal init; } = "";
+    public string FileName { get; internal init; } = "";
 
     /// <summary>The line in it; null where it is not known.</summary>
     public int? Line { get; internal init; }
@@ -29,13 +38,13 @@ public sealed partial record MemrayAllocation
     public string Allocator { get; internal init; } = "";
 
     /// <summary>The thread's number in the capture, which is memray's own.</summary>
-    public long? ThreadId { get; internal init; }
+    public long? MemrayThreadId { get; internal init; }
 
     /// <summary>The thread's name, where it has one.</summary>
     public string? Thread { get; internal init; }
 
     /// <summary>The sum of the allocations, in bytes.</summary>
-    public long Size { get; internal init; }
+    public long Bytes { get; internal init; }
 
     /// <summary>The number of allocations.</summary>
     public long Count { get; internal init; }
@@ -48,5 +57,5 @@ public sealed partial record MemrayAllocation
     public override string ToString()
         => string.Create(
             CultureInfo.InvariantCulture,
-            $"{Amounts.Bytes(Size)} in {Count:#,0}: {MemrayText.Stack(this)}");
+            $"{Amounts.Bytes(Bytes)} in {Count:#,0}: {MemrayText.Stack(this)}");
 }

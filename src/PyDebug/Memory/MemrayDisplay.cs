@@ -1,9 +1,9 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Linq;
 using System.Text;
 using PyDebug.Profiles.Flame;
+using static System.FormattableString;
 
 namespace PyDebug.Internal;
 
@@ -61,11 +61,11 @@ internal static class MemrayDisplay
     private static string Heading(MemrayReport report, int width)
     {
         string source = report.PodName.Length > 0 ? Display.Pod(report) : "from a capture";
-        string start = source + Format($"  process {report.ProcessId}");
+        string start = source + Invariant($"  process {report.ProcessId}");
         string pause = (report.PauseMilliseconds ?? (report.HeldMicroseconds / 1000)) is double time
-            ? Format($"  pause {(time < 1 ? Math.Round(time, 1) : Math.Round(time)):0.#} ms")
+            ? Invariant($"  pause {(time < 1 ? Math.Round(time, 1) : Math.Round(time)):0.#} ms")
             : "";
-        string end = Format($"  {report.DurationSeconds:0.0} s  {MemrayText.Mode(report)}{pause}");
+        string end = Invariant($"  {report.DurationSeconds:0.0} s  {MemrayText.Mode(report)}{pause}");
         string command = SafeText.Line(report.CommandLine);
         int room = width - start.Length - end.Length - 2;
         string middle = command.Length == 0 || room < ShortestCommand ? "" : $"  {TextTable.Cut(command, room)}";
@@ -81,9 +81,9 @@ internal static class MemrayDisplay
             kept += $" ({Amounts.Bytes(rate)}/s)";
         }
 
-        WriteLine(text, Format($"Kept after {report.DurationSeconds:0.0} s"), kept, width);
+        WriteLine(text, Invariant($"Kept after {report.DurationSeconds:0.0} s"), kept, width);
         string peak = Amounts.Bytes(report.PeakBytes!.Value)
-            + (report.PeakAtSeconds is double at ? Format($" at {at:0.0} s") : "");
+            + (report.PeakAtSeconds is double at ? Invariant($" at {at:0.0} s") : "");
         WriteLine(text, "Peak", peak, width);
         if (report.Timeline.Count > 0)
         {
@@ -96,7 +96,7 @@ internal static class MemrayDisplay
     {
         string text = Amounts.Bytes(report.Timeline[0].ResidentBytes) + " -> "
             + Amounts.Bytes(report.Timeline[^1].ResidentBytes);
-        if (report.MemoryLimitBytes is long limit)
+        if (report.ContainerLimitBytes is long limit)
         {
             text += $" of {Amounts.Bytes(limit)}";
         }
@@ -121,15 +121,15 @@ internal static class MemrayDisplay
         }
 
         IGrouping<(string, string), MemrayAllocation>[] functions =
-            [.. report.Allocations.GroupBy(a => (a.Function, a.File)).OrderByDescending(g => g.Sum(a => a.Size))];
+            [.. report.Allocations.GroupBy(a => (a.Function, a.FileName)).OrderByDescending(g => g.Sum(a => a.Bytes))];
         int room = width - SizeCells - CountCells;
         text.Append('\n').Append("Size".PadLeft(room + SizeCells)).Append("Count".PadLeft(CountCells));
         foreach (IGrouping<(string, string), MemrayAllocation> function in functions.Take(MostFunctions))
         {
-            string stack = TextTable.Cut(MemrayText.Stack(function.MaxBy(a => a.Size)!), room);
+            string stack = TextTable.Cut(MemrayText.Stack(function.MaxBy(a => a.Bytes)!), room);
             text.Append('\n').Append(stack).Append(' ', room - LabelText.Cells(stack));
-            text.Append(Amounts.Bytes(function.Sum(a => a.Size)).PadLeft(SizeCells));
-            text.Append(Format($"{function.Sum(a => a.Count):#,0}").PadLeft(CountCells));
+            text.Append(Amounts.Bytes(function.Sum(a => a.Bytes)).PadLeft(SizeCells));
+            text.Append(Invariant($"{function.Sum(a => a.Count):#,0}").PadLeft(CountCells));
         }
 
         if (functions.Length > MostFunctions)
@@ -137,11 +137,11 @@ internal static class MemrayDisplay
             IEnumerable<MemrayAllocation> others = functions.Skip(MostFunctions).SelectMany(g => g);
             string rest = functions.Length == MostFunctions + 1
                 ? "… and one more function"
-                : Format($"… and {functions.Length - MostFunctions:#,0} more functions");
+                : Invariant($"… and {functions.Length - MostFunctions:#,0} more functions");
             rest = TextTable.Cut(rest + "; .Allocations has every stack", room);
             text.Append('\n').Append(rest).Append(' ', room - LabelText.Cells(rest));
-            text.Append(Amounts.Bytes(others.Sum(a => a.Size) + report.OmittedBytes).PadLeft(SizeCells));
-            text.Append(Format($"{others.Sum(a => a.Count) + report.OmittedCount:#,0}").PadLeft(CountCells));
+            text.Append(Amounts.Bytes(others.Sum(a => a.Bytes) + report.OmittedBytes).PadLeft(SizeCells));
+            text.Append(Invariant($"{others.Sum(a => a.Count) + report.OmittedCount:#,0}").PadLeft(CountCells));
         }
     }
 
@@ -153,5 +153,4 @@ internal static class MemrayDisplay
         }
     }
 
-    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

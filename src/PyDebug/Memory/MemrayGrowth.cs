@@ -22,7 +22,7 @@ internal static class MemrayGrowth
         MemrayReport report,
         IReadOnlyList<(double Seconds, double Bytes)> container)
     {
-        if (report.MemoryUsedBytes is not long used)
+        if (report.ContainerBytes is not long used)
         {
             return null;
         }
@@ -34,7 +34,7 @@ internal static class MemrayGrowth
                 : Even(report.LeakedBytesPerSecond ?? 0, report.DurationSeconds, used);
         }
 
-        return MemoryForecast.SecondsToLimit(container, report.MemoryLimitBytes);
+        return MemoryForecast.SecondsToLimit(container, report.ContainerLimitBytes);
     }
 
     private static IReadOnlyList<(double Seconds, double Bytes)> Resident(IReadOnlyList<MemrayMemoryPoint> timeline)

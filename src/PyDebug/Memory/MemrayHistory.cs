@@ -68,7 +68,7 @@ internal sealed class MemrayHistory
         MemrayAllocation? most = report.Allocations.FirstOrDefault(a => a.Frames.Count > 0);
         text += most is null
             ? ""
-            : $", most of it ({Amounts.Bytes(most.Size)}) by {FrameText.One(most.Frames[MemrayText.Innermost(most.Frames)])}";
+            : $", most of it ({Amounts.Bytes(most.Bytes)}) by {FrameText.One(most.Frames[MemrayText.Innermost(most.Frames)])}";
         return report.SecondsToLimit is double seconds
             ? text + $", and {Amounts.Ahead(seconds)} until the limit"
             : text;

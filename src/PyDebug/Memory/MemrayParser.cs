@@ -100,8 +100,8 @@ internal static class MemrayParser
                 string other => other,
                 null => null,
             },
-            MemoryLimitBytes = Amount(memory, "limit"),
-            MemoryUsedBytes = Amount(memory, "used"),
+            ContainerLimitBytes = Amount(memory, "limit"),
+            ContainerBytes = Amount(memory, "used"),
             LeftMappingCount = left.Integer("mappings"),
             LeftLibraries = left.ValueKind == JsonValueKind.Object ? left.Texts("libraries", MostLibraries) : [],
         };
@@ -166,8 +166,8 @@ internal static class MemrayParser
         if (Amount(totals, "leaked") is not long leaked
             || Amount(totals, "peak") is not long peak
             || FrameParser.Table(part) is not List<StackFrame> frames
-            || Allocations(part, "leaked", about.ProcessId, frames) is not List<MemrayAllocation> kept
-            || Allocations(part, "peak", about.ProcessId, frames) is not List<MemrayAllocation> atPeak
+            || Allocations(part, "leaked", about, frames) is not List<MemrayAllocation> kept
+            || Allocations(part, "peak", about, frames) is not List<MemrayAllocation> atPeak
             || Timeline(part) is not List<MemrayMemoryPoint> timeline)
         {
             return null;
@@ -232,7 +232,7 @@ internal static class MemrayParser
     private static List<MemrayAllocation>? Allocations(
         JsonElement part,
         string name,
-        int pid,
+        MemrayReport about,
         List<StackFrame> frames)
     {
         List<MemrayAllocation> allocations = [];
@@ -248,20 +248,23 @@ internal static class MemrayParser
             StackFrame innermost = stack.Length > 0 ? stack[MemrayText.Innermost(stack)] : new StackFrame();
             allocations.Add(new MemrayAllocation
             {
-                ProcessId = pid,
+                Namespace = about.Namespace,
+                PodName = about.PodName,
+                ContainerName = about.ContainerName,
+                ProcessId = about.ProcessId,
                 Function = innermost.Name,
-                File = innermost.FileName,
+                FileName = innermost.FileName,
                 Line = innermost.Line,
                 Allocator = entry.Text("allocator") ?? "",
-                ThreadId = entry.Long("tid"),
+                MemrayThreadId = entry.Long("tid"),
                 Thread = entry.Text("thread") is { Length: > 0 } thread ? thread : null,
-                Size = size,
+                Bytes = size,
                 Count = count,
                 Frames = stack,
             });
         }
 
-        return [.. allocations.OrderByDescending(a => a.Size)];
+        return [.. allocations.OrderByDescending(a => a.Bytes)];
     }
 
     private static List<MemrayMemoryPoint>? Timeline(JsonElement part)

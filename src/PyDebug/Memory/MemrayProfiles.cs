@@ -38,8 +38,8 @@ internal static class MemrayProfiles
         ProfileBuilder builder = new(frames.Frames);
         foreach (MemrayAllocation allocation in atPeak ? report.PeakAllocations : report.Allocations)
         {
-            int thread = builder.Thread(allocation.ThreadId, allocation.Thread);
-            double value = inBytes ? allocation.Size : allocation.Count;
+            int thread = builder.Thread(allocation.MemrayThreadId, allocation.Thread);
+            double value = inBytes ? allocation.Bytes : allocation.Count;
             builder.Add(thread, frames.Stack(allocation.Frames), value, allocation.Count);
         }
 

@@ -103,10 +103,10 @@ public sealed partial record MemrayReport : IStackProfileSource, IOfPod
     public string? RehearsalDetail { get; internal init; }
 
     /// <summary>The memory limit that the process lives under, in bytes; null where there is none.</summary>
-    public long? MemoryLimitBytes { get; internal init; }
+    public long? ContainerLimitBytes { get; internal init; }
 
     /// <summary>What was used under that limit at the end, in bytes.</summary>
-    public long? MemoryUsedBytes { get; internal init; }
+    public long? ContainerBytes { get; internal init; }
 
     /// <summary>
     /// How many maps of libraries were left in the process, unused, when tracking had ended; null where the process was

@@ -1,7 +1,7 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Linq;
+using static System.FormattableString;
 
 namespace PyDebug.Internal;
 
@@ -14,14 +14,14 @@ internal static class MemrayText
         string place = report.PodName.Length > 0
             ? $"{report.Namespace}/{report.PodName}/{report.ContainerName}"
             : FileName(report.CapturePath);
-        return SafeText.Line(place) + Format($" process {report.ProcessId}");
+        return SafeText.Line(place) + Invariant($" process {report.ProcessId}");
     }
 
     /// <summary>What was kept and what there was at the peak.</summary>
     public static string Sums(MemrayReport report)
         => report.LeakedBytes is long kept && report.PeakBytes is long peak
-            ? Format($"{Amounts.Bytes(kept)} kept in {report.DurationSeconds:0.0} s, peak {Amounts.Bytes(peak)}")
-            : Format($"nothing could be read of {report.DurationSeconds:0.0} s");
+            ? Invariant($"{Amounts.Bytes(kept)} kept in {report.DurationSeconds:0.0} s, peak {Amounts.Bytes(peak)}")
+            : Invariant($"nothing could be read of {report.DurationSeconds:0.0} s");
 
     /// <summary>How it was tracked, as <c>memray 1.20.0, native</c>.</summary>
     public static string Mode(MemrayReport report)
@@ -66,5 +66,4 @@ internal static class MemrayText
     private static string FileName(string? path)
         => string.IsNullOrEmpty(path) ? "capture" : path[(path.LastIndexOfAny(['/', '\\']) + 1)..];
 
-    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

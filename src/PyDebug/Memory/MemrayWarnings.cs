@@ -1,7 +1,7 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using PyDebug.Heap;
+using static System.FormattableString;
 
 namespace PyDebug.Internal;
 
@@ -27,8 +27,8 @@ internal static class MemrayWarnings
     /// <summary>Why there is less than was asked for. The agent tells of it when it happens.</summary>
     public static IReadOnlyList<string> OfEnd(MemrayReport report)
     {
-        string process = Format($"process {report.ProcessId}");
-        string after = Format($"after {report.DurationSeconds:0.0} s");
+        string process = Invariant($"process {report.ProcessId}");
+        string after = Invariant($"after {report.DurationSeconds:0.0} s");
         List<string> warnings = [];
         string? end = report.EndReason switch
         {
@@ -61,14 +61,14 @@ internal static class MemrayWarnings
         if (report.OmittedBytes > Notable * report.LeakedBytes)
         {
             warnings.Add(Counts.Of(report.OmittedStackCount, "smaller stack", "smaller stacks")
-                + Format($" of process {report.ProcessId}, ")
-                + Format($"{Amounts.Bytes(report.OmittedBytes)} in all, counted in the sums alone."));
+                + Invariant($" of process {report.ProcessId}, ")
+                + Invariant($"{Amounts.Bytes(report.OmittedBytes)} in all, counted in the sums alone."));
         }
 
         if (cut > 0)
         {
             warnings.Add(Counts.Of(cut, "stack", "stacks")
-                + Format($" of process {report.ProcessId} {(cut == 1 ? "was cut: it has" : "were cut: they have")} ")
+                + Invariant($" of process {report.ProcessId} {(cut == 1 ? "was cut: it has" : "were cut: they have")} ")
                 + "more frames than -Depth.");
         }
 
@@ -93,18 +93,17 @@ internal static class MemrayWarnings
             [
                 $"The container's memory grows by {Amounts.Bytes(rate.BytesPerSecond)}/s"
                     + (asFiles ? ", as files in memory (tmpfs)" : "")
-                    + Format($", process {report.ProcessId} by {Amounts.Bytes(resident)}/s: what it allocates is not it. ")
+                    + Invariant($", process {report.ProcessId} by {Amounts.Bytes(resident)}/s: what it allocates is not it. ")
                     + "Get-PyHeap -DurationSeconds 20 says where the memory is.",
             ];
         }
 
         return resident > LeastRate && kept < resident / 2 && report.ResidentBytesPerSecond is not null
             ? [
-                Format($"RSS of process {report.ProcessId} grows by {Amounts.Bytes(resident)}/s and little of what was ")
+                Invariant($"RSS of process {report.ProcessId} grows by {Amounts.Bytes(resident)}/s and little of what was ")
                     + "allocated meanwhile is kept: Get-PyHeap -DurationSeconds 20 says what grows, and who holds it.",
             ]
             : [];
     }
 
-    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,7 +1,7 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Linq;
+using static System.FormattableString;
 
 namespace PyDebug.Internal;
 
@@ -41,10 +41,10 @@ internal static class MemrayWorkers
             return null;
         }
 
-        string more = growing.Length > MostNamed ? Format($" and {growing.Length - MostNamed} more") : "";
-        return Format($"Process {parents[0].ProcessId} has workers that grow, and this is not their report: ")
+        string more = growing.Length > MostNamed ? Invariant($" and {growing.Length - MostNamed} more") : "";
+        return Invariant($"Process {parents[0].ProcessId} has workers that grow, and this is not their report: ")
             + string.Join(", ", growing.Take(MostNamed).Select(
-                g => Format($"{g.Process.ProcessId} (+{Amounts.Bytes(g.Rate)}/s)")))
+                g => Invariant($"{g.Process.ProcessId} (+{Amounts.Bytes(g.Rate)}/s)")))
             + more + ". Get-PyProcess | Where-Object Role -eq Worker | Get-MemrayReport tracks them.";
     }
 
@@ -60,5 +60,4 @@ internal static class MemrayWorkers
             : 0;
     }
 
-    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

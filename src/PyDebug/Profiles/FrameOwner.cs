@@ -17,6 +17,7 @@ internal readonly partial record struct FrameOwner(FrameOrigin Origin, string Pa
             return new FrameOwner(FrameOrigin.Library, TrimSuffix(name));
         }
 
+        // 3.12 and later lay it between a class that is called and its __init__.
         bool shim = file == "__init__" && frame.Name == file;
         if (shim || file.StartsWith("<frozen ", StringComparison.Ordinal))
         {

@@ -1,7 +1,7 @@
-using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Text;
+using PyDebug.Profiles;
 
 namespace PyDebug.Internal;
 
@@ -100,13 +100,7 @@ internal static class FrameText
 
     private static bool IsLibrary(StackFrame frame)
         => frame.FileName.StartsWith('<')
-            || IsShim(frame)
-            || frame.FileName.Contains("/lib/python", StringComparison.Ordinal)
-            || frame.FileName.Contains("/site-packages/", StringComparison.Ordinal)
-            || frame.FileName.Contains("/dist-packages/", StringComparison.Ordinal);
-
-    /// <summary>What 3.12 and later lay between a class that is called and its <c>__init__</c>.</summary>
-    private static bool IsShim(StackFrame frame) => frame.FileName == "__init__" && frame.Name == "__init__";
+            || FrameOwner.Of(frame).Origin is FrameOrigin.Library or FrameOrigin.Python;
 
     private static bool IsSame(StackFrame one, StackFrame other)
         => one.Line == other.Line && one.Name == other.Name && one.FileName == other.FileName;

@@ -41,7 +41,7 @@ internal static class ProfileText
     /// <summary>The value with its unit, such as <c>1.23 s</c>, <c>998 samples</c> or <c>36.1 MiB</c>.</summary>
     public static string Value(double value, string unit) => unit switch
     {
-        "seconds" => Seconds(value),
+        "seconds" => Amounts.Length(value),
         BytesUnit => Amounts.Bytes(value),
         AllocationsUnit => Count(value, "allocation"),
         EventsUnit => Count(value, "event"),
@@ -95,12 +95,4 @@ internal static class ProfileText
     private static string Percent(double percent)
         => percent.ToString(percent is >= 9.95 or 0 ? "0.#" : percent >= 0.095 ? "0.##" : "0.####",
             CultureInfo.InvariantCulture);
-
-    private static string Seconds(double value) => value switch
-    {
-        >= 100 => string.Create(CultureInfo.InvariantCulture, $"{value:#,0} s"),
-        >= 1 => string.Create(CultureInfo.InvariantCulture, $"{value:0.00} s"),
-        >= 0.001 or 0 => string.Create(CultureInfo.InvariantCulture, $"{value * 1000:0.#} ms"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{value * 1_000_000:0.#} us"),
-    };
 }

@@ -163,16 +163,9 @@ internal sealed class PySpyAnswer(AgentRun run, PySpyOptions options) : IDisposa
             return null;
         }
 
-        string kept = Path.Join(Path.GetTempPath(), $"pydebug-py-spy-{result.ProcessId}-{Guid.NewGuid():n}.json");
-        FileStreamOptions own = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
-        {
-            own.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        using FileStream copy = new(kept, own);
+        using FileStream copy = TemporaryFile.CreateKept($"py-spy-{result.ProcessId}", ".json");
         file.Position = 0;
         file.CopyTo(copy);
-        return kept;
+        return copy.Name;
     }
 }

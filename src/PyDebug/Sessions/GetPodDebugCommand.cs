@@ -51,10 +51,7 @@ public sealed class GetPodDebugCommand : KubernetesCommandBase
         base.BeginProcessing();
         if (AllNamespaces && Namespace is not null)
         {
-            ThrowTerminatingError(ErrorFactory.Local(
-                LocalCause.ParameterInvalid,
-                "-AllNamespaces cannot be combined with -Namespace.",
-                detail: new Dictionary<string, string> { ["advice"] = "Leave out one of them." }).ErrorRecord);
+            Refuse("-AllNamespaces cannot be combined with -Namespace.", "Leave out one of them.");
         }
     }
 

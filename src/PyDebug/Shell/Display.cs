@@ -1,7 +1,7 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Linq;
+using static System.FormattableString;
 
 namespace PyDebug.Internal;
 
@@ -47,41 +47,6 @@ internal static class Display
     public static string Pod(IOfPod record)
         => SafeText.Line($"{record.Namespace}/{record.PodName}/{record.ContainerName}");
 
-    /// <summary>CPU time, such as 41.8s.</summary>
-    public static string Cpu(double? seconds)
-    {
-        if (seconds is not double time)
-        {
-            return "";
-        }
-
-        return time switch
-        {
-            < 1000 => Format($"{time:0.0}s"),
-            < 36_000 => Format($"{time / 60:0}m"),
-            _ => Format($"{time / 3600:0}h"),
-        };
-    }
-
-    /// <summary>How long ago a time is, in kubectl's manner, such as 5m.</summary>
-    public static string Age(DateTime? time)
-    {
-        if (time is not DateTime start)
-        {
-            return "";
-        }
-
-        double seconds = Math.Max(0, (DateTime.UtcNow - start.ToUniversalTime()).TotalSeconds);
-        return seconds switch
-        {
-            < 10 => Format($"{seconds:0.0}s"),
-            < 120 => Format($"{seconds:0}s"),
-            < 7200 => Format($"{seconds / 60:0}m"),
-            < 172_800 => Format($"{seconds / 3600:0}h"),
-            _ => Format($"{seconds / 86_400:0}d"),
-        };
-    }
-
     /// <summary>
     /// A session's state; where it ended because its target did at a limit, the reason and how often the target was
     /// started again: <c>OOMKilled x2</c>.
@@ -98,17 +63,8 @@ internal static class Display
             return Safe(session.State, 10);
         }
 
-        return session.TargetRestartCount > 0 ? reason + Format($" x{session.TargetRestartCount}") : reason;
+        return session.TargetRestartCount > 0 ? reason + Invariant($" x{session.TargetRestartCount}") : reason;
     }
-
-    /// <summary>An amount of memory in Kubernetes' units, such as 61Mi.</summary>
-    public static string Memory(double? bytes) => bytes switch
-    {
-        null => "",
-        double size and < 10 * 1024 * 1024 => Format($"{size / (1024 * 1024):0.0}Mi"),
-        double size and < 10_000.0 * 1024 * 1024 => Format($"{size / (1024 * 1024):0}Mi"),
-        double size => Format($"{size / (1024 * 1024 * 1024):0.0}Gi"),
-    };
 
     /// <summary>The heading above what is of one process.</summary>
     public static string ProcessHeading(IOfPod item, int processId, string? command, string? version, string end)
@@ -120,11 +76,6 @@ internal static class Display
         return start + (line.Length == 0 ? "" : $"  {line}") + python + end;
     }
 
-    /// <summary>A short time.</summary>
-    public static string Microseconds(double time)
-        => time < 1000 ? Format($"{time:0} us") : Format($"{time / 1000:0.0} ms");
-
-    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private static IEnumerable<string> Texts<T>(IReadOnlyList<T>? items)
         where T : notnull

@@ -137,6 +137,13 @@ public abstract class KubernetesCommandBase : AsyncCommandBase
         });
     }
 
+    /// <summary>Ends the cmdlet over parameters that do not go together, before anything is sent.</summary>
+    private protected void Refuse(string message, string advice)
+        => ThrowTerminatingError(ErrorFactory.Local(
+            LocalCause.ParameterInvalid,
+            message,
+            detail: new Dictionary<string, string> { ["advice"] = advice }).ErrorRecord);
+
     /// <summary>Apart, since it wants the engine: what tells that there is none must do without.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void CheckWay(ConnectionSettings settings) => GatewayPool.Check(settings);

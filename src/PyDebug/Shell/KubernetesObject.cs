@@ -2,7 +2,6 @@ using System;
 using System.Collections;
 using System.Collections.Generic;
 using System.Management.Automation;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using PyDebug.Engine;
 using PyDebug.Errors;
@@ -16,6 +15,9 @@ internal static class KubernetesObject
 {
     /// <summary>Deep enough for a container's status; what lies deeper is not read.</summary>
     private const int Deepest = 12;
+
+    /// <summary>The object as the server wrote it, as far as something is read of it.</summary>
+    private static readonly ObjectJson s_json = new(Deepest, () => null, _ => new JsonObject());
 
     /// <summary>What an object of the pipeline names; the items of a list one by one.</summary>
     /// <param name="value">The object.</param>
@@ -115,7 +117,7 @@ internal static class KubernetesObject
         };
         if (kind == "Pod")
         {
-            PodInfo pod = PodParser.Parse(ToJson(value, 0) as JsonObject ?? []);
+            PodInfo pod = PodParser.Parse(s_json.Of(value) as JsonObject ?? []);
             return source with { Pod = PodChoice.Of(pod, containerName) };
         }
 
@@ -151,56 +153,6 @@ internal static class KubernetesObject
             {
                 yield return item;
             }
-        }
-    }
-
-    /// <summary>The object as the server wrote it, as far as something is read of it.</summary>
-    private static JsonNode? ToJson(object? value, int depth)
-    {
-        if (value is null || depth > Deepest)
-        {
-            return null;
-        }
-
-        object bare = Bare(value);
-        switch (bare)
-        {
-            case string text:
-                return text;
-            case bool flag:
-                return flag;
-            case DateTime time:
-                // ConvertFrom-Json makes a time of what looks like one.
-                return $"{time.ToUniversalTime():yyyy-MM-ddTHH:mm:ssZ}";
-            case int or long or double or decimal or System.Numerics.BigInteger:
-                return JsonSerializer.SerializeToNode(bare, bare.GetType());
-            case IDictionary table:
-                JsonObject made = [];
-                foreach (DictionaryEntry entry in table)
-                {
-                    made[entry.Key.ToString() ?? ""] = ToJson(entry.Value, depth + 1);
-                }
-
-                return made;
-            case IEnumerable list:
-                JsonArray array = [];
-                foreach (object? item in list)
-                {
-                    array.Add(ToJson(item, depth + 1));
-                }
-
-                return array;
-            default:
-                JsonObject json = [];
-                foreach (PSPropertyInfo property in PSObject.AsPSObject(value).Properties)
-                {
-                    if (property is PSNoteProperty)
-                    {
-                        json[property.Name] = ToJson(property.Value, depth + 1);
-                    }
-                }
-
-                return json;
         }
     }
 }

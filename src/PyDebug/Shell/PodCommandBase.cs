@@ -192,13 +192,6 @@ public abstract class PodCommandBase : KubernetesCommandBase
         }
     }
 
-    /// <summary>Ends the cmdlet over parameters that do not go together, before anything is sent.</summary>
-    private protected void Refuse(string message, string advice)
-        => ThrowTerminatingError(ErrorFactory.Local(
-            LocalCause.ParameterInvalid,
-            message,
-            detail: new Dictionary<string, string> { ["advice"] = advice }).ErrorRecord);
-
     /// <summary>Whether something of the pipeline or the parameters was nothing that has pods.</summary>
     private protected bool HasBadInput { get; private set; }
 

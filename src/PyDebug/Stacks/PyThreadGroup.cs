@@ -5,7 +5,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>Threads of one process that do the same at the same place, as one record.</summary>
-public sealed partial record PyThreadGroup : IOfPod
+public sealed partial record PyThreadGroup : IOfPod, IEqualOnes
 {
     internal PyThreadGroup()
     {
@@ -30,7 +30,7 @@ public sealed partial record PyThreadGroup : IOfPod
     public DateTime Timestamp { get; internal init; }
 
     /// <summary>How many threads there are.</summary>
-    public int Count { get; internal init; }
+    public long Count { get; internal init; }
 
     /// <summary>The native ids of the threads, in the container's PID namespace.</summary>
     public IReadOnlyList<long> ThreadIds { get; internal init; } = [];

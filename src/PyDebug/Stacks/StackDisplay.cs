@@ -41,7 +41,7 @@ internal static partial class StackDisplay
 
         string threads = snapshot.Running == 1 ? "1 running thread" : $"{snapshot.Running} running threads";
         string held = snapshot.HeldMicroseconds is double time && snapshot.Running > 0
-            ? $"{threads} held for {Display.Microseconds(time)}"
+            ? $"{threads} held for {Amounts.Length(time / 1e6)}"
             : "nothing was held";
         return $"{(snapshot.FreeThreaded ? ", free-threaded" : "")}  ({held})";
     }

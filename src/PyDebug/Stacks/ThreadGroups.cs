@@ -8,14 +8,12 @@ internal static class ThreadGroups
 {
     /// <summary>Threads by what they do and where, those that run first, then the most numerous.</summary>
     public static IReadOnlyList<PyThreadGroup> Of(IReadOnlyList<PyThreadStack> threads)
-        => [.. threads.GroupBy(Key).Select(g => Group([.. g]))
-            .OrderBy(g => g.State == "running" ? 0 : 1).ThenByDescending(g => g.Count)];
+        => StackGroups.Of(threads, Key, Group);
 
     /// <summary>A hint at the summary, where many threads are equal; null elsewhere.</summary>
     public static string? Hint(IReadOnlyList<PyThreadStack> threads)
-        => threads.Count > StackGroups.ManyEqual
-            && Of(threads).MaxBy(g => g.Count) is { Count: > StackGroups.ManyEqual } most
-            ? StackGroups.Hint(most.Count, "threads", most.WaitsFor, most.Frames)
+        => StackGroups.Most(threads, Of) is PyThreadGroup most
+            ? StackGroups.Hint(most, "threads", most.WaitsFor)
             : null;
 
     private static PyThreadGroup Group(IReadOnlyList<PyThreadStack> threads)

@@ -5,7 +5,7 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>Asyncio tasks of one process that stand at the same place, as one record.</summary>
-public sealed partial record PyTaskGroup : IOfPod
+public sealed partial record PyTaskGroup : IOfPod, IEqualOnes
 {
     internal PyTaskGroup()
     {
@@ -30,7 +30,7 @@ public sealed partial record PyTaskGroup : IOfPod
     public DateTime Timestamp { get; internal init; }
 
     /// <summary>How many tasks there are.</summary>
-    public int Count { get; internal init; }
+    public long Count { get; internal init; }
 
     /// <summary>The tasks' identities within the process.</summary>
     public IReadOnlyList<string> Ids { get; internal init; } = [];

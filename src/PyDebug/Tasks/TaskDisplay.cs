@@ -16,7 +16,7 @@ internal static class TaskDisplay
         string end = place switch
         {
             null => "",
-            { HeldMicroseconds: double time } => $"  (held for {Display.Microseconds(time)})",
+            { HeldMicroseconds: double time } => $"  (held for {Amounts.Length(time / 1e6)})",
             _ => "  (nothing was held)",
         };
         return Display.ProcessHeading(item, process, null, version, end);

@@ -8,15 +8,11 @@ internal static class TaskGroups
 {
     /// <summary>Tasks by their state and where they stand, those that run first, then the most numerous.</summary>
     public static IReadOnlyList<PyTaskGroup> Of(IReadOnlyList<PyTask> tasks)
-        => [.. tasks.GroupBy(Key).Select(g => Group([.. g]))
-            .OrderBy(g => g.State == "running" ? 0 : 1).ThenByDescending(g => g.Count)];
+        => StackGroups.Of(tasks, Key, Group);
 
     /// <summary>A hint at the summary, where many tasks are equal; null elsewhere.</summary>
     public static string? Hint(IReadOnlyList<PyTask> tasks)
-        => tasks.Count > StackGroups.ManyEqual
-            && Of(tasks).MaxBy(g => g.Count) is { Count: > StackGroups.ManyEqual } most
-            ? StackGroups.Hint(most.Count, "tasks", most.Awaits, most.Frames)
-            : null;
+        => StackGroups.Most(tasks, Of) is PyTaskGroup most ? StackGroups.Hint(most, "tasks", most.Awaits) : null;
 
     private static PyTaskGroup Group(IReadOnlyList<PyTask> tasks)
     {

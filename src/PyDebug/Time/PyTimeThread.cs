@@ -6,11 +6,20 @@ namespace PyDebug;
 /// <summary>
 /// Where one thread's time went. Its parts add up to <see cref="WallSeconds"/>; what is not known is null, not 0.
 /// </summary>
-public sealed partial record PyTimeThread
+public sealed partial record PyTimeThread : IOfPod
 {
     internal PyTimeThread()
     {
     }
+
+    /// <summary>The pod's namespace.</summary>
+    public string Namespace { get; internal init; } = "";
+
+    /// <summary>The pod's name.</summary>
+    public string PodName { get; internal init; } = "";
+
+    /// <summary>The application's container.</summary>
+    public string ContainerName { get; internal init; } = "";
 
     /// <summary>The process in the container's PID namespace.</summary>
     public int ProcessId { get; internal init; }

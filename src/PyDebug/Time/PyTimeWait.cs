@@ -5,11 +5,20 @@ using PyDebug.Internal;
 namespace PyDebug;
 
 /// <summary>The time that one thread spent off the CPU with one stack for one reason.</summary>
-public sealed partial record PyTimeWait
+public sealed partial record PyTimeWait : IOfPod
 {
     internal PyTimeWait()
     {
     }
+
+    /// <summary>The pod's namespace.</summary>
+    public string Namespace { get; internal init; } = "";
+
+    /// <summary>The pod's name.</summary>
+    public string PodName { get; internal init; } = "";
+
+    /// <summary>The application's container.</summary>
+    public string ContainerName { get; internal init; } = "";
 
     /// <summary>The process in the container's PID namespace.</summary>
     public int ProcessId { get; internal init; }

@@ -1,8 +1,8 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Linq;
 using System.Text;
+using static System.FormattableString;
 
 namespace PyDebug.Internal;
 
@@ -45,20 +45,6 @@ internal static class TimeDisplay
         return text.ToString();
     }
 
-    /// <summary>
-    /// A time of one thread in one state, such as 4.9s: a point for none, nothing where it is not known.
-    /// </summary>
-    public static string Seconds(double? seconds) => seconds switch
-    {
-        null => "",
-        < 0.0005 => ".",
-        < 0.0995 => Format($"{seconds * 1000:0}ms"),
-        < 99.95 => Format($"{seconds:0.0}s"),
-        < 1000 => Format($"{seconds:0}s"),
-        < 36_000 => Format($"{seconds / 60:0}m"),
-        _ => Format($"{seconds / 3600:0}h"),
-    };
-
     /// <summary>The stack of a part of a report on one line.</summary>
     public static string Stack(IReadOnlyList<StackFrame> frames)
         => frames.Count == 0 ? "(no frames)" : FrameText.Joined(frames);
@@ -69,34 +55,24 @@ internal static class TimeDisplay
     public static string Seen(PyTimeWait wait)
         => wait.Count is long count
             ? Counted(count, wait.LongestSeconds)
-            : wait.SampleCount == 1 ? "1 sample" : Format($"{wait.SampleCount:#,0} samples");
+            : wait.SampleCount == 1 ? "1 sample" : Invariant($"{wait.SampleCount:#,0} samples");
 
     private static string Counted(long count, double? longest)
     {
-        string times = count == 1 ? "once" : Format($"{count:#,0} times");
-        return longest is double seconds && count > 1 ? $"{times}, longest {Length(seconds)}" : times;
+        string times = count == 1 ? "once" : Invariant($"{count:#,0} times");
+        return longest is double seconds && count > 1 ? $"{times}, longest {Amounts.Length(seconds)}" : times;
     }
-
-    private static string Length(double seconds) => seconds switch
-    {
-        >= 1 => Format($"{seconds:0.00} s"),
-        >= 0.001 => Format($"{seconds * 1000:0.0} ms"),
-        _ => Format($"{seconds * 1_000_000:0} us"),
-    };
 
     private static string Heading(PyTimeReport report, int width)
     {
         string start = Display.Pod(report)
-            + Format($"  process {report.ProcessId}");
-        string held = report.HeldMicroseconds switch
-        {
-            null => "nothing was held",
-            double time and < 1000 => Format($"threads held up to {time:0} us"),
-            double time => Format($"threads held up to {time / 1000:0.0} ms"),
-        };
+            + Invariant($"  process {report.ProcessId}");
+        string held = report.HeldMicroseconds is double time
+            ? $"threads held up to {Amounts.Length(time / 1e6)}"
+            : "nothing was held";
         string rate = report.Method == TimeText.Kernel || report.SampleRate is not double hertz
             ? ""
-            : Format($" at {hertz:0} Hz");
+            : Invariant($" at {hertz:0} Hz");
         string end = $"  {TimeText.Window(report)}  {TimeText.Sampler(report)}{rate}, {held}";
         string command = SafeText.Line(report.CommandLine);
         int room = width - start.Length - end.Length - 2;
@@ -107,7 +83,7 @@ internal static class TimeDisplay
     /// <summary>What belongs to the figures and is in none of the columns.</summary>
     private static IEnumerable<string> Remarks(PyTimeReport report)
         => report.ThrottledSeconds >= ThrottledShare * report.DurationSeconds
-            ? report.Notes.Prepend(Format(
+            ? report.Notes.Prepend(Invariant(
                 $"The container's CPU quota kept it from running for {report.ThrottledSeconds:0.0} s."))
             : report.Notes;
 
@@ -155,7 +131,10 @@ internal static class TimeDisplay
             PyTimeThread thread = threads[i];
             table.Add(
             [
-                Format($"{thread.ThreadId}"), names[i], .. values.Select(v => Seconds(v.Value(thread))), Where(thread),
+                Invariant($"{thread.ThreadId}"),
+                names[i],
+                .. values.Select(v => Amounts.State(v.Value(thread))),
+                Where(thread),
             ]);
         }
 
@@ -178,7 +157,7 @@ internal static class TimeDisplay
         List<string> parts = [];
         if (ran)
         {
-            parts.Add(Format($"{SafeText.Line(thread.Hottest)} {thread.HottestPercent:0} %"));
+            parts.Add(Invariant($"{SafeText.Line(thread.Hottest)} {thread.HottestPercent:0} %"));
         }
 
         if (waits)
@@ -198,5 +177,4 @@ internal static class TimeDisplay
         return parts.Count == 0 ? "(no Python frames)" : string.Join("; ", parts);
     }
 
-    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

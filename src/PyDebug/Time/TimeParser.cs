@@ -28,7 +28,7 @@ internal static class TimeParser
             || pid <= 0
             || Method(item.Text("method")) is not string method
             || Seconds(item, "seconds") is not double seconds
-            || Threads(item, pid) is not Dictionary<long, PyTimeThread> threads
+            || Threads(item, session, pid) is not Dictionary<long, PyTimeThread> threads
             || FrameParser.Table(item) is not List<StackFrame> frames
             || Entries(item, threads, frames) is not List<TimeEntry> entries)
         {
@@ -110,7 +110,7 @@ internal static class TimeParser
         return advice.Length == 0 ? null : SafeText.Line(advice);
     }
 
-    private static Dictionary<long, PyTimeThread>? Threads(JsonElement item, int pid)
+    private static Dictionary<long, PyTimeThread>? Threads(JsonElement item, PodDebugSession session, int pid)
     {
         Dictionary<long, PyTimeThread> threads = [];
         foreach (JsonElement thread in item.Items("threads", MostThreads))
@@ -122,6 +122,9 @@ internal static class TimeParser
 
             threads[id] = new PyTimeThread
             {
+                Namespace = session.Namespace,
+                PodName = session.PodName,
+                ContainerName = session.ContainerName,
                 ProcessId = pid,
                 ThreadId = id,
                 Name = thread.Text("name") is { Length: > 0 } name ? name : null,
@@ -191,6 +194,9 @@ internal static class TimeParser
                 }
                 : new PyTimeCpu
                 {
+                    Namespace = thread.Namespace,
+                    PodName = thread.PodName,
+                    ContainerName = thread.ContainerName,
                     ProcessId = thread.ProcessId,
                     ThreadId = thread.ThreadId,
                     Thread = thread.Name,
@@ -216,21 +222,28 @@ internal static class TimeParser
     private static List<PyTimeWait> Waits(List<TimeEntry> entries, Dictionary<long, PyTimeThread> threads)
         =>
         [
-            .. entries.Where(e => e.Reason != TimeReason.Cpu).Select(e => new PyTimeWait
-            {
-                ProcessId = threads[e.ThreadId].ProcessId,
-                ThreadId = e.ThreadId,
-                Thread = threads[e.ThreadId].Name,
-                Reason = e.Reason,
-                Call = e.Call,
-                Seconds = e.Seconds,
-                StandardErrorSeconds = TimeSums.Rounded(e.Error * Off(threads[e.ThreadId], e.Reason)),
-                SampleCount = e.Samples,
-                Count = e.Count,
-                LongestSeconds = e.Longest,
-                Frames = e.Frames,
-            }).OrderByDescending(w => w.Seconds),
+            .. entries.Where(e => e.Reason != TimeReason.Cpu)
+                .Select(e => Wait(e, threads[e.ThreadId]))
+                .OrderByDescending(w => w.Seconds),
         ];
+
+    private static PyTimeWait Wait(TimeEntry entry, PyTimeThread thread) => new()
+    {
+        Namespace = thread.Namespace,
+        PodName = thread.PodName,
+        ContainerName = thread.ContainerName,
+        ProcessId = thread.ProcessId,
+        ThreadId = thread.ThreadId,
+        Thread = thread.Name,
+        Reason = entry.Reason,
+        Call = entry.Call,
+        Seconds = entry.Seconds,
+        StandardErrorSeconds = TimeSums.Rounded(entry.Error * Off(thread, entry.Reason)),
+        SampleCount = entry.Samples,
+        Count = entry.Count,
+        LongestSeconds = entry.Longest,
+        Frames = entry.Frames,
+    };
 
     /// <summary>The time that a wait's share is a share of.</summary>
     private static double Off(PyTimeThread thread, string reason)

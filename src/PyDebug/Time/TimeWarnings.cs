@@ -1,7 +1,7 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Linq;
+using static System.FormattableString;
 
 namespace PyDebug.Internal;
 
@@ -22,11 +22,11 @@ internal static class TimeWarnings
     public static IReadOnlyList<string> Of(PyTimeReport report)
     {
         List<string> warnings = [];
-        string process = Format($"process {report.ProcessId}");
+        string process = Invariant($"process {report.ProcessId}");
         if (report.Ended)
         {
-            warnings.Add(Format($"Process {report.ProcessId} ended, or started another program, ")
-                + Format($"after {report.DurationSeconds:0.0} s: the report is what was seen until then."));
+            warnings.Add(Invariant($"Process {report.ProcessId} ended, or started another program, ")
+                + Invariant($"after {report.DurationSeconds:0.0} s: the report is what was seen until then."));
         }
 
         if (report.SampleCount == 0)
@@ -38,7 +38,8 @@ internal static class TimeWarnings
         double wall = report.Threads.Sum(t => t.WallSeconds);
         if (report.UnprovenSeconds > Much * wall)
         {
-            warnings.Add(Format($"{100 * report.UnprovenSeconds / wall:0} % of the time of {process} went into waits ")
+            double percent = 100 * report.UnprovenSeconds / wall;
+            warnings.Add(Invariant($"{percent:0} % of the time of {process} went into waits ")
                 + "too short to be read for certain: it is shown as unproven.");
         }
 
@@ -52,8 +53,8 @@ internal static class TimeWarnings
         Add(report.UnresolvedCount, "frame", "has no name", "have no name");
         if (report.Threads.Count(IsOff) is int off and > 0)
         {
-            string threads = off == 1 ? "a thread" : Format($"{off} threads");
-            warnings.Add(Format(
+            string threads = off == 1 ? "a thread" : Invariant($"{off} threads");
+            warnings.Add(Invariant(
                 $"The parts of {threads} of {process} do not add up to the time within {100 * Tolerance:0} %."));
         }
 
@@ -72,5 +73,4 @@ internal static class TimeWarnings
         => thread.WallSeconds > ShortestWall
             && Math.Abs(thread.AccountedSeconds - thread.WallSeconds) > Tolerance * thread.WallSeconds;
 
-    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

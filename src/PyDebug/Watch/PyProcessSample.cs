@@ -114,7 +114,7 @@ public sealed partial record PyProcessSample : ISessionCarrier, IOfPod
     public double? GilWaitPercent { get; internal init; }
 
     /// <summary>The thread of the event loop that was away most, by its native id; null where none is known.</summary>
-    public int? LoopThreadId { get; internal init; }
+    public long? LoopThreadId { get; internal init; }
 
     /// <summary>The looks at which it was away from its selector, in per cent.</summary>
     public double? LoopAwayPercent { get; internal init; }

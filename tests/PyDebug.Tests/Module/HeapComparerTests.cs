@@ -15,7 +15,7 @@ public sealed class HeapComparerTests
     {
         PyHeapReport before = Report(("shop.Order", 10, 1000, 0), ("shop.Old", 1, 64, 0), ("str", 5, 500, 0));
         PyHeapReport after = Report(("shop.Order", 30, 3000, 0), ("shop.New", 2, 128, 0), ("str", 5, 500, 0));
-        HeapComparer comparer = new(before, after with { ProcessStarted = s_started.AddSeconds(0.4) });
+        HeapComparer comparer = new(before, after with { StartTime = s_started.AddSeconds(0.4) });
         Assert.True(comparer.IsSameProcess);
         Assert.Empty(comparer.Remarks());
         Dictionary<string, PyHeapDifference> rows = Types(comparer);
@@ -43,13 +43,16 @@ public sealed class HeapComparerTests
     [InlineData("shop", 60, "3.14.1", 2)]
     public void Two_processes_are_compared_by_shares_and_that_is_said(string pod, int later, string version, int remarks)
     {
-        PyHeapReport before = Report(("shop.Order", 10, 10_000, 0)) with { RssBytes = 100_000, RssEndBytes = 100_000 };
+        PyHeapReport before = Report(("shop.Order", 10, 10_000, 0)) with
+        {
+            ResidentBytes = 100_000, ResidentEndBytes = 100_000,
+        };
         PyHeapReport after = Report(("shop.Order", 30, 30_000, 0)) with
         {
             PodName = pod,
-            ProcessStarted = s_started.AddSeconds(later),
+            StartTime = s_started.AddSeconds(later),
             PythonVersion = version,
-            RssEndBytes = 300_000,
+            ResidentEndBytes = 300_000,
         };
         HeapComparer comparer = new(before, after);
         Assert.Equal(remarks, comparer.Remarks().Count);
@@ -69,7 +72,14 @@ public sealed class HeapComparerTests
     [Fact]
     public void A_holder_is_new_only_where_its_type_was_followed_before()
     {
-        PyHeapHolder list = new() { Type = "shop.Order", Path = "module shop.LEAK -> list[*]", SamplesHeld = 8, SampleCount = 8, Bytes = 900 };
+        PyHeapHolder list = new()
+        {
+            Type = "shop.Order",
+            Path = "module shop.LEAK -> list[*]",
+            HeldSampleCount = 8,
+            SampleCount = 8,
+            Bytes = 900,
+        };
         PyHeapHolder dict = list with { Path = "module shop.CACHE -> dict[*]", Bytes = 100 };
         PyHeapReport without = Report(("shop.Order", 1, 1, 0));
         PyHeapReport with = without with { Holders = [list, dict] };
@@ -92,10 +102,10 @@ public sealed class HeapComparerTests
             PodName = "shop",
             ContainerName = "web",
             ProcessId = 1,
-            ProcessStarted = s_started,
+            StartTime = s_started,
             PythonVersion = "3.13.5",
-            RssBytes = 100_000,
-            RssEndBytes = 100_000,
+            ResidentBytes = 100_000,
+            ResidentEndBytes = 100_000,
             Parts = [new PyHeapPart { Name = "Python objects", Kind = "Object", Bytes = 1, EndBytes = 60_000 }],
             TypeCount = types.Length,
             Types =

@@ -34,6 +34,7 @@ public sealed class HeapParserTests
     {
         PyHeapReport report = Parse(Least)!;
         Assert.Equal("default/shop/web process 1: RSS 976.6 KiB, 2 types", report.ToString());
+        RecordTests.AssertRowsSayWhereTheyAreFrom(report);
         Assert.Equal(["shop.Order", "dict"], report.Types.Select(t => t.Type));
         Assert.Equal(390640, report.Types[1].Bytes);
         Assert.Equal("Python objects", report.Parts[0].Name);

@@ -44,10 +44,12 @@ public sealed class MemrayParserTests
         Assert.Equal((214, 9.2, 5.4), (report.HeldMicroseconds, report.PauseMilliseconds, report.UsualPauseMilliseconds));
         Assert.Equal(("Thread", 1L, "epoll_wait"), (report.AttachMethod, report.AttachThreadId, report.AttachPlace));
         Assert.Equal("Same", report.Rehearsal);
-        Assert.Equal((128 * Mebi, 110 * Mebi), (report.MemoryLimitBytes, report.MemoryUsedBytes));
-        Assert.Equal((402_310L, 812 * Mebi, 29.8), (report.AllocationCount, report.AllocatedBytes, report.PeakAtSeconds));
+        Assert.Equal((128 * Mebi, 110 * Mebi), (report.ContainerLimitBytes, report.ContainerBytes));
+        Assert.Equal(
+            (402_310L, 812 * Mebi, 29.8), (report.AllocationCount, report.AllocatedBytes, report.PeakAtSeconds));
         Assert.Equal(61, report.Timeline.Count);
-        Assert.Equal(new MemrayMemoryPoint { Seconds = 0, ResidentBytes = 61 * Mebi, HeapBytes = 0 }, report.Timeline[0]);
+        Assert.Equal(
+            new MemrayMemoryPoint { Seconds = 0, ResidentBytes = 61 * Mebi, HeapBytes = 0 }, report.Timeline[0]);
         Assert.Equal(["MALLOC", "CALLOC", "MMAP", "REALLOC"], report.Allocators.Select(a => a.Allocator));
         Assert.Equal(5, report.Sizes.Count);
         Assert.Equal(12_900_000, report.CaptureBytes);
@@ -63,12 +65,13 @@ public sealed class MemrayParserTests
         Assert.StartsWith("/", report.CommandLine, StringComparison.Ordinal);
         Assert.InRange(report.DurationSeconds, 2.9, 3.5);
         Assert.Empty(report.Warnings);
+        RecordTests.AssertRowsSayWhereTheyAreFrom(report);
         Assert.Equal(("remember", 5), (report.Allocations[0].Function, report.Allocations[0].Line));
-        Assert.InRange(report.Allocations[0].Size / report.Allocations[0].Count, 99_000, 101_000);
-        Assert.Equal(report.LeakedBytes, report.Allocations.Sum(a => a.Size));
+        Assert.InRange(report.Allocations[0].Bytes / report.Allocations[0].Count, 99_000, 101_000);
+        Assert.Equal(report.LeakedBytes, report.Allocations.Sum(a => a.Bytes));
 
         // What the tracker itself allocated is in memray's sum and not in the list.
-        Assert.InRange(report.PeakBytes!.Value - report.PeakAllocations.Sum(a => a.Size), 0, 100);
+        Assert.InRange(report.PeakBytes!.Value - report.PeakAllocations.Sum(a => a.Bytes), 0, 100);
         Assert.InRange(report.PauseMilliseconds!.Value, 0.1, 100);
         Assert.InRange(report.Timeline.Count, 10, 1000);
         Assert.All(Shown(report).Split('\n'), l => Assert.InRange(l.Length, 0, 119));
@@ -78,9 +81,9 @@ public sealed class MemrayParserTests
     public void The_stacks_and_what_was_left_out_add_up_to_the_sums()
     {
         MemrayReport report = Recorded();
-        Assert.Equal(report.LeakedBytes, report.Allocations.Sum(a => a.Size) + report.OmittedBytes);
+        Assert.Equal(report.LeakedBytes, report.Allocations.Sum(a => a.Bytes) + report.OmittedBytes);
         Assert.Equal(report.LeakedCount, report.Allocations.Sum(a => a.Count) + report.OmittedCount);
-        Assert.Equal(report.PeakBytes, report.PeakAllocations.Sum(a => a.Size));
+        Assert.Equal(report.PeakBytes, report.PeakAllocations.Sum(a => a.Bytes));
         Assert.Equal(Math.Round(report.LeakedBytes!.Value / 30.02, 1), report.LeakedBytesPerSecond);
     }
 
@@ -88,8 +91,8 @@ public sealed class MemrayParserTests
     public void An_allocation_says_function_file_line_allocator_and_thread()
     {
         MemrayAllocation first = Recorded().Allocations[0];
-        Assert.Equal(("remember", "/srv/shop/app/cache.py", 51), (first.Function, first.File, first.Line));
-        Assert.Equal(("MMAP", "worker", 2L), (first.Allocator, first.Thread, first.ThreadId));
+        Assert.Equal(("remember", "/srv/shop/app/cache.py", 51), (first.Function, first.FileName, first.Line));
+        Assert.Equal(("MMAP", "worker", 2L), (first.Allocator, first.Thread, first.MemrayThreadId));
         Assert.Equal("remember (cache.py:51) < handle (views.py:14)", MemrayText.Stack(first));
         Assert.StartsWith("36.1 MiB in 18,204: remember (cache.py:51) < handle", first.ToString(), StringComparison.Ordinal);
         MemrayAllocation last = Recorded().Allocations[^1];
@@ -101,8 +104,9 @@ public sealed class MemrayParserTests
     public void Stacks_come_with_the_largest_first_and_native_ones_are_named_by_their_Python()
     {
         MemrayReport report = Parse(Least)!;
-        Assert.Equal([2000L, 1000L], report.Allocations.Select(a => a.Size));
-        Assert.Equal(("f", "/srv/a.py", 1), (report.Allocations[1].Function, report.Allocations[1].File, report.Allocations[1].Line));
+        Assert.Equal([2000L, 1000L], report.Allocations.Select(a => a.Bytes));
+        MemrayAllocation last = report.Allocations[1];
+        Assert.Equal(("f", "/srv/a.py", 1), (last.Function, last.FileName, last.Line));
         Assert.Equal(["malloc", "f"], report.Allocations[1].Frames.Select(f => f.Name));
         Assert.Null(report.Allocations[1].Frames[0].Line);
         Assert.Equal("f (a.py:1)", MemrayText.Stack(report.Allocations[1]));
@@ -144,7 +148,7 @@ public sealed class MemrayParserTests
     public void What_is_not_known_is_null()
     {
         MemrayReport report = Parse(Least)!;
-        Assert.Null(report.MemoryLimitBytes);
+        Assert.Null(report.ContainerLimitBytes);
         Assert.Null(report.SecondsToLimit);
         Assert.Null(report.AllocatedBytes);
         Assert.Null(report.PauseMilliseconds);

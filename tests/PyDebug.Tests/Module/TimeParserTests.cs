@@ -139,6 +139,7 @@ public sealed class TimeParserTests
             .Replace("\"pid\":1,", "\"pid\":1,\"exact\":true,", StringComparison.Ordinal)
             .Replace("\"samples\":400,", "\"samples\":0,\"count\":212,\"longest\":1.02,", StringComparison.Ordinal))!;
         Assert.True(report.Exact);
+        RecordTests.AssertRowsSayWhereTheyAreFrom(report);
         Assert.Equal((212L, 1.02), (report.Waits[0].Count, report.Waits[0].LongestSeconds));
         Assert.Equal((212L, 1.02), (report.Threads[0].WaitsCount, report.Threads[0].WaitsLongestSeconds));
         Assert.Equal("212 times, longest 1.02 s", TimeDisplay.Seen(report.Waits[0]));
@@ -156,7 +157,7 @@ public sealed class TimeParserTests
         Assert.Null(report.Threads[0].SwitchCount);
         Assert.Null(report.SampleRate);
         Assert.Null(report.Started);
-        Assert.Equal("", TimeDisplay.Seconds(report.Threads[0].RunnableSeconds));
+        Assert.Equal("", Amounts.State(report.Threads[0].RunnableSeconds));
     }
 
     [Theory]
@@ -307,7 +308,7 @@ public sealed class TimeParserTests
     [InlineData(99.94, "99.9s")]
     [InlineData(612.0, "612s")]
     [InlineData(7200.0, "120m")]
-    public void Times_are_short(double seconds, string text) => Assert.Equal(text, TimeDisplay.Seconds(seconds));
+    public void Times_are_short(double seconds, string text) => Assert.Equal(text, Amounts.State(seconds));
 
     internal static PyTimeReport Recorded() => Parse(File.ReadAllText(Fixture.PathOf("cases/time-kernel.json")))!;
 
