@@ -117,6 +117,28 @@ Describe 'A Deployment, a native sidecar and an init container that never ends' 
         @($object | Start-PodDebug -OnePerNode -WarningAction SilentlyContinue).Count | Should -Be 1
     }
 
+    It 'is followed by Watch-PyProcess from a pod that is deleted to the one that takes its place' {
+        $session = Start-PodDebug -n $script:ns -Deployment backend -First 1 -WarningAction SilentlyContinue
+        $pods = "/api/v1/namespaces/$script:ns/pods"
+        $before = (Invoke-TestApi GET "${pods}?labelSelector=app%3Dbackend").items.metadata.uid
+        $records = [System.Collections.Generic.List[object]]::new()
+        $how = @{ IntervalSeconds = 0.5; DurationSeconds = 240; Follow = $true; Confirm = $false }
+        $last = $session | Watch-PyProcess @how -WarningAction SilentlyContinue |
+            ForEach-Object {
+                if ($records.Count -eq 0) {
+                    Invoke-TestApi DELETE "$pods/$($session.PodName)?gracePeriodSeconds=1" | Out-Null
+                }
+                $records.Add($_)
+                $_
+            } | Where-Object { -not $_.Gap -and $_.PodUid -ne $session.PodUid } | Select-Object -First 1
+        $last.PodUid | Should -Not -BeIn $before
+        $gaps = @($records | Where-Object Gap)
+        $gaps.Count | Should -BeGreaterThan 0
+        $gaps[-1].GapSeconds | Should -BeGreaterThan 0
+        @(Get-EphemeralContainer $script:ns $last.PodName).Count | Should -Be 1
+        Get-Function ($last | Get-PyStack) | Should -Be 'serve'
+    }
+
     It 'reads a native sidecar where it is named, and the application else' {
         Get-Function (Start-PodDebug $script:sidecar -n $script:ns -c poller | Get-PyStack) | Should -Be 'poll_config'
         Get-Function (Start-PodDebug $script:sidecar -n $script:ns | Get-PyStack) | Should -Be 'serve'
