@@ -11,6 +11,30 @@ BeforeDiscovery {
         @{ Resource = 'pods/exec'; Verb = 'get'; Id = 'Forbidden' }
         @{ Resource = 'pods/exec'; Verb = 'create'; Id = 'Forbidden' }
     )
+    # The rules of the other Roles, and what is asked that cannot be had without.
+    $found = { param($as, $pod, $ns) Start-PodDebug -LabelSelector app=roles -Namespace $ns -Force @as }
+    $script:minimal = @(
+        , @('question', 'pods/exec', 'get', { param($as, $pod, $ns, $s) $s | Get-PyProcess @as })
+        , @('question', 'pods/exec', 'create', { param($as, $pod, $ns, $s) $s | Get-PyProcess @as })
+        , @('get-poddebug', 'pods', 'get', { param($as, $pod, $ns) Get-PodDebug $pod -Namespace $ns @as })
+        , @('get-poddebug', 'pods', 'list', { param($as, $pod, $ns) Get-PodDebug -Namespace $ns @as })
+        , @('test-poddebug', 'pods', 'list', { param($as, $pod, $ns) Test-PodDebug -l app=roles -n $ns @as })
+        , @('start-poddebug-workload', 'pods', 'get', $found)
+        , @('start-poddebug-workload', 'pods', 'list', $found)
+        , @('start-poddebug-workload', 'pods/ephemeralcontainers', 'patch', $found)
+        , @('start-poddebug-workload', 'pods/exec', 'get', $found)
+        , @('start-poddebug-workload', 'pods/exec', 'create', $found)
+    )
+    $script:minimal += foreach ($kind in 'deployment', 'statefulset', 'daemonset', 'replicaset', 'job') {
+        $ask = [scriptblock]::Create("param(`$as, `$pod, `$ns) Start-PodDebug $kind/nothing -Namespace `$ns @as")
+        , @('start-poddebug-workload', "${kind}s", 'get', $ask)
+    }
+    $script:minimal += foreach ($right in $script:rights) {
+        $ask = { param($as, $pod, $ns) Test-PodDebug $pod -Namespace $ns @as }
+        , @('test-poddebug', $right.Resource, $right.Verb, $ask)
+    }
+    $script:minimal = $script:minimal |
+        ForEach-Object { @{ Role = $_[0]; Resource = $_[1]; Verb = $_[2]; Ask = $_[3] } }
     $script:questions = @(
         @{ Name = 'Get-PyProcess'; Ask = { param($s, $as) $s | Get-PyProcess @as } }
         @{ Name = 'Get-PyStack'; Ask = { param($s, $as) $s | Get-PyStack @as } }
@@ -54,12 +78,41 @@ BeforeAll {
         return ConvertFrom-Manifest (Join-Path $script:deploy "roles/$Name.yaml") | ConvertFrom-Json
     }
 
+    function Wait-Role([string] $Name, $Role) {
+        # Until the server knows of each right that a service account has by its Role.
+        $subject = "system:serviceaccount:$($script:ns):$Name"
+        foreach ($rule in $Role.rules) {
+            foreach ($resource in $rule.resources) {
+                foreach ($verb in $rule.verbs) {
+                    $plain, $part = $resource -split '/'
+                    $asked = @{
+                        namespace = $script:ns; verb = $verb; group = $rule.apiGroups[0]
+                        resource = $plain; subresource = $part
+                    }
+                    Wait-Until -What "$verb on $resource for $Name" {
+                        (Invoke-TestApi POST '/apis/authorization.k8s.io/v1/subjectaccessreviews' @{
+                            spec = @{ user = $subject; resourceAttributes = $asked }
+                        }).status.allowed
+                    } | Out-Null
+                }
+            }
+        }
+    }
+
     function Get-RoleWithout([string] $Name, [string] $Resource, [string] $Verb) {
         $role = Get-Role $Name
-        foreach ($rule in $role.rules | Where-Object { $_.resources -contains $Resource }) {
-            $rule.verbs = @($rule.verbs | Where-Object { $_ -ne $Verb })
-        }
-        $role.rules = @($role.rules | Where-Object { $_.verbs.Count })
+        $role.rules = @($role.rules | ForEach-Object {
+                # A rule may name several resources: the others keep what they have.
+                $others = @($_.resources | Where-Object { $_ -ne $Resource })
+                $left = @($_.verbs | Where-Object { $_ -ne $Verb })
+                $is = $_.resources -contains $Resource
+                if ($others) {
+                    [pscustomobject]@{ apiGroups = $_.apiGroups; resources = $others; verbs = $_.verbs }
+                }
+                if ($is -and $left) {
+                    [pscustomobject]@{ apiGroups = $_.apiGroups; resources = @($Resource); verbs = $left }
+                }
+            })
         return $role
     }
 }
@@ -71,6 +124,7 @@ Describe 'The Roles in deploy/roles' -Skip:(-not $script:real) {
         $script:pod = New-TestPod $script:ns -Labels @{ app = 'roles' }
         $script:starts = New-RoleUser starts (Get-Role start-poddebug)
         $script:asks = New-RoleUser asks (Get-Role question)
+        $script:finds = New-RoleUser finds (Get-Role start-poddebug-workload)
         $starts = $script:starts
         Wait-Until -What 'the Role to hold' { (Get-Failure { Get-PodDebug $script:pod -Namespace $script:ns @starts }).Errors.Count -eq 0 } | Out-Null
         $script:session = Start-PodDebug $script:pod -Namespace $script:ns @starts
@@ -110,10 +164,50 @@ Describe 'The Roles in deploy/roles' -Skip:(-not $script:real) {
         $check.Detail | Should -Match "^$Verb on $([regex]::Escape($Resource)) "
     }
 
+    It 'hold no right that can be done without: <Role>, <Verb> on <Resource>' -ForEach $script:minimal {
+        $name = New-TestName 'least'
+        $without = Get-RoleWithout $Role $Resource $Verb
+        $less = New-RoleUser $name $without
+        Wait-Role $name $without
+        $before = @(Get-EphemeralContainer $script:ns $script:pod).Count
+        $result = Get-Failure { & $Ask $less $script:pod $script:ns $script:session }
+        if ($Role -eq 'test-poddebug' -and $Verb -ne 'list') {
+            $failed = @($result.Output | Where-Object { $_.Check -eq 'Permission' -and $_.Status -eq 'Fail' })
+            $failed.Count | Should -Be 1 -Because "$($failed.Detail)"
+            $failed.Detail | Should -Match "^$Verb on $([regex]::Escape($Resource)) "
+        }
+        else {
+            $id = $Verb -eq 'patch' ? 'EphemeralContainersForbidden' : 'Forbidden'
+            Get-ErrorId $result.First | Should -Be $id -Because "$($result.First)"
+            "$($result.First)" | Should -Match "\b$Verb\b.*$([regex]::Escape($Resource))"
+            $result.Output | Should -BeNullOrEmpty
+        }
+        @(Get-EphemeralContainer $script:ns $script:pod).Count | Should -Be $before
+        if ("$Ask" -match '/nothing') {
+            # With the whole Role that is answered.
+            $result = Get-Failure { & $Ask $script:finds $script:pod $script:ns }
+            Get-ErrorId $result.First | Should -Be 'WorkloadNotFound'
+        }
+    }
+
+    It 'are all looked at, rule by rule' -ForEach @{ minimal = $script:minimal; rights = $script:rights } {
+        $seen = @($minimal | ForEach-Object { "$($_.Role) $($_.Verb) $($_.Resource)" }) +
+            @($rights | ForEach-Object { "start-poddebug $($_.Verb) $($_.Resource)" })
+        $has = Get-ChildItem (Join-Path $script:deploy 'roles') | ForEach-Object {
+            $file = $_.BaseName
+            foreach ($rule in (Get-Role $file).rules) {
+                foreach ($resource in $rule.resources) {
+                    foreach ($verb in $rule.verbs) { "$file $verb $resource" }
+                }
+            }
+        }
+        $has | Sort-Object | Should -Be ($seen | Sort-Object)
+    }
+
     It 'list with get-poddebug, test with test-poddebug, and find a label''s pods with start-poddebug-workload' {
         $gets = New-RoleUser gets (Get-Role get-poddebug)
         $tests = New-RoleUser tests (Get-Role test-poddebug)
-        $finds = New-RoleUser finds (Get-Role start-poddebug-workload)
+        $finds = $script:finds
         Wait-Until -What 'the Role to hold' {
             (Get-Failure { Start-PodDebug -LabelSelector app=roles -Namespace $script:ns @finds }).Errors.Count -eq 0
         } | Out-Null
