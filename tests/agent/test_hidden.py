@@ -108,7 +108,7 @@ class Hidden(PodTest):
                 keeper = pod.kept(
                     python=python.command[-1], setup=inside, wrap=["chroot", "--userspec=10001:10001", python.root],
                     session=f'{{"v":1,"created":{int(time.time())},"limit":{limit},"low":true}}',
-                )  # fmt: skip
+                )
                 wait_for(lambda at=keeper: os.stat(f"/proc/{at}/status").st_uid == 0)
                 if limit:
                     wait_for(lambda at=keeper: command(at) == b'python3\0-c\0"""pydebug-keeper"""\0')

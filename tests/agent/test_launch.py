@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import resource
 import sys
 import time
 import unittest
@@ -36,6 +38,24 @@ class Children(unittest.TestCase):
 
     def start(self, source: str) -> Heard:
         return launch(Credentials(65534, 65534, []), {"source": source}, hidden=True)
+
+    def test_one_is_heard_where_a_thousand_files_are_open(self) -> None:
+        """An agent on a whole node holds one of each process that it sees."""
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if most[1] != resource.RLIM_INFINITY and most[1] < 2048:
+            self.skipTest(f"a process may open no more than {most[1]} files here, and 2,048 are needed")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (2048, most[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, most)
+        with contextlib.ExitStack() as held:
+            while held.enter_context(open(os.devnull, "rb")).fileno() < 1100:
+                pass
+            child = self.start("import os\nos.write(1, b'here\\n')")
+            self.assertGreater(child.output, 1024)
+            try:
+                self.assertEqual(b"here\n", child.line(60.0, lambda: None))
+                self.assertEqual(b"", child.drain(60.0, lambda: None, 10))
+            finally:
+                child.end()
 
     def test_whatever_they_do_nobody_waits_for_them(self) -> None:
         ways: Dict[str, Callable[[Heard], object]] = {

@@ -25,10 +25,10 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.agent import pyspy  # noqa: E402
-from tests.agent.driver import Agent  # noqa: E402
-from tests.agent.memray_support import Container, ask, payloads  # noqa: E402
-from tests.agent.reader_support import Python, Running, pythons  # noqa: E402
+from tests.agent import pyspy
+from tests.agent.driver import Agent
+from tests.agent.memray_support import Container, ask, payloads
+from tests.agent.reader_support import Python, Running, pythons
 
 TARGET = r"""
 import os, sys, threading, time

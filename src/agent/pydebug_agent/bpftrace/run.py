@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .. import wire
 from ..reader.waits import system_calls
 from ..system.errors import AgentError
+from ..system.ready import readable
 from ..system.scratch import nameless_file, write_all
 from ..target.request import Request
 from ..tools.payload import Executable
@@ -152,8 +152,7 @@ class _Run:
         killed = False
         streams = [out, err]
         while streams:
-            ready, _, _ = select.select(streams, [], [], 0.05)
-            for stream in ready:
+            for stream in readable(streams, 0.05):
                 data = os.read(stream, _CHUNK)
                 if not data:
                     streams.remove(stream)

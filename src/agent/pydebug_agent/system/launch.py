@@ -5,13 +5,13 @@ from __future__ import annotations
 import _socket
 import os
 import resource
-import select
 import signal
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from .guard import child_limit
 from .proc import Proc
+from .ready import readable
 from .spawn import Child, Limit, begin
 
 _MOST_WORDS = 1 << 14
@@ -67,7 +67,7 @@ class Heard(Child):
             check()
             if time.monotonic() > until:
                 return None
-            if select.select([self.output], [], [], 0.05)[0]:
+            if readable([self.output], 0.05):
                 part = os.read(self.output, min(size, 1 << 16))
                 if not part:
                     return None
@@ -82,7 +82,7 @@ class Heard(Child):
         left = list(parts)
         while left and len(parts[self.output]) <= most and time.monotonic() < until:
             check()
-            for descriptor in select.select(left, [], [], 0.1)[0]:
+            for descriptor in readable(left, 0.1):
                 part = os.read(descriptor, 1 << 16)
                 if not part:
                     left.remove(descriptor)

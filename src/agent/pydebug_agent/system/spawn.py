@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import marshal
 import os
-import select
 import signal
 import sys
 import time
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
+from .ready import writable
 from .sources import program
 
 Limit = Tuple[int, int, int]  # the kind, the soft one, the hard one
@@ -130,7 +130,7 @@ def _tell(pid: int, writing: int, data: bytes) -> None:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
                 raise OSError("a child did not take what it was told") from None
-            select.select([], [writing], [], 0.1)
+            writable(writing, 0.1)
         except BrokenPipeError:
             # It has ended, which is told by its end.
             return
