@@ -119,7 +119,7 @@ Describe 'A cluster with a policy against what debug containers are' -Skip:(-not
         $session = Start-PodDebug $script:pod -Namespace $script:ns -WarningAction SilentlyContinue
         $policy = @{ validations = @(@{ expression = 'false'; message = 'exec is for the night shift' }) }
         $until = {
-            $answer = Get-Failure { $session | Get-PyProcess }
+            $answer = Get-Failure -Any { $session | Get-PyProcess }
             $answer.First -and (Get-ErrorId $answer.First) -eq 'AdmissionDenied'
         }
         New-AdmissionPolicy ValidatingAdmissionPolicy $script:ns pods/exec CONNECT $policy $until | Out-Null

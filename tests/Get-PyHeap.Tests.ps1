@@ -104,8 +104,8 @@ Describe 'Get-PyHeap' {
         $pod = New-TestPod $script:ns @app
         try {
             $session = Start-PodDebug $pod -Namespace $script:ns -SecurityProfile Restricted
-            $stack = Get-Failure { $session | Get-PyStack }
-            $heap = Get-Failure { $session | Get-PyHeap }
+            $stack = Get-Failure -Any { $session | Get-PyStack }
+            $heap = Get-Failure -Any { $session | Get-PyHeap }
             if ($stack.First) {
                 Get-ErrorId $heap.First | Should -Be (Get-ErrorId $stack.First)
             }

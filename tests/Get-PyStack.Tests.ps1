@@ -1,3 +1,14 @@
+BeforeDiscovery {
+    # A Python is the same on every cluster: on a second one, one of them is enough.
+    $script:pythons = @(
+        @{ Image = 'py39'; Version = '3.9' }
+        @{ Image = 'py311'; Version = '3.11' }
+        @{ Image = 'py313'; Version = '3.13' }
+        @{ Image = 'py314'; Version = '3.14' }
+        @{ Image = 'py315'; Version = '3.15' }
+    ) | Where-Object { $env:PYDEBUG_TEST_KIND -ne 'cluster' -or $_.Version -eq '3.13' }
+}
+
 BeforeAll {
     . (Join-Path $PSScriptRoot 'common.ps1')
     $script:ns = New-TestNamespace
@@ -8,13 +19,7 @@ AfterAll {
 }
 
 Describe 'Get-PyStack' {
-    Context 'Python <Version>' -ForEach @(
-        @{ Image = 'py39'; Version = '3.9' }
-        @{ Image = 'py311'; Version = '3.11' }
-        @{ Image = 'py313'; Version = '3.13' }
-        @{ Image = 'py314'; Version = '3.14' }
-        @{ Image = 'py315'; Version = '3.15' }
-    ) {
+    Context 'Python <Version>' -ForEach $script:pythons {
         BeforeAll {
             $script:pod = New-TestPod $script:ns -Image $Image -Command 'python3', '/srv/frames.py' -ReadyLog 'frames \{'
             $log = Wait-PodLog $script:ns $script:pod 'frames \{'

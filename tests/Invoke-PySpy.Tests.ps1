@@ -221,7 +221,7 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
         It 'gives native frames on <_>, or says that without them it can' -ForEach 'badapp', 'py315' {
             $pod = New-TestPod $script:ns -Image $_ -ReadyLog 'listens'
             $session = Start-PodDebug $pod -Namespace $script:ns
-            $found = Get-Failure { $session | Invoke-PySpy -Native }
+            $found = Get-Failure -Any { $session | Invoke-PySpy -Native }
             if ($found.First) {
                 Get-ErrorId $found.First | Should -Be 'ToolFailed'
                 "$($found.First) $($found.First.ErrorDetails.RecommendedAction)" | Should -Match 'without'
@@ -241,16 +241,18 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
         }
 
         It 'names a process that is not there' {
-            $script:idleSession | Invoke-PySpy -ProcessId 4000 -ErrorVariable failure -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
-            $failure[0].FullyQualifiedErrorId | Should -Match '^ProcessGone'
-            $failure[0].TargetObject.PodName | Should -Be $script:idle
+            $result = Get-Failure { $script:idleSession | Invoke-PySpy -ProcessId 4000 }
+            $result.Output | Should -BeNullOrEmpty
+            Get-ErrorId $result.First | Should -Be 'ProcessGone'
+            $result.First.TargetObject.PodName | Should -Be $script:idle
         }
 
         It 'never advises to use sudo' {
             $sleep = (Get-PodProcessTable $script:ns $script:idle | Where-Object Command -match '^sleep').Pid
-            $script:idleSession | Invoke-PySpy -ProcessId $sleep -ErrorVariable failure -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
-            $failure[0].FullyQualifiedErrorId | Should -Match '^NoPython'
-            "$failure $($failure.ErrorDetails.RecommendedAction)" | Should -Not -Match 'sudo|backtrace'
+            $result = Get-Failure { $script:idleSession | Invoke-PySpy -ProcessId $sleep }
+            $result.Output | Should -BeNullOrEmpty
+            Get-ErrorId $result.First | Should -Be 'NoPython'
+            "$($result.First) $($result.First.ErrorDetails.RecommendedAction)" | Should -Not -Match 'sudo|backtrace'
         }
 
         It 'leaves out a child that is not Python, and says so' {

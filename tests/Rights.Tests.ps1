@@ -61,7 +61,6 @@ Describe 'The rights of a debug container' {
             $poor = Start-PodDebug $script:pod -Namespace $script:ns -Custom $custom @named
             $refused = Get-Failure { & $Question $poor (Join-Path $TestDrive "without-$Capability") }
             $refused.Output | Should -BeNullOrEmpty
-            $refused.Errors.Count | Should -BeGreaterThan 0
             $able = Start-PodDebug $script:pod -Namespace $script:ns @named
             & $Question $able (Join-Path $TestDrive "with-$Capability") | Should -Not -BeNullOrEmpty
         }

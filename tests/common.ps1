@@ -293,8 +293,9 @@ function Wait-PodLog {
 }
 
 function Get-Failure {
-    # The error records of a command, which is expected to write errors, or to end with one.
-    param([scriptblock] $Command)
+    # The error records of a command, which is expected to write one error, or to end with it: not two for one fault.
+    # -Count says where several things fail, -Any where whether it fails is what is asked.
+    param([scriptblock] $Command, [int] $Count = 1, [switch] $Any)
     $failures = @()
     $output = @()
     try {
@@ -309,6 +310,9 @@ function Get-Failure {
     }
     catch {
         $failures += $_
+    }
+    if (-not $Any -and $failures.Count -ne $Count) {
+        throw "$($failures.Count) errors where $Count was expected: $($failures -join ' | ')"
     }
     return [pscustomobject]@{ Errors = @($failures); First = $failures | Select-Object -First 1; Output = @($output) }
 }

@@ -3,8 +3,19 @@
 # Where more parts than these failed, that is not a busy machine's doing: none is run again.
 $script:MostAgain = 3
 
-# Pester files that are about the module itself.
-$script:Clusterless = 'Help', 'Module', 'Views'
+# Pester files that are not run again on a second cluster. Those about the module itself; and those about what is read
+# in a process once an agent is beside it, or made of it here. A cluster differs in admission, rights, exec, the kubelet
+# and cgroups: the files about starting, copying, stopping, rights (each question) and limits run on both.
+$script:OneCluster = @(
+    'Help', 'Module', 'Views', 'Examples', 'Runbook'
+    'Get-MemrayReport', 'Get-PyHeap', 'Get-PyTask', 'Invoke-Bpftrace.Stacks', 'Invoke-PySpy', 'Measure-PyTime.Processes'
+)
+
+# Those that take longest, which start first: the last one to start should not be one of them. Then goes length.
+$script:Longest = @(
+    'Get-MemrayReport.Places', 'Invoke-PySpy', 'Measure-PyTime', 'Measure-PyTime.Processes', 'Get-MemrayReport'
+    'test_memray_pythons', 'test_memray_ends', 'test_memray_stress', 'test_inject_stacks', 'test_memray'
+)
 
 function Invoke-XunitProject {
     # Builds a test project, runs it and counts.
@@ -65,7 +76,7 @@ function Invoke-AgentTest {
         # The reader is held to the Pythons in the test images.
         $null = New-TestImage
     }
-    $files = Get-ChildItem -Path (Join-Path $PSScriptRoot 'agent/test_*.py') | Sort-Object Length -Descending
+    $files = Sort-Longest (Get-ChildItem -Path (Join-Path $PSScriptRoot 'agent/test_*.py'))
     if ($Quick) {
         # Those that use none of the tests' own modules but the client of the agent's protocol make no pod and need no
         # image.
@@ -73,14 +84,22 @@ function Invoke-AgentTest {
     }
     # The cluster's are about what the one-node cluster is made with.
     $runs = @('cluster') + @($files.BaseName)
-    # One a Python, and a rehearsal each: the last one to start should not be one of them.
-    $runs = @($runs -like 'test_memray_pythons') + @($runs -notlike 'test_memray_pythons')
-    $alone, $together = $runs.Where({ $_ -match '^test_(time|timing)_' }, 'Split')
+    $alone, $together = $runs.Where({ $_ -match '^test_(time|timing)_(?!report|refusals)' }, 'Split')
     $arguments = { $_ -eq 'cluster' ? @('discover', '-s', 'tests/cluster') : "tests.agent.$_" }
     $start = { Start-Logged "unittest-$_" (@('python3', '-B', '-m', 'tests.unittests') + (& $arguments)) }
     Invoke-Part $together $start { Complete-Unittest $_ } | Add-Total $total
     Invoke-Part $alone $start { Complete-Unittest $_ } -Most 1 | Add-Total $total
     return $total
+}
+
+function Sort-Longest {
+    # The files of a suite's parts, those that take longest first.
+    param([System.IO.FileInfo[]] $Files)
+    $rank = {
+        $at = $script:Longest.IndexOf(($_.Name -replace '(\.Tests\.ps1|\.py)$'))
+        $at -lt 0 ? $script:Longest.Count : $at
+    }
+    return @($Files | Sort-Object $rank, @{ Expression = 'Length'; Descending = $true })
 }
 
 function Invoke-Part {
@@ -111,7 +130,8 @@ function Invoke-SideBySide {
     # Starts the parts of a suite, so many at a time, and gives what each has when it ended.
     param([object[]] $Parts, [scriptblock] $Start, [scriptblock] $Complete, [int] $Most)
     if (-not $Most) {
-        $Most = $env:PYDEBUG_TEST_JOBS ? [int]$env:PYDEBUG_TEST_JOBS : [Environment]::ProcessorCount + 1
+        # They wait more than they compute.
+        $Most = $env:PYDEBUG_TEST_JOBS ? [int]$env:PYDEBUG_TEST_JOBS : [Environment]::ProcessorCount + 2
     }
     $waiting = [System.Collections.Generic.Queue[object]]::new(@($Parts))
     $running = @()
@@ -173,15 +193,16 @@ function Complete-Unittest {
 }
 
 function Get-PesterFile {
-    # The Pester files asked for, those that take longest first: the last one to start should not be one of them.
-    $files = Get-ChildItem -Path (Join-Path $PSScriptRoot '*.Tests.ps1') | Sort-Object Length -Descending
+    # The Pester files asked for.
+    $files = Get-ChildItem -Path (Join-Path $PSScriptRoot '*.Tests.ps1')
     if ("$Path") {
         $files = $files | Where-Object { $file = $_; $Path | Where-Object { $file.Name -like "*$_*" } }
     }
     elseif ($env:PYDEBUG_TEST_KIND -eq 'cluster') {
-        Write-Host "Not run again on a second cluster, which changes nothing in them: $($script:Clusterless -join ', ')."
-        $files = $files | Where-Object { ($_.Name -replace '\.Tests\.ps1$') -notin $script:Clusterless }
+        Write-Host "Not run again on a second cluster, which changes nothing in them: $($script:OneCluster -join ', ')."
+        $files = $files | Where-Object { ($_.Name -replace '\.Tests\.ps1$') -notin $script:OneCluster }
     }
+    $files = Sort-Longest $files
     return @($files)
 }
 

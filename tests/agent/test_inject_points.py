@@ -62,6 +62,8 @@ class Points(unittest.TestCase):
         self.assertTrue(points.find(in_call(7, -516, rdx=1000), self.CODE, None).timed)
         self.assertFalse(points.find(in_call(7, -516, rdx=0xFFFFFFFF), self.CODE, None).timed)
         self.assertFalse(points.find(in_call(230, -514, rsi=1), self.CODE, None).timed)
+        self.assertFalse(points.find(in_call(230, -516, rsi=1), self.CODE, None).timed)
+        self.assertTrue(points.find(in_call(230, -516, rsi=2), self.CODE, None).timed)
 
     def test_a_call_that_was_restarted_is_known_by_its_code(self) -> None:
         point = points.find(in_call(219, -516, rdx=1000), Ending(b"\xb8\x07\0\0\0\x0f\x05"), None)

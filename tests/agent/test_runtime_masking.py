@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import time
 import unittest
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 from .driver import AGENT
 
 sys.path.insert(0, str(AGENT))
 
+from pydebug_agent.target import masking
 from pydebug_agent.target.masking import mask_command, mask_text
 
 HIDDEN: List[Tuple[List[str], List[str]]] = [
@@ -49,9 +50,30 @@ SHOWN: List[List[str]] = [
     ["app", "--password"],
     ["app", "--monkey", "keyboard=x", "donkey=y"],
 ]
+# What is found by this sign, and by no other.
+SIGNED: Dict[str, str] = {
+    "pass": "--passcode=s3cret", "pwd": "--pwd=s3cret", "secret": "--secret=s3cret", "token": "--token=s3cret",
+    "cred": "--credentials=s3cret", "auth": "--auth=s3cret", "bearer": "x Bearer s3cretS3CRET",
+    "basic": "x Basic s3cretS3CRET", "cookie": "--cookie=s3cret", "key": "--api-key=s3cret",
+    "conn": "--connection-string=s3cret", "dsn": "--dsn=s3cret", "sas": "--sas=s3cret",
+    "signature": "signature: s3cret",
+    "://": "redis://:s3cret@h/0", "eyj": "eyJhbGciOiJI.eyJzdWIiOiIx.c2ln",
+    "github_pat_": "github_pat_0123456789abcdefghij", "glpat-": "glpat-0123456789abcdefghij",
+    "xox": "xoxb-0123456789abcdefghij", "akia": "AKIA0123456789ABCDEF", "sk-": "sk-0123456789abcdefghij",
+    "npm_": "npm_0123456789abcdefghij", "pypi-": "pypi-0123456789abcdefghij",
+    **{sign: sign + "0123456789abcdefghij" for sign in ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")},
+}
 
 
 class Masking(unittest.TestCase):
+    def test_each_sign_is_enough(self) -> None:
+        self.assertEqual(set(masking._SIGNS), set(SIGNED))
+        for sign, text in SIGNED.items():
+            with self.subTest(sign=sign):
+                self.assertEqual([sign], [other for other in masking._SIGNS if other in text.casefold()])
+                self.assertIn("***", mask_text(text))
+                self.assertNotIn("s3cret", mask_text(text))
+
     def test_secret_values_are_hidden(self) -> None:
         for command, expected in HIDDEN:
             with self.subTest(command=command):

@@ -111,6 +111,9 @@ class Cleaning(unittest.TestCase):
         self.assertEqual("red", lines[0])
         self.assertLessEqual(len(lines[1]), 400)
 
+    def test_what_is_said_again_and_again_is_said_once(self) -> None:
+        self.assertEqual(["behind", "other", "behind"], messages.clean(b"behind\nbehind\n\nbehind\nother\nbehind\n"))
+
     def test_many_lines_keep_both_ends(self) -> None:
         lines = messages.clean("\n".join(f"line {n}" for n in range(1000)).encode())
         self.assertEqual(("line 0", "line 999"), (lines[0], lines[-1]))

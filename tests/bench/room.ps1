@@ -122,7 +122,7 @@ function Invoke-RoomTry {
     param([psobject] $Pod, [scriptblock] $Ask, [double] $Room)
     $left = Invoke-Room leave $Pod -Mebibytes $Room
     $before = Invoke-Room state $Pod
-    $failure = Get-Failure $Ask
+    $failure = Get-Failure -Any $Ask
     $after = Invoke-Room state $Pod
     $id = $failure.First ? (Get-ErrorId $failure.First) : ''
     $said = [regex]::Match("$($failure.First)", 'needs ([0-9.]+) MiB.* (less is|([0-9.]+) MiB (?:are )?) ?left')

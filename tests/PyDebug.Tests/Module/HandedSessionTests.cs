@@ -80,7 +80,8 @@ public sealed class HandedSessionTests : IAsyncLifetime
     [Fact]
     public async Task The_interpreter_it_names_is_not_what_is_started()
     {
-        await _shell.RunAsync("Get-Handed Python /tmp/evil | Get-PyProcess @server");
+        // No agent answers.
+        await _shell.FailAsync("Get-Handed Python /tmp/evil | Get-PyProcess @server");
 
         Assert.Equal("/usr/bin/python3.13", Assert.Single(_run).Query.GetValues("command")![0]);
     }
@@ -105,7 +106,9 @@ public sealed class HandedSessionTests : IAsyncLifetime
     {
         await _shell.RunAsync("(Get-Handed DebugContainer app), (Get-Handed) | Get-PyProcess @server");
 
-        Assert.Single(_shell.Errors, e => e.FullyQualifiedErrorId.StartsWith("NotPyDebug,", StringComparison.Ordinal));
+        Assert.StartsWith("NotPyDebug,", _shell.Errors[0].FullyQualifiedErrorId, StringComparison.Ordinal);
+        // No agent answers the other.
+        Assert.Equal(2, _shell.Errors.Count);
         Assert.Single(_run);
     }
 
@@ -124,7 +127,8 @@ public sealed class HandedSessionTests : IAsyncLifetime
     {
         int before = _cluster.Requests.Count;
 
-        await _shell.RunAsync("$s | Get-PyProcess");
+        // No agent answers.
+        await _shell.FailAsync("$s | Get-PyProcess");
 
         Assert.Single(_run);
         Assert.Equal(before + 1, _cluster.Requests.Count);

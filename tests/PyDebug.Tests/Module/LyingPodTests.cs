@@ -194,6 +194,8 @@ public sealed class LyingPodTests : IDisposable
             asked.Select(a => a["op"]!.ToString()).ToHashSet());
         Assert.All(asked, a => Assert.Equal("aaaa", a["container"]!.ToString()));
         Assert.All(asked, a => Assert.True(a["shared"]!.GetValue<bool>()));
+        // All but Stop-PodDebug want another answer, and say so once.
+        Assert.Equal(8, _shell.Errors.Count);
     }
 
     private static async Task AnswerProbeAsync(FakeExec exec)

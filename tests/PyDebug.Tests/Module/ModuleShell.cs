@@ -17,6 +17,10 @@ internal sealed class ModuleShell : IDisposable
 {
     private readonly Runspace _runspace;
 
+    private IReadOnlyList<ErrorRecord> _errors = [];
+
+    private bool _unseen;
+
     public ModuleShell(FakeCluster cluster)
     {
         InitialSessionState state = InitialSessionState.CreateDefault2();
@@ -38,7 +42,15 @@ internal sealed class ModuleShell : IDisposable
         });
     }
 
-    public IReadOnlyList<ErrorRecord> Errors { get; private set; } = [];
+    /// <summary>What the last script wrote. A test that does not look at them claims that there are none.</summary>
+    public IReadOnlyList<ErrorRecord> Errors
+    {
+        get
+        {
+            _unseen = false;
+            return _errors;
+        }
+    }
 
     public IReadOnlyList<string> Warnings { get; private set; } = [];
 
@@ -49,11 +61,16 @@ internal sealed class ModuleShell : IDisposable
         set => _runspace.SessionStateProxy.SetVariable(name, value);
     }
 
-    public void Dispose() => _runspace.Dispose();
+    public void Dispose()
+    {
+        _runspace.Dispose();
+        AssertSeen();
+    }
 
     /// <summary>Runs a script and gives its output; what else it wrote is in the lists.</summary>
     public async Task<IReadOnlyList<PSObject>> RunAsync(string script)
     {
+        AssertSeen();
         using PowerShell shell = PowerShell.Create(_runspace);
         List<PSObject> output = [];
         List<ErrorRecord> ending = [];
@@ -67,7 +84,8 @@ internal sealed class ModuleShell : IDisposable
             ending.Add(e.ErrorRecord);
         }
 
-        Errors = [.. shell.Streams.Error, .. ending];
+        _errors = [.. shell.Streams.Error, .. ending];
+        _unseen = _errors.Count > 0;
         Warnings = [.. shell.Streams.Warning.Select(w => w.Message)];
         Verbose = [.. shell.Streams.Verbose.Select(v => v.Message)];
         return output;
@@ -78,5 +96,14 @@ internal sealed class ModuleShell : IDisposable
     {
         await RunAsync(script);
         return Xunit.Assert.Single(Errors);
+    }
+
+    private void AssertSeen()
+    {
+        if (_unseen)
+        {
+            _unseen = false;
+            Xunit.Assert.Fail("A script wrote errors that the test did not expect: " + string.Join(" | ", _errors));
+        }
     }
 }

@@ -228,7 +228,9 @@ public sealed class TestPodDebugTests : IDisposable
         Assert.Equal(false, Assert.Single(await _shell.RunAsync("'web-1', 'web-2' | Test-PodDebug -n shop -Quiet @server")).BaseObject);
         Assert.Equal(true, Assert.Single(await _shell.RunAsync("'web-1', 'pod/web-1' | Test-PodDebug -n shop -Quiet @server")).BaseObject);
         Assert.Equal(false, Assert.Single(await _shell.RunAsync("'service/x' | Test-PodDebug -n shop -Quiet @server")).BaseObject);
+        Assert.Single(_shell.Errors);
         Assert.Equal(false, Assert.Single(await _shell.RunAsync("Test-PodDebug -Deployment gone -n shop -Quiet @server")).BaseObject);
+        Assert.Single(_shell.Errors);
     }
 
     [Fact]
