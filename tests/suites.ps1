@@ -130,8 +130,7 @@ function Invoke-SideBySide {
     # Starts the parts of a suite, so many at a time, and gives what each has when it ended.
     param([object[]] $Parts, [scriptblock] $Start, [scriptblock] $Complete, [int] $Most)
     if (-not $Most) {
-        # They wait more than they compute.
-        $Most = $env:PYDEBUG_TEST_JOBS ? [int]$env:PYDEBUG_TEST_JOBS : [Environment]::ProcessorCount + 2
+        $Most = $env:PYDEBUG_TEST_JOBS ? [int]$env:PYDEBUG_TEST_JOBS : [Environment]::ProcessorCount + 1
     }
     $waiting = [System.Collections.Generic.Queue[object]]::new(@($Parts))
     $running = @()

@@ -208,8 +208,8 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
         }
 
         ReportPath? keep = KeepCapture ? Check(nameof(Path), Path ?? ".", ".bin") : null;
-        _payload = MemrayPayload.Find();
         FileInfo? file = CapturePath is null ? null : MemrayCapture.Find(LocalPath.Full(this, CapturePath, LocalCause.SourceInvalid));
+        _payload = MemrayPayload.Find();
         _files = new MemrayFiles(keep);
         _options = new MemrayOptions
         {
