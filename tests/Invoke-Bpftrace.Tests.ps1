@@ -310,8 +310,7 @@ Start-PodDebug $script:pod -Namespace $script:ns -For Bpftrace -Image $script:im
         ) {
             $program = Get-Content -Raw -LiteralPath (Join-Path $PSScriptRoot 'provoke.py')
             # The second container's limit makes room in the pod for bpftrace; what that one uses is not known from
-            # here.
-            # The application is at its own limit every other moment, that of the start among them.
+            # here. The application is at its own limit every other moment, that of the start among them.
             $containers = @(
                 New-TestContainer -Command 'python3', '-u', '-c', $program, 'pressure' -MemoryLimit 96Mi
                 New-TestContainer -Name spare -MemoryLimit 600Mi

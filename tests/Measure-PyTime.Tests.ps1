@@ -276,8 +276,7 @@ Describe 'Measure-PyTime' {
         It 'is told from other waits for a CPU, by the group''s own count: by <_>' -ForEach 'Auto', 'Memory' {
             $report = $script:session | Measure-PyTime -Method $_ -DurationSeconds 4 -WarningAction SilentlyContinue
             # A twentieth of a CPU, and most of each period without one. Where the pod has the same quota, it is the
-            # pod's
-            # that bites, which cannot be seen from inside.
+            # pod's that bites, which cannot be seen from inside.
             if ($null -eq $report.ThrottledSeconds) {
                 "$($report.Notes)" | Should -Match 'may use 0\.05 of a CPU\..*pod''s quota'
             }

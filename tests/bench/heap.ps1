@@ -1,6 +1,6 @@
 # What Get-PyHeap finds, held against what the target says of itself, and what it costs. Dot-sourced by bench.ps1. It
-# needs
-# no cluster: the agent's own code looks at processes of the test images' Pythons, objgraph of this machine's python3.
+# needs no cluster: the agent's own code looks at processes of the test images' Pythons, objgraph of this machine's
+# python3.
 
 function Measure-HeapCost {
     param([int] $Runs)

@@ -20,8 +20,7 @@ function Get-Quantile {
 
 function New-Result {
     # One entry of the report: the median of the values, and the distance of their quartiles as the spread. A goal is
-    # the
-    # most that the value should be, -AtLeast the least.
+    # the most that the value should be, -AtLeast the least.
     param([string] $Name, [double[]] $Values, [string] $Unit, [Nullable[double]] $Goal, [switch] $AtLeast)
     $value = [Math]::Round((Get-Quantile $Values 0.5), 3)
     return [pscustomobject][ordered]@{

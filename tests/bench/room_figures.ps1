@@ -1,6 +1,5 @@
 # What a session and each question take of a pod's memory, as JSON: started by bench.ps1 for a module, in a PowerShell
-# of
-# its own, so that two versions of the module can be held against each other in one run.
+# of its own, so that two versions of the module can be held against each other in one run.
 param(
     [Parameter(Mandatory)] [string] $Module,
     [int] $Runs = 3

@@ -7,8 +7,7 @@ namespace PyDebug.Engine;
 
 /// <summary>
 /// What agents compiled and keep in their containers. The hashes are known here alone: whoever can write there, such as
-/// an
-/// application of the same user, nothing runs that an agent did not tell of over its own stream.
+/// an application of the same user, nothing runs that an agent did not tell of over its own stream.
 /// </summary>
 internal sealed class KeptCode(Func<string, bool> isModule)
 {

@@ -187,8 +187,7 @@ internal static class ConnectionResolver
         }
 
         // As with kubectl, no other variable matters where the file names a proxy; and none may see a request that is
-        // not
-        // encrypted.
+        // not encrypted.
         ServerProxy? proxy = settings.Server.Scheme != "https"
             ? null
             : settings.Proxy ?? ProxyEnvironment.For(settings.Server, Environment.GetEnvironmentVariable);

@@ -7,8 +7,7 @@ namespace PyDebug.Engine;
 
 /// <summary>
 /// The proxy that the environment names for a server, by the rules of Go's <c>golang.org/x/net/http/httpproxy</c>,
-/// which
-/// are kubectl's: <c>HTTPS_PROXY</c>, and what <c>NO_PROXY</c> leaves out. .NET reads no address ranges there.
+/// which are kubectl's: <c>HTTPS_PROXY</c>, and what <c>NO_PROXY</c> leaves out. .NET reads no address ranges there.
 /// </summary>
 internal static class ProxyEnvironment
 {

@@ -14,8 +14,7 @@ internal sealed class Demuxer : IDisposable
 
     /// <summary>
     /// How long a reader of a file that takes nothing is waited for before the disk is used. The agent is there until
-    /// it is
-    /// told that all of it came, so that the server loses nothing meanwhile.
+    /// it is told that all of it came, so that the server loses nothing meanwhile.
     /// </summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
 

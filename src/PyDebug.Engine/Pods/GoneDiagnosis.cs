@@ -41,8 +41,7 @@ internal static partial class GoneDiagnosis
 
     /// <summary>
     /// The failure that explains <paramref name="e"/>, else that one itself. <paramref name="needs"/> says what memory
-    /// was
-    /// needed, as the first part of a sentence.
+    /// was needed, as the first part of a sentence.
     /// </summary>
     public static async Task<EngineException> ExplainAsync(
         PodApi api, PodReference reference, string container, string needs, EngineException e, CancellationToken ct)

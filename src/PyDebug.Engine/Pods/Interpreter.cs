@@ -7,8 +7,7 @@ namespace PyDebug.Engine;
 
 /// <summary>
 /// Which Python of an image runs a debug container: the one that the target's own words name, one beside its program,
-/// or
-/// one on the image's search path.
+/// or one on the image's search path.
 /// </summary>
 internal static class Interpreter
 {

@@ -12,15 +12,13 @@ internal static partial class PodMemory
 {
     /// <summary>
     /// What a start takes at most, in bytes: the debug container, and the look from within it whether it sees its
-    /// target.
-    /// Measured on Kubernetes 1.36 with cgroup v1, beside the margin that is left to the application.
+    /// target. Measured on Kubernetes 1.36 with cgroup v1, beside the margin that is left to the application.
     /// </summary>
     public const long StartNeeds = 9 << 20;
 
     /// <summary>
     /// How large a limit may make a debug container's processes look, in bytes; for 512 mapped pages it takes one more,
-    /// of
-    /// page tables. The same number is in the keeper.
+    /// of page tables. The same number is in the keeper.
     /// </summary>
     private const long LargestMaps = 4L << 30;
 
@@ -36,8 +34,8 @@ internal static partial class PodMemory
 
     /// <summary>
     /// The limit of the pod's control group; null where it has none. The kubelet sets the pod's own, else the sum of
-    /// its
-    /// containers' where each has one: <c>ResourceConfigForPod</c> in pkg/kubelet/cm/helpers_linux.go of Kubernetes.
+    /// its containers' where each has one: <c>ResourceConfigForPod</c> in pkg/kubelet/cm/helpers_linux.go of
+    /// Kubernetes.
     /// </summary>
     public static long? LimitOf(PodInfo pod)
     {

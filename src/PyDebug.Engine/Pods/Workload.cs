@@ -27,8 +27,7 @@ internal sealed class Workload
 
     /// <summary>
     /// Whether it controls the pod: another workload's selector may match the same labels. A Deployment controls its
-    /// pods
-    /// through ReplicaSets, whose name is its own and the hash that their pods carry.
+    /// pods through ReplicaSets, whose name is its own and the hash that their pods carry.
     /// </summary>
     public bool Controls(PodInfo pod)
         => Kind == WorkloadKind.Deployment

@@ -52,8 +52,7 @@ internal static class ModuleFiles
 
     /// <summary>
     /// The engine, where that is what is asked for; it is loaded at the first time. Null where it cannot be: the
-    /// runtime
-    /// asks on its compiler's thread, too, where an exception from here would end the process.
+    /// runtime asks on its compiler's thread, too, where an exception from here would end the process.
     /// </summary>
     public static Assembly? Resolve(AssemblyLoadContext context, AssemblyName name)
     {

@@ -9,8 +9,7 @@ namespace PyDebug.Errors;
 
 /// <summary>
 /// What an agent says about a failure, as far as advice may be chosen by it: numbers, words, and lists of these.
-/// Whoever
-/// owns the pod can answer in the agent's place, so nothing that could be a sentence or a command gets through.
+/// Whoever owns the pod can answer in the agent's place, so nothing that could be a sentence or a command gets through.
 /// </summary>
 internal static partial class PodFacts
 {

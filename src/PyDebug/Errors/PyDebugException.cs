@@ -47,8 +47,7 @@ public sealed class PyDebugException : Exception, IContainsErrorRecord
     /// <summary>
     /// What was being done: <c>Connect</c> (the server was looked for, logged in to or asked), <c>Start</c> (a debug
     /// container was added and waited for), <c>Run</c> (the question was worked on in the pod) or <c>Transfer</c> (a
-    /// file
-    /// was on its way). Null where it has to do with none of these, such as a parameter or a file of this machine.
+    /// file was on its way). Null where it has to do with none of these, such as a parameter or a file of this machine.
     /// </summary>
     public string? Phase { get; internal set; }
 
@@ -61,8 +60,7 @@ public sealed class PyDebugException : Exception, IContainsErrorRecord
     /// <summary>
     /// What the command left at work in the pod: <c>NotStarted</c> (nothing was begun), <c>Stopped</c> (it has ended),
     /// <c>MayBeRunning</c> (it ends by itself within 30 s of losing this side; a debug container that was added stays)
-    /// or
-    /// <c>Unknown</c> (what answered is not known to be PyDebug's agent).
+    /// or <c>Unknown</c> (what answered is not known to be PyDebug's agent).
     /// </summary>
     public string RemoteState { get; internal set; } = "NotStarted";
 

@@ -47,8 +47,7 @@ public sealed partial class CopyPodFileCommand : QuestionCommandBase
 
     /// <summary>
     /// Where to: a name, or a folder that the copy keeps its name in. Without it the current folder. Into a container
-    /// it
-    /// is an absolute path; one that ends in a slash is a folder.
+    /// it is an absolute path; one that ends in a slash is a folder.
     /// </summary>
     [Parameter(Position = 1)]
     [ValidateNotNullOrEmpty]

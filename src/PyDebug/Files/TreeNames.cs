@@ -6,8 +6,7 @@ namespace PyDebug.Commands;
 
 /// <summary>
 /// Says which paths of a pod's folder this machine's files can have: none that leads elsewhere, none that means
-/// something
-/// else here, and no two that are the same here.
+/// something else here, and no two that are the same here.
 /// </summary>
 /// <param name="onWindows">Whether they have to do for Windows.</param>
 /// <param name="ignoreCase">Whether names that differ by case alone are the same.</param>

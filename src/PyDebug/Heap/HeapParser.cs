@@ -9,8 +9,7 @@ namespace PyDebug.Heap;
 
 /// <summary>
 /// Makes a report of the agent's answer to <c>heap</c>. An answer without parts, or with sizes that are none, is
-/// refused
-/// as a whole.
+/// refused as a whole.
 /// </summary>
 internal static class HeapParser
 {

@@ -31,13 +31,10 @@ public sealed partial record PyHeapHolder : IOfPod
 
     /// <summary>
     /// Where the path begins: <c>Module</c>, <c>Class</c>, <c>Frame</c>, <c>Coroutine</c>, <c>CMemory</c> (the C
-    /// library's or
-    /// a library's data), or <c>Static</c>. Without a path what stands against one: <c>Cycle</c> (nothing holds them
-    /// but
-    /// each other: they wait for the collector), <c>TooDeep</c> (a chain longer than what is followed), <c>Changed</c>
-    /// (the
-    /// references moved while they were read), <c>Unfinished</c> (the time was over), <c>None</c> (no reference was
-    /// found).
+    /// library's or a library's data), or <c>Static</c>. Without a path what stands against one: <c>Cycle</c> (nothing
+    /// holds them but each other: they wait for the collector), <c>TooDeep</c> (a chain longer than what is followed),
+    /// <c>Changed</c> (the references moved while they were read), <c>Unfinished</c> (the time was over), <c>None</c>
+    /// (no reference was found).
     /// </summary>
     public string Root { get; internal init; } = "";
 

@@ -69,8 +69,7 @@ public sealed partial record PyHeapType : IOfPod
 
     /// <summary>
     /// <c>Yes</c>, <c>No</c>, <c>Unsure</c> or <c>Stepped</c> (most of it at once); null with fewer than four looks.
-    /// Its
-    /// bound is wider than the margins': it holds for all types that were looked at together.
+    /// Its bound is wider than the margins': it holds for all types that were looked at together.
     /// </summary>
     public string? Grows { get; internal init; }
 

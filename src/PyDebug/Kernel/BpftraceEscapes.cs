@@ -7,8 +7,7 @@ namespace PyDebug.Tools.Bpftrace;
 
 /// <summary>
 /// Undoes what bpftrace's JSON does to text. Where a char has a sign, as on x86-64, every byte beyond ASCII is written
-/// as
-/// the escape of a negative number, <c>\uffffffc3</c>, which JSON reads as U+FFFF and the letters <c>ffc3</c>.
+/// as the escape of a negative number, <c>\uffffffc3</c>, which JSON reads as U+FFFF and the letters <c>ffc3</c>.
 /// (https://github.com/bpftrace/bpftrace/blob/v0.23.2/src/output.cpp, json_escape.)
 /// </summary>
 internal static class BpftraceEscapes

@@ -45,8 +45,7 @@ public sealed partial record BpftraceMap : IStackProfilePart, IOfPod
     public string Kind { get; internal init; } = "Value";
 
     /// <summary>The value: a number or a text; the count of a histogram or of stats; a list for a tuple; of a time
-    /// series the last
-    /// value.</summary>
+    /// series the last value.</summary>
     public object? Value { get; internal init; }
 
     /// <summary>How many values went into stats or a histogram; else null.</summary>

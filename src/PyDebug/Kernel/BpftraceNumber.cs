@@ -6,8 +6,7 @@ namespace PyDebug.Tools.Bpftrace;
 
 /// <summary>
 /// Numbers of bpftrace's output. From version 0.24 on a whole number that a double does not hold exactly comes as a
-/// text;
-/// a text that looks like such a number is one.
+/// text; a text that looks like such a number is one.
 /// </summary>
 internal static class BpftraceNumber
 {

@@ -11,8 +11,7 @@ namespace PyDebug.Commands;
 
 /// <summary>
 /// What the last report of each container knew, kept as long as the runspace lives: after the container ended at its
-/// limit
-/// nobody can be asked any more.
+/// limit nobody can be asked any more.
 /// </summary>
 internal sealed class MemrayHistory
 {

@@ -8,8 +8,7 @@ namespace PyDebug.Internal;
 
 /// <summary>
 /// Makes a report of the agent's answers to <c>memray</c> and <c>memrayRead</c>. An answer whose frames point nowhere,
-/// or
-/// whose amounts are none, is refused as a whole.
+/// or whose amounts are none, is refused as a whole.
 /// </summary>
 internal static class MemrayParser
 {
@@ -121,8 +120,7 @@ internal static class MemrayParser
         }
 
         // memray writes the beginning in the end's place until it ends, which a process that is killed does not come
-        // to.
-        // Its last look at its memory is near to that.
+        // to. Its last look at its memory is near to that.
         bool isWhole = ended > begun;
         double seconds = isWhole ? ended - begun : Timeline(Json.Part(item, "report"))?.LastOrDefault()?.Seconds ?? 0;
         MemrayReport report = new()

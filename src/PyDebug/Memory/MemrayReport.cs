@@ -65,8 +65,7 @@ public sealed partial record MemrayReport : IStackProfileSource, IOfPod
     /// Why tracking ended: <c>Time</c> (it was over), <c>Limit</c> (<c>-MaximumCaptureBytes</c>), <c>Memory</c> (the
     /// pod's limit was near), <c>Exited</c> (the process ended), <c>Tracker</c> (memray ended by itself),
     /// <c>Incomplete</c> (a capture in a file that has no end, as where the process was killed); null where the report
-    /// was
-    /// made of another capture in a file.
+    /// was made of another capture in a file.
     /// </summary>
     public string? EndReason { get; internal init; }
 
@@ -94,8 +93,7 @@ public sealed partial record MemrayReport : IStackProfileSource, IOfPod
 
     /// <summary>
     /// What the same was tried out with before: <c>Same</c> (the process's own interpreter), <c>Image</c> (another one
-    /// of
-    /// its image) or <c>Own</c> (the debug container's).
+    /// of its image) or <c>Own</c> (the debug container's).
     /// </summary>
     public string? Rehearsal { get; internal init; }
 
@@ -110,8 +108,7 @@ public sealed partial record MemrayReport : IStackProfileSource, IOfPod
 
     /// <summary>
     /// How many maps of libraries were left in the process, unused, when tracking had ended; null where the process was
-    /// gone
-    /// or the report was made of a capture in a file.
+    /// gone or the report was made of a capture in a file.
     /// </summary>
     public int? LeftMappingCount { get; internal init; }
 
@@ -127,8 +124,7 @@ public sealed partial record MemrayReport : IStackProfileSource, IOfPod
 
     /// <summary>
     /// How fast the container's memory grew, in bytes a second: files in memory count, page cache that can be taken
-    /// back
-    /// does not. Null where that cannot be told.
+    /// back does not. Null where that cannot be told.
     /// </summary>
     public double? ContainerBytesPerSecond { get; internal init; }
 
@@ -191,8 +187,7 @@ public sealed partial record MemrayReport : IStackProfileSource, IOfPod
 
     /// <summary>
     /// Where the debug container kept it: <c>Disk</c>, or <c>Memory</c> where it has no disk to write to. There it
-    /// counts
-    /// against the memory limit, and is held to less.
+    /// counts against the memory limit, and is held to less.
     /// </summary>
     public string? CapturePlace { get; internal init; }
 

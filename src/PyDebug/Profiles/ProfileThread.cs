@@ -29,8 +29,7 @@ public sealed record ProfileThread
 
     /// <summary>
     /// The thread's CPU time meanwhile by the kernel's own counter, in seconds, to hold its samples against; null where
-    /// it
-    /// is not known.
+    /// it is not known.
     /// </summary>
     public double? CpuSeconds { get; internal init; }
 

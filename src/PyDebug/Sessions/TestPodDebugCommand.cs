@@ -12,8 +12,7 @@ namespace PyDebug.Commands;
 
 /// <summary>
 /// Says what would stop a question in a pod, before anything changes: what it sends reads, tries as a dry run, or asks
-/// for
-/// permissions.
+/// for permissions.
 /// </summary>
 [Cmdlet(VerbsDiagnostic.Test, "PodDebug", DefaultParameterSetName = InputSet)]
 [OutputType(typeof(PodDebugCheck), typeof(bool))]

@@ -8,8 +8,7 @@ namespace PyDebug.Commands;
 
 /// <summary>
 /// What the build knows of the payloads that the module carries: names, versions, hashes. It is a part of the assembly,
-/// so
-/// that a file that was changed since is not what the agent is told to accept.
+/// so that a file that was changed since is not what the agent is told to accept.
 /// </summary>
 internal static class PayloadManifest
 {

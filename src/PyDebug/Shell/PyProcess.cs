@@ -56,8 +56,7 @@ public sealed partial record PyProcess : IOfPod
 
     /// <summary>
     /// <c>running</c>, <c>sleeping</c>, <c>blocked</c> (in a call that nothing interrupts) or <c>stopped</c> (SIGSTOP,
-    /// or
-    /// a debugger), by its main thread; null where it could not be told.
+    /// or a debugger), by its main thread; null where it could not be told.
     /// </summary>
     public string? State { get; internal init; }
 

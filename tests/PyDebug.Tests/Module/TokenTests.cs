@@ -15,10 +15,8 @@ namespace PyDebug.Tests.Module;
 
 /// <summary>
 /// What can go wrong, one after another in a PowerShell of its own with the built module: each has its id, and the
-/// token is
-/// in nothing that a log can hold of it: the errors, CLIXML, verbose, debug, or the transcript. It takes a minute, and
-/// runs
-/// where it is asked for (<c>-explicit only</c>).
+/// token is in nothing that a log can hold of it: the errors, CLIXML, verbose, debug, or the transcript. It takes a
+/// minute, and runs where it is asked for (<c>-explicit only</c>).
 /// </summary>
 public sealed class TokenTests : IDisposable
 {

@@ -11,8 +11,7 @@ from .credentials import limits_of
 from .options import Options
 
 # What tracking needs of the room under the memory limit: 8 MiB in the target, the payload, and a second interpreter
-# that
-# rehearses and reads, whose need grows with the number of stacks.
+# that rehearses and reads, whose need grows with the number of stacks.
 _NEEDS, _NEEDS_NATIVE, _NEEDS_ALLOCATORS = 28 << 20, 56 << 20, 72 << 20
 # Without a disk the least of a capture comes on top.
 _NEEDS_IN_MEMORY = 4 << 20

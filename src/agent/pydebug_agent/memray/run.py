@@ -28,8 +28,7 @@ from .subject import Subject
 _LOOK_SECONDS = 0.1
 _TELL_SECONDS = 1.0
 # Where no more is left under the limit than what it takes to read a capture, and what is used up in the seconds that
-# this
-# takes, the report is worth more than the rest of the time.
+# this takes, the report is worth more than the rest of the time.
 _LAST_ROOM = 14 << 20
 _LAST_SECONDS = 3.0
 _GROWTH_SECONDS = 3.0
