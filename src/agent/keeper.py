@@ -28,6 +28,98 @@ GROUPS = (
 )
 
 
+def said(name):
+    # A number of the session's mark, 0 where it has none.
+    digits = posix.environ.get(b"PYDEBUG_SESSION", b"").partition(b'"%b":' % name)[2].lstrip()
+    number = b""
+    for digit in digits:
+        if digit not in b"0123456789.":
+            break
+        number += b"%c" % digit
+    return float(number or 0)
+
+
+def read(path):
+    # What a file of /proc holds, nothing where it cannot be read. In another container it may be without an end.
+    try:
+        file = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    except OSError:
+        return b""
+    try:
+        parts = []
+        while len(parts) < 256:
+            part = posix.read(file, 4096)
+            if not part:
+                break
+            parts.append(part)
+        return b"".join(parts)
+    except OSError:
+        return b""
+    finally:
+        posix.close(file)
+
+
+def used(root):
+    # The bytes in use in a container that nobody can take back at once; None where its files cannot be seen.
+    for folder, name, names in GROUPS:
+        has = read(root + folder + name).strip()
+        if has.isdigit():
+            words = read(root + folder + b"memory.stat").split()
+            found = dict(zip(words[::2], words[1::2]))
+            inactive, active, mapped, shared, dirty, writing = [int(found.get(word, 0)) for word in names.split()]
+            return int(has) - max(0, inactive + active - max(0, mapped - shared) - dirty - writing)
+    return None
+
+
+def remaining():
+    # What is left to the application and this container under the pod's limit; None where that is not known.
+    limit, own, other = int(said(b"limit")), used(b""), used(b"/proc/1/root")
+    # More than the limit is the whole node's, whose files some containers have.
+    if said(b"low") or not limit or own is None or other is None or max(own, other) > limit:
+        return None
+    return max(0, limit - own - other)
+
+
+def hide():
+    # An application of this very user would see the debug container's files by way of this process's root.
+    import _ctypes
+
+    _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl"), (DUMPABLE, 0, 0, 0, 0))
+
+
+def first():
+    # First of all: an agent that comes early would end it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {USED, END})
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # As PID 1 of a container of its own it would inherit orphans: the kernel buries them.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        file = posix.open("/proc/self/oom_score_adj", posix.O_WRONLY)
+        posix.write(file, b"1000")
+        posix.close(file)
+    except OSError:
+        pass
+    try:
+        room = remaining()
+    except ValueError:
+        room = None
+    if room is not None and room < ROOM:
+        posix.write(2, b"pydebug-keeper: %d bytes of memory are left" % room)
+        sys.exit(SHORT)
+    # Root has a right here that the application lacks. What is hidden may no longer write the file above.
+    if posix.geteuid():
+        try:
+            hide()
+        except (ImportError, OSError):
+            pass
+
+
+# Here, before the rest is compiled: what is left is least where it matters most.
+if __name__ == "__main__":
+    first()
+
+
 # What holds the container open once all is said: an interpreter that waits has 3 MiB of the pod's limit. Eight numbers
 # lie before it: how many maps, each one's length, the open file, where in it; the seconds of no use after which it ends
 # and their billionths; the signals it waits for; the memory that it holds in reserve. Signals that are blocked or
@@ -110,58 +202,6 @@ PROGRAMS = {
 RESERVE = 9 << 18
 BASE = 0x400000
 RUN = 0x10
-
-
-def said(name):
-    # A number of the session's mark, 0 where it has none.
-    digits = posix.environ.get(b"PYDEBUG_SESSION", b"").partition(b'"%b":' % name)[2].lstrip()
-    number = b""
-    for digit in digits:
-        if digit not in b"0123456789.":
-            break
-        number += b"%c" % digit
-    return float(number or 0)
-
-
-def read(path):
-    # What a file of /proc holds, nothing where it cannot be read. In another container it may be without an end.
-    try:
-        file = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
-    except OSError:
-        return b""
-    try:
-        parts = []
-        while len(parts) < 256:
-            part = posix.read(file, 4096)
-            if not part:
-                break
-            parts.append(part)
-        return b"".join(parts)
-    except OSError:
-        return b""
-    finally:
-        posix.close(file)
-
-
-def used(root):
-    # The bytes in use in a container that nobody can take back at once; None where its files cannot be seen.
-    for folder, name, names in GROUPS:
-        has = read(root + folder + name).strip()
-        if has.isdigit():
-            words = read(root + folder + b"memory.stat").split()
-            found = dict(zip(words[::2], words[1::2]))
-            inactive, active, mapped, shared, dirty, writing = [int(found.get(word, 0)) for word in names.split()]
-            return int(has) - max(0, inactive + active - max(0, mapped - shared) - dirty - writing)
-    return None
-
-
-def remaining():
-    # What is left to the application and this container under the pod's limit; None where that is not known.
-    limit, own, other = int(said(b"limit")), used(b""), used(b"/proc/1/root")
-    # More than the limit is the whole node's, whose files some containers have.
-    if said(b"low") or not limit or own is None or other is None or max(own, other) > limit:
-        return None
-    return max(0, limit - own - other)
 
 
 def largest():
@@ -252,39 +292,7 @@ def become(idle, most, least):
             posix.close(file)
 
 
-def hide():
-    # An application of this very user would see the debug container's files by way of this process's root.
-    import _ctypes
-
-    _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl"), (DUMPABLE, 0, 0, 0, 0))
-
-
 def main():
-    # First of all: an agent that comes early would end it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {USED, END})
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    # As PID 1 of a container of its own it would inherit orphans: the kernel buries them.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    try:
-        file = posix.open("/proc/self/oom_score_adj", posix.O_WRONLY)
-        posix.write(file, b"1000")
-        posix.close(file)
-    except OSError:
-        pass
-    # Root has a right here that the application lacks. What is hidden may no longer write the file above.
-    if posix.geteuid():
-        try:
-            hide()
-        except (ImportError, OSError):
-            pass
-    try:
-        room = remaining()
-    except ValueError:
-        room = None
-    if room is not None and room < ROOM:
-        posix.write(2, b"pydebug-keeper: %d bytes of memory are left" % room)
-        sys.exit(SHORT)
     asked = said(b"created")
     if asked and time.time() - asked > STALE:
         sys.exit("pydebug-keeper: this is a restart, nothing to hold open")
