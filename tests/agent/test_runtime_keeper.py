@@ -198,7 +198,7 @@ class Small(unittest.TestCase):
                 wait_for(lambda at=process.pid: status(at, "RssFile") << 10 > self.LIMIT)
                 self.assertIn("python", os.readlink(f"/proc/{process.pid}/exe"))
                 files = Path(f"/proc/{process.pid}/fd").iterdir()
-                self.assertEqual([], [file for file in map(os.readlink, files) if "keeper" in file])
+                self.assertEqual([], [file for file in map(os.readlink, files) if "memfd:" in file])
                 process.send_signal(signal.SIGUSR1)
                 process.send_signal(signal.SIGTERM)
                 self.assertEqual(0, process.wait(30))
