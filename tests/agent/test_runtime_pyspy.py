@@ -28,7 +28,9 @@ def waits(event):
 threading.Thread(target=hot_loop, name="hot;one", daemon=True).start()
 threading.Thread(target=waits, args=(threading.Event(),), name="waiter", daemon=True).start()
 """
-FROZEN = "mount -o remount,ro,bind /"
+# Scratch directories may be mounts of their own.
+FROZEN = """mount -o remount,ro,bind /
+for place in /tmp /var/tmp; do mount --bind $place $place && mount -o remount,ro,bind $place; done"""
 
 
 class PySpy(PodTest):
