@@ -1,10 +1,14 @@
 # What lies between a client and a server: a proxy, a load balancer that cuts what is quiet, a cable that is drawn. And
-# a client that is killed.
+# a client that is killed, a server that is away for a moment.
 
 BeforeDiscovery {
     $script:noPython = -not (Get-Command python3 -CommandType Application -ErrorAction Ignore)
     if ($script:noPython) {
         Write-Warning 'SKIPPED: a network that cuts what is quiet. Missing: python3 on PATH.'
+    }
+    $script:noRestart = $env:PYDEBUG_TEST_KIND -ne 'cluster' -or -not $env:PYDEBUG_CLUSTER
+    if ($script:noRestart) {
+        Write-Warning 'SKIPPED: an API server that is started again. It takes the cluster of tests/cluster.'
     }
 }
 
@@ -159,5 +163,73 @@ Describe 'A client' {
         }
         Wait-NothingAtWork | Out-Null
         $script:target | Should -Be (Get-TargetProcess)
+    }
+}
+
+Describe 'An API server that is killed and started again' -Tag 'Alone' -Skip:$noRestart {
+    BeforeAll {
+        function Restart-ApiServer {
+            param([double] $Down)
+            & python3 -B (Join-Path $PSScriptRoot 'cluster/cluster') restart kube-apiserver --down $Down
+            if ($LASTEXITCODE -ne 0) {
+                throw "The API server was not started again: exit code $LASTEXITCODE."
+            }
+        }
+
+        function Wait-ApiServer {
+            Wait-Until -What 'the API server to answer' -Seconds 90 {
+                try { Get-TestPod $script:ns $script:pod } catch { $null }
+            } | Out-Null
+        }
+    }
+
+    AfterEach {
+        Wait-ApiServer
+    }
+
+    It 'is waited for by Start-PodDebug: <What>' -ForEach @(
+        @{ What = 'once it has answered'; Until = 'answered' }
+        @{ What = 'once it has taken the container'; Until = 'patched' }
+    ) {
+        $name = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -ReadyLog 'listens'
+        $started = Start-Shell ("`$VerbosePreference = 'Continue'; " +
+            "Start-PodDebug $name -Namespace $($script:ns) -TimeoutSeconds 120 -ErrorAction Stop")
+        try {
+            Wait-Until -What 'the start to be under way' -Seconds 60 -Milliseconds 5 {
+                $started.Run.IsCompleted -or $(
+                    if ($Until -eq 'answered') { $started.Shell.Streams.Verbose.Count -gt 0 }
+                    else { @(Get-EphemeralContainer $script:ns $name).Count -gt 0 })
+            } | Out-Null
+            $started.Run.IsCompleted | Should -BeFalse -Because 'a start that is over meets no restart'
+            Restart-ApiServer -Down 2
+            $ended = Wait-Shell $started 120
+            $ended.Errors | ForEach-Object { "$_" } | Should -BeNullOrEmpty
+            $ended.Output.Count | Should -Be 1
+            @(Get-EphemeralContainer $script:ns $name).Count | Should -Be 1
+            @($ended.Output[0] | Get-PyProcess -ErrorAction Stop).Count | Should -BeGreaterThan 0
+        }
+        finally {
+            $started.Shell.Dispose()
+        }
+    }
+
+    It 'cuts a question, which is told, and nothing is at work after it' {
+        Start-PodDebug $script:pod -Namespace $script:ns | Out-Null
+        $started = Start-Shell ("Get-PodDebug $($script:pod) -Namespace $($script:ns) | " +
+            'Measure-PyTime -DurationSeconds 300 -ErrorAction Stop')
+        try {
+            Wait-AtWork
+            Restart-ApiServer -Down 0
+            $ended = Wait-Shell $started 60
+            $ended.Output.Count | Should -Be 0
+            $ended.Errors.Count | Should -Be 1
+            Get-ErrorId $ended.Errors[0] | Should -BeIn 'OutcomeUnknown', 'ConnectionFailed'
+            $ended.Errors[0].Exception.RemoteState | Should -Be 'MayBeRunning'
+            Wait-ApiServer
+            Wait-NothingAtWork | Out-Null
+        }
+        finally {
+            $started.Shell.Dispose()
+        }
     }
 }
