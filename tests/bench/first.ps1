@@ -32,19 +32,20 @@ function Measure-First {
     }
     $namespace = New-TestNamespace (New-TestName 'pydebug-bench')
     try {
-        $pod = New-Service $namespace 5 1
-        $imports = @{}
+        $imports, $pods = @{}, @{}
         foreach ($which in $modules.Keys) {
+            # One build's agent need not know another's debug container.
+            $pods[$which] = New-Service $namespace 5 1
             $imports[$which] = "Import-Module '$($modules[$which])'"
             # The debug container that the stacks are read from, and what is cached on the disk.
-            Measure-ProcessCpu "$($imports[$which])`n$($script:FirstWays['First Get-PyStack'] -f $namespace, $pod)" | Out-Null
+            Measure-ProcessCpu "$($imports[$which])`n$($script:FirstWays['First Get-PyStack'] -f $namespace, $pods[$which])" | Out-Null
         }
         $seconds = @{}
         for ($run = 0; $run -lt $Runs; $run++) {
             $empty = Measure-ProcessCpu ''
             foreach ($name in $script:FirstWays.Keys) {
                 foreach ($which in $run % 2 ? @($modules.Keys) : @($modules.Keys)[-1..-$modules.Count]) {
-                    $script = "$($imports[$which])`n$($script:FirstWays[$name] -f $namespace, $pod)"
+                    $script = "$($imports[$which])`n$($script:FirstWays[$name] -f $namespace, $pods[$which])"
                     $seconds["$name$which"] += @((Measure-ProcessCpu $script) - $empty)
                 }
             }
