@@ -205,6 +205,7 @@ Describe 'An API server that is killed and started again' -Tag 'Alone' -Skip:$no
             $ended = Wait-Shell $started 120
             $ended.Errors | ForEach-Object { "$_" } | Should -BeNullOrEmpty
             $ended.Output.Count | Should -Be 1
+            Wait-ApiServer
             @(Get-EphemeralContainer $script:ns $name).Count | Should -Be 1
             @($ended.Output[0] | Get-PyProcess -ErrorAction Stop).Count | Should -BeGreaterThan 0
         }
