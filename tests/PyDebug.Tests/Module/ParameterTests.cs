@@ -89,6 +89,7 @@ public sealed class ParameterTests : IDisposable
             session.Properties.Add(new PSNoteProperty(name, value));
         }
 
+        FakePayload.WritePySpy();
         FakePayload.Write("memray", """{"version":"1.20.0","payloads":{}}""");
         _shell["s"] = session;
         _shell["dir"] = _directory.Path;
