@@ -39,5 +39,5 @@ function Assert-Leak([psobject] $Report, [double] $Seconds) {
     $top.Bytes | Should -BeGreaterThan (0.8 * $Report.LeakedBytes)
     [Math]::Abs($top.Bytes / $top.Count - 65536) | Should -BeLessThan 2000
     $top.Frames.Name | Should -Contain 'remember'
-    ($Report.Allocations | Measure-Object Size -Sum).Sum + $Report.OmittedBytes | Should -Be $Report.LeakedBytes
+    ($Report.Allocations | Measure-Object Bytes -Sum).Sum + $Report.OmittedBytes | Should -Be $Report.LeakedBytes
 }
