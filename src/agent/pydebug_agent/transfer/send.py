@@ -68,7 +68,7 @@ def stand_back() -> None:
     """Let whoever else wants the processor have it, as long as this thread sends or receives.
 
     The threads that notice that the client is gone stay as they are: beside many that are busy, one that stands back
-    needs half a minute to end, and it cannot step forward again.
+    comes late, and it cannot step forward again.
     """
     try:
         os.setpriority(os.PRIO_PROCESS, 0, 19)
