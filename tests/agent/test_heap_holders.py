@@ -28,7 +28,8 @@ def holders_of(pid: int, names: Any, count: int, keys: bool = False) -> Dict[str
             Sample(subject.kinds.all[number], choose._some(list(addresses), count), 1000)
             for number, addresses in wanted.addresses.items()
         ]
-        holders = Holders(subject, keys, 60.0)
+        # However long a busy machine takes.
+        holders = Holders(subject, keys, 600.0)
         holders._time = lambda: None
         found: Dict[str, List[Dict[str, Any]]] = {}
         for row in holders.find(samples):

@@ -43,7 +43,7 @@ internal static class Amounts
     public static string Length(double seconds) => seconds switch
     {
         >= 100 => Invariant($"{seconds:#,0} s"),
-        >= 1 => Invariant($"{seconds:0.00} s"),
+        >= 0.99995 => Invariant($"{seconds:0.00} s"),
         >= 0.001 or 0 => Invariant($"{seconds * 1000:0.#} ms"),
         >= 0.00001 => Invariant($"{seconds * 1_000_000:0} us"),
         _ => Invariant($"{seconds * 1_000_000:0.#} us"),

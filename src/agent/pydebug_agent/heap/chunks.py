@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from collections import Counter
+from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ..reader.memory import Fault
 from .areas import Area, joined
@@ -19,6 +20,8 @@ _FIRST_CHUNK = 4096
 _CHAIN = 50
 _LEAST = 32
 _TAIL = 96
+# A thread's cache of freed chunks: its size from glibc 2.26 to the versions with more bins.
+_CACHE_SIZES = range(0x240, 0x401, 16)
 
 
 class Span(NamedTuple):
@@ -44,6 +47,9 @@ class Chunks:
         self._lost_pages: List[Tuple[int, int]] = []
         # A chunk's start every so often, from which any other can be found.
         self._marks: "array[int]" = array("Q")
+        self._caches: Set[int] = set()
+        # What stands in the second word of a chunk that is in such a cache.
+        self._keys: Set[int] = set()
 
     # Spans
 
@@ -107,12 +113,14 @@ class Chunks:
         self.used = self.free = self.lost = self.count = 0
         self._lost_pages = []
         self._marks = array("Q")
+        self._caches, self._keys = set(), set()
         for span in self.spans:
             if span.kind == MAPPED:
                 self._one(span, visit)
             elif span.kind != OTHER:
                 first, end = self._first(span)
                 if first:
+                    self._learn(first + 16, span)
                     self._walk(first, end, visit, pause)
                 else:
                     self._lose(span.start, span.end)
@@ -153,6 +161,32 @@ class Chunks:
             if steps and (steps == _CHAIN or place + 1 >= len(words)):
                 return start + (index << 3), end
         return 0, end
+
+    def _learn(self, start: int, span: Span) -> None:
+        """Learn from a heap's first chunk, a thread's cache, how chunks are marked that wait there to be used again."""
+        try:
+            size = (self._pages.u64(start - 8) & -8) - 16
+            if size not in _CACHE_SIZES:
+                return
+            words = memoryview(self._pages.read(start, size)).cast("Q")
+            entries = [word for word in words if span.start < word < span.end and not word & 15]
+            marks = Counter(self._pages.u64(entry + 8) for entry in entries)
+        except Fault:
+            return
+        self._caches.add(start)
+        # Before glibc 2.34 the mark is the cache's address, since then a number that is the same in all of a process.
+        self._keys.add(start)
+        if marks:
+            mark, count = marks.most_common(1)[0]
+            if mark >> 32 and (count > 1 or len(marks) == 1):
+                self._keys.add(mark)
+
+    def is_cached(self, start: int) -> bool:
+        """Say whether a chunk that counts as used is a thread's cache of freed chunks, or waits in one."""
+        try:
+            return start in self._caches or self._pages.u64(start + 8) in self._keys
+        except Fault:
+            return True
 
     def _fill(self, start: int, end: int) -> memoryview:
         """Read as much as is resident in one piece from the page of an address on, and return its words."""

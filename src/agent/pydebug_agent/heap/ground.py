@@ -127,7 +127,8 @@ class Ground:
             head = self._pages.read(chunk[0], min(8 * _HEAD_WORDS, chunk[1]) & -8)
         except Fault:
             return None
-        return self._with_object(chunk[0], chunk[1], memoryview(head).cast("Q"), 0, self._subject.chunk_shift, False)
+        block = self._with_object(chunk[0], chunk[1], memoryview(head).cast("Q"), 0, self._subject.chunk_shift, False)
+        return None if block.kind is None and self._chunks.is_cached(block.start) else block
 
     def in_pool(self, place: int) -> bool:
         """Say whether a place lies in an arena."""

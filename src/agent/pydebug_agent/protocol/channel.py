@@ -22,6 +22,8 @@ LARGEST_FRAME = 16 << 20
 HEARTBEAT_SECONDS = 3.0
 # Whoever hears nothing for this long is alone: nothing of ours is at work 30 s after the client or its network went.
 SILENCE_SECONDS = 25.0
+_SILENT_LOOKS = 3
+_TURN_SECONDS = 0.05
 _DATA_SECONDS = 45.0
 GRACE_SECONDS = 10.0
 ACKNOWLEDGE_SECONDS = 30.0
@@ -280,15 +282,23 @@ class Channel:
                 self._break_off(self._ending)
             if sibling.is_left():
                 self._lose(wire.EXIT_LOST)
-            if not self._reader_waits and now - self._heard > SILENCE_SECONDS and not self._has_more():
+            if self._is_silent(now):
                 self._lose(wire.EXIT_LOST)
             deadline = self._deadline
             if deadline is not None and now > deadline + GRACE_SECONDS:
                 self._lose(wire.EXIT_OVERDUE)
 
-    def _has_more(self) -> bool:
-        """Say whether something came that is not read yet: after a time in which this process did not run, say."""
-        return bool(select.select([self._source], [], [], 0)[0])
+    def _is_silent(self, now: float) -> bool:
+        """Say whether nothing was heard for long, and nothing came that is not read yet, as after a time asleep."""
+        heard = self._heard
+        if now - heard <= SILENCE_SECONDS:
+            return False
+        for _ in range(_SILENT_LOOKS):
+            if self._reader_waits or self._heard != heard or select.select([self._source], [], [], 0)[0]:
+                return False
+            # What came may be in the reading thread's hands, which has not had its turn yet.
+            time.sleep(_TURN_SECONDS)
+        return self._heard == heard
 
     def _beat(self) -> None:
         """Say that the agent lives, where that can be said at once: who watches must not wait for the client."""
