@@ -14,7 +14,25 @@ $configuration.Output.Verbosity = 'Detailed'
 $configuration.Output.RenderMode = 'Plaintext'
 # Those measure time, or hold what others would disturb.
 $configuration.Filter.($Alone ? 'Tag' : 'ExcludeTag') = 'Alone'
-if ($Filter) {
+if ($Filter -and $Alone) {
+    # Pester takes what has the tag or the name: what has both is found first, and then named by its lines.
+    $found = New-PesterConfiguration
+    $found.Run.Path = $File
+    $found.Run.PassThru = $true
+    $found.Run.SkipRun = $true
+    $found.Output.Verbosity = 'None'
+    $found.Filter.FullName = $Filter -split ';'
+    $lines = @((Invoke-Pester -Configuration $found).Tests |
+            Where-Object { $_.ShouldRun -and (@($_.Tag) + $_.Block.Tag + $_.Block.Parent.Tag) -contains 'Alone' } |
+            ForEach-Object { "${File}:$($_.ScriptBlock.StartPosition.StartLine)" } | Select-Object -Unique)
+    if (-not $lines) {
+        [ordered]@{ Passed = 0; Failed = 0; Skipped = 0 } | ConvertTo-Json | Set-Content -LiteralPath $Report
+        exit 0
+    }
+    $configuration.Filter.Tag = @()
+    $configuration.Filter.Line = $lines
+}
+elseif ($Filter) {
     $configuration.Filter.FullName = $Filter -split ';'
 }
 $result = Invoke-Pester -Configuration $configuration
