@@ -69,6 +69,22 @@ public sealed partial class RoomTests
         Assert.Equal(s_ground.Concat(s_questions), told);
     }
 
+    /// <summary>Who opens a question finds its tests in the folder of the same name.</summary>
+    [Fact]
+    public void Tests_lie_in_folders_of_the_same_names()
+    {
+        string root = Path.Join(Repository.Root, "tests", "PyDebug.Tests");
+        string[] more = ["Engine", "House", "Sandbox"];
+        Assert.Equal(
+            s_ground.Concat(s_questions).Concat(more).Order(StringComparer.Ordinal),
+            Sources(root).Select(file => RoomOf(root, file)).Distinct().Order(StringComparer.Ordinal));
+
+        string engine = Path.Join(root, "Engine");
+        string[] parts = [.. Directory.EnumerateDirectories(engine).Select(folder => Path.GetFileName(folder)!)];
+        Assert.All(parts, part => Assert.True(
+            part == "Fakes" || Directory.Exists(Path.Join(Repository.Root, "src", "PyDebug.Engine", part)), part));
+    }
+
     private static bool May(Use use)
     {
         int from = Array.IndexOf(s_ground, use.From);
