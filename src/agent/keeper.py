@@ -18,7 +18,7 @@ POPULATE = 0x8000
 DUMPABLE = 4
 # Where less than this is left, the first exec could take the application's last: before there is one, this exit code
 # says so. The numbers of both are in the client, too.
-ROOM = 6 << 20
+HEADROOM = 6 << 20
 SHORT = 86
 # Of each version of control groups: what is in use; what of it is page cache, mapped, not a file's, not on disk yet.
 GROUPS = (
@@ -101,11 +101,11 @@ def first():
     except OSError:
         pass
     try:
-        room = remaining()
+        headroom = remaining()
     except ValueError:
-        room = None
-    if room is not None and room < ROOM:
-        posix.write(2, b"pydebug-keeper: %d bytes of memory are left" % room)
+        headroom = None
+    if headroom is not None and headroom < HEADROOM:
+        posix.write(2, b"pydebug-keeper: %d bytes of memory are left" % headroom)
         sys.exit(SHORT)
     # Root has a right here that the application lacks. What is hidden may no longer write the file above.
     if posix.geteuid():

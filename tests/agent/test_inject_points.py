@@ -135,7 +135,7 @@ class Frames(unittest.TestCase):
         registers = {name: 7 for name in names}
         registers["rsp"] = 0x7FFF00001234
         calls = [chain.Call(0x1111, (1, 2)), chain.Call(0x2222, ())]
-        made = chain.build(calls, 0xABCD, registers, 0, bytes(832), sizes, room=64)
+        made = chain.build(calls, 0xABCD, registers, 0, bytes(832), sizes, reserved=64)
         self.assertLessEqual(made.address + len(made.content), registers["rsp"] - 128 - 64)
         place = made.stack - made.address
         for call in calls:

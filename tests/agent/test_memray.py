@@ -155,9 +155,9 @@ class NearTheLimit(unittest.TestCase):
             """Return how much is left when it says so, of 100 MiB that shrink by so much a second."""
             nearing = Nearing()
             for look in range(10_000):
-                room = max(0, (100 << 20) - int(growth * look / 10))
-                if nearing.is_near(room, 50 + look / 10):
-                    return room
+                headroom = max(0, (100 << 20) - int(growth * look / 10))
+                if nearing.is_near(headroom, 50 + look / 10):
+                    return headroom
             return -1
 
         self.assertEqual(-1, rest(0))

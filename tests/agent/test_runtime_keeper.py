@@ -233,7 +233,7 @@ class Size(unittest.TestCase):
         self.assertEqual(((32000 * 4096, -997), []), self.largest(oom_score_adj=b"-997"))
 
 
-class Room(unittest.TestCase):
+class Headroom(unittest.TestCase):
     """What is left before the first exec, by the groups of the two containers."""
 
     V1 = b"total_inactive_file 3\ntotal_active_file 9\ntotal_mapped_file 4\ntotal_shmem 1\ntotal_dirty 2\ntotal_writeback 1\n"
@@ -264,7 +264,7 @@ class Room(unittest.TestCase):
                 self.assertIsNone(self.left(b'{"limit":100}', dict(list(files.items())[:2])), "the target's are not seen")
 
     def test_where_too_little_is_left_it_ends_and_says_how_much(self) -> None:
-        short = SOURCE.replace("        room = remaining()\n", "        room = 3 << 20\n")
+        short = SOURCE.replace("        headroom = remaining()\n", "        headroom = 3 << 20\n")
         self.assertNotEqual(SOURCE, short)
         process = start(source=short)
         said = process.communicate(timeout=60)[1]

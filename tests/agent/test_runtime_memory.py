@@ -21,7 +21,7 @@ from pydebug_agent.memray.options import Options as MemrayOptions
 from pydebug_agent.pyspy import options
 from pydebug_agent.protocol.channel import Channel
 from pydebug_agent.system.errors import AgentError
-from pydebug_agent.system.memory_limit import MARGIN, Memory, read_memory, require_room, room_for_us
+from pydebug_agent.system.memory_limit import MARGIN, Memory, memory_for_us, read_memory, require_headroom
 from pydebug_agent.system.proc import Proc
 from pydebug_agent.target.request import Request
 from pydebug_agent.timing import run as timing
@@ -68,7 +68,7 @@ class Layouts(unittest.TestCase):
         self.process("self", "0::/\n", self.V2.format(root="/"))
         self.v2("sys/fs/cgroup", str(128 * MIB), 61 * MIB, inactive=11 * MIB)
         self.assertEqual(Memory(128 * MIB, 50 * MIB), self.read())
-        self.assertEqual(78 * MIB, self.read().room)
+        self.assertEqual(78 * MIB, self.read().headroom)
 
     def test_version_2_without_a_limit(self) -> None:
         self.process("self", "0::/\n", self.V2.format(root="/"))
@@ -111,7 +111,7 @@ class Layouts(unittest.TestCase):
         self.v2("proc/1/root/sys/fs/cgroup", str(128 * MIB), 120 * MIB)
         # What our container uses counts against the pod's limit, which is no more than the target's.
         self.assertEqual(Memory(128 * MIB, 120 * MIB, 9 * MIB), self.read())
-        self.assertEqual(0, self.read().room)
+        self.assertEqual(0, self.read().headroom)
 
     def test_no_link_below_the_targets_root_leads_out_of_it(self) -> None:
         # /proc/1/root itself is such a link, which the kernel keeps.
@@ -158,14 +158,14 @@ class Layouts(unittest.TestCase):
 
     def test_too_little_room_is_refused_with_the_numbers(self) -> None:
         self.beside(str(128 * MIB), 120 * MIB)
-        require_room(self.proc, 4 * MIB, "A little")
+        require_headroom(self.proc, 4 * MIB, "A little")
         with self.assertRaises(AgentError) as caught:
-            require_room(self.proc, 8 * MIB, "Holding py-spy in memory")
+            require_headroom(self.proc, 8 * MIB, "Holding py-spy in memory")
         self.assertEqual("MemoryLow", caught.exception.cause)
         detail = caught.exception.detail
         self.assertEqual(
             (128 * MIB, 120 * MIB, 8 * MIB, 9 * MIB),
-            tuple(detail[name] for name in ("limit", "used", "room", "needed")),
+            tuple(detail[name] for name in ("limit", "used", "headroom", "needed")),
         )
         self.assertEqual(
             "Holding py-spy in memory needs 9.0 MiB of memory, and 8.0 MiB are left under the pod's limit of 128.0 MiB.",
@@ -180,27 +180,27 @@ class Layouts(unittest.TestCase):
             f"file_dirty {3 * MIB}\nfile_writeback {1 * MIB}\n",
         )
         # 80 less the 10 that are mapped and no shared memory, and the 4 that must be written first.
-        self.assertEqual((8 + 66) * MIB, room_for_us(self.proc, self.root).room)
+        self.assertEqual((8 + 66) * MIB, memory_for_us(self.proc, self.root).headroom)
 
     def test_the_targets_own_limit_is_not_ours_where_the_pod_has_none(self) -> None:
         self.beside(str(128 * MIB), 127 * MIB, pod="0")
-        self.assertEqual(None, room_for_us(self.proc, self.root).limit)
-        self.assertEqual(1 * MIB, read_memory(self.proc, self.root).room)
+        self.assertEqual(None, memory_for_us(self.proc, self.root).limit)
+        self.assertEqual(1 * MIB, read_memory(self.proc, self.root).headroom)
 
     def test_of_several_containers_the_targets_own_room_is_there_for_certain(self) -> None:
         self.beside(str(100 * MIB), 80 * MIB, 5 * MIB, pod=str(300 * MIB))
-        self.assertEqual(15 * MIB, room_for_us(self.proc, self.root).room)
+        self.assertEqual(15 * MIB, memory_for_us(self.proc, self.root).headroom)
 
     def test_a_limit_of_the_pod_alone_is_told_by_the_session(self) -> None:
         self.beside("max", 80 * MIB, 5 * MIB, pod=str(100 * MIB))
-        self.assertEqual(15 * MIB, room_for_us(self.proc, self.root).room)
+        self.assertEqual(15 * MIB, memory_for_us(self.proc, self.root).headroom)
 
     def test_version_1_shows_the_pods_limit_and_its_containers_use(self) -> None:
         for name, path, used in (("self", "/kubepods/pod1/c1", 5), ("1", "/kubepods/pod1/c2", 100)):
             self.process(name, f"4:memory:{path}\n", self.V1.format(root=path))
             place = "sys/fs/cgroup/memory" if name == "self" else "proc/1/root/sys/fs/cgroup/memory"
             self.v1(place, self.NONE if name == "self" else 128 * MIB, used * MIB, hierarchical=128 * MIB)
-        self.assertEqual(23 * MIB, room_for_us(self.proc, self.root).room)
+        self.assertEqual(23 * MIB, memory_for_us(self.proc, self.root).headroom)
 
     def test_version_1_of_a_pod_without_a_limit_has_that_of_the_node(self) -> None:
         for name, path in (("self", "/kubepods/pod1/c1"), ("1", "/kubepods/pod1/c2")):
@@ -208,8 +208,8 @@ class Layouts(unittest.TestCase):
             place = "sys/fs/cgroup/memory" if name == "self" else "proc/1/root/sys/fs/cgroup/memory"
             self.v1(place, self.NONE if name == "self" else 64 * MIB, 60 * MIB, hierarchical=self.NONE)
         self.write("proc/meminfo", "MemTotal: 8388608 kB\nMemFree: 1 kB\nMemAvailable: 112640 kB\n")
-        memory = room_for_us(self.proc, self.root)
-        self.assertEqual(("node", 10 * MIB), (memory.what, memory.room))
+        memory = memory_for_us(self.proc, self.root)
+        self.assertEqual(("node", 10 * MIB), (memory.what, memory.headroom))
 
     def test_where_the_targets_group_may_not_be_seen_its_processes_are_counted(self) -> None:
         path = "/kubepods/pod1/c1"
@@ -218,7 +218,7 @@ class Layouts(unittest.TestCase):
         self.process("1", "4:memory:/kubepods/pod1/c2\n", "")
         self.write("proc/1/statm", "90000 12800 2560 1 0 1 0\n")
         self.write("proc/7/statm", "90000 256 0 1 0 1 0\n")
-        self.assertEqual((64 - 5 - 40 - 1) * MIB, room_for_us(self.proc, self.root).room)
+        self.assertEqual((64 - 5 - 40 - 1) * MIB, memory_for_us(self.proc, self.root).headroom)
 
     def test_a_pod_that_shares_its_processes_is_counted_whole(self) -> None:
         self.beside("max", 1 * MIB, 5 * MIB, pod=str(100 * MIB))
@@ -226,7 +226,7 @@ class Layouts(unittest.TestCase):
         for pid, used in (("7", 40), ("9", 30)):
             self.process(pid, f"0::/../c{pid}\n", self.V2.format(root=f"/../c{pid}"))
             self.v2(f"proc/{pid}/root/sys/fs/cgroup", str(50 * MIB), used * MIB)
-        self.assertEqual((100 - 5 - 1 - 70) * MIB, room_for_us(self.proc, self.root).room)
+        self.assertEqual((100 - 5 - 1 - 70) * MIB, memory_for_us(self.proc, self.root).headroom)
 
 
 class Refusals(unittest.TestCase):
@@ -319,7 +319,7 @@ class ANodeThatIsShort(unittest.TestCase):
     def test_a_question_is_refused_by_what_the_node_has_left(self) -> None:
         (failure,) = failures(self.ask(103 * MIB))
         detail = failure["detail"]
-        self.assertEqual(("MemoryLow", "node", 3 * MIB), (failure["cause"], detail["where"], detail["room"]))
+        self.assertEqual(("MemoryLow", "node", 3 * MIB), (failure["cause"], detail["where"], detail["headroom"]))
         self.assertEqual(
             "Reading stacks needs 5.0 MiB of memory, and 3.0 MiB are left on the node before it evicts pods.",
             failure["message"],
@@ -329,7 +329,7 @@ class ANodeThatIsShort(unittest.TestCase):
     @unittest.skipUnless(os.geteuid() == 0, "mounts need root")
     def test_what_it_takes_as_it_is_asked_counts_before_it_begins(self) -> None:
         (failure,) = failures(self.ask(110 * MIB, "time", needs=14 * MIB))
-        self.assertEqual((15 * MIB, 10 * MIB), (failure["detail"]["needed"], failure["detail"]["room"]))
+        self.assertEqual((15 * MIB, 10 * MIB), (failure["detail"]["needed"], failure["detail"]["headroom"]))
         self.assertIn("memorySampler", failure["detail"]["fits"].split(","))
 
     @unittest.skipUnless(os.geteuid() == 0, "mounts need root")

@@ -12,7 +12,7 @@ from .driver import AGENT
 sys.path.insert(0, str(AGENT)) if str(AGENT) not in sys.path else None
 
 from pydebug_agent.system.errors import AgentError
-from pydebug_agent.target.processes import check_place
+from pydebug_agent.target.processes import check_container
 from pydebug_agent.target.containers import Containers
 
 A, B, DEBUG, PAUSE = ("a1" * 32, "b2" * 32, "d3" * 32, "e4" * 32)
@@ -142,10 +142,10 @@ class Places(unittest.TestCase):
 
     def test_a_process_of_another_container_is_refused_by_name(self) -> None:
         containers = Containers(FakeProc(shared()), A, True)
-        check_place(containers, 10)
+        check_container(containers, 10)
         for pid, cause in ((20, "ProcessOutside"), (1, "ProcessOutside"), (30, "BadRequest")):
             with self.subTest(pid=pid), self.assertRaises(AgentError) as raised:
-                check_place(containers, pid)
+                check_container(containers, pid)
             self.assertEqual((cause, pid), (raised.exception.cause, raised.exception.pid))
 
 

@@ -35,7 +35,7 @@ def stand(pid: int) -> bool:
 
 
 class Always:
-    """Room that is there, or never."""
+    """Headroom that is there, or never."""
 
     def __init__(self, is_there: bool) -> None:
         self.is_there = is_there
@@ -49,7 +49,7 @@ class Idle(unittest.TestCase):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.file = Path(directory.name, "stat")
-        self.room = headroom.Headroom(Proc(directory.name))
+        self.headroom = headroom.Headroom(Proc(directory.name))
         self.now = 100.0
         for name, value in (("monotonic", lambda: self.now), ("sched_getaffinity", lambda _: {1, 2})):
             patch = mock.patch.object(time if name == "monotonic" else os, name, value)
@@ -64,8 +64,8 @@ class Idle(unittest.TestCase):
         # Waiting for a disk is idle too.
         lines += ["cpu%d 7 0 7 %d %d 0 0 0 0 0" % (cpu, value * ticks - 5, 5) for cpu, value in idle.items()]
         self.file.write_text("\n".join(lines + ["intr 1 2 3", ""]))
-        self.room.read()
-        return self.room.is_there
+        self.headroom.read()
+        return self.headroom.is_there
 
     def test_half_a_processor_is_enough(self) -> None:
         self.assertFalse(self.after(0.0, {0: 50.0, 1: 60.0, 2: 70.0}))
@@ -85,11 +85,11 @@ class Idle(unittest.TestCase):
         self.after(0.0, {1: 60.0})
         self.assertTrue(self.after(1.0, {1: 61.0}))
         self.file.write_text("cpu  1 2\ncpu1 x\n")
-        self.room.read()
-        self.assertFalse(self.room.is_there)
+        self.headroom.read()
+        self.assertFalse(self.headroom.is_there)
         self.file.unlink()
-        self.room.read()
-        self.assertFalse(self.room.is_there)
+        self.headroom.read()
+        self.assertFalse(self.headroom.is_there)
         self.after(1.0, {1: 62.0})
         self.assertTrue(self.after(1.0, {1: 63.0}))
 

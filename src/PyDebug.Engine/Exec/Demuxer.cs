@@ -76,7 +76,7 @@ internal sealed class Demuxer : IDisposable
                 channel = part.EndOfMessage ? -1 : channel;
                 if (Trailer.IsInFile)
                 {
-                    await Output.WaitForRoomAsync(buffer.Length, s_patience, ct).ConfigureAwait(false);
+                    await Output.WaitForSpaceAsync(buffer.Length, s_patience, ct).ConfigureAwait(false);
                 }
             }
         }

@@ -29,7 +29,7 @@ internal sealed class SpillQueue : IDisposable
     private readonly long _memoryLimit;
     private readonly long _fileLimit;
     private readonly long _segmentSize;
-    private readonly Func<long?> _room;
+    private readonly Func<long?> _headroom;
     private TaskCompletionSource? _filled;
     private TaskCompletionSource? _emptied;
     private Block? _open;
@@ -46,12 +46,12 @@ internal sealed class SpillQueue : IDisposable
         long memoryLimit = 4 << 20,
         long fileLimit = 8L << 30,
         long segmentSize = 64L << 20,
-        Func<long?>? room = null)
+        Func<long?>? headroom = null)
     {
         _memoryLimit = memoryLimit;
         _fileLimit = fileLimit;
         _segmentSize = segmentSize;
-        _room = room ?? (() => TemporaryFile.Room());
+        _headroom = headroom ?? (() => TemporaryFile.Headroom());
     }
 
     /// <summary>How many bytes are on disk and not read yet, or in a file that is not read to its end.</summary>
@@ -110,7 +110,7 @@ internal sealed class SpillQueue : IDisposable
     /// <param name="bytes">What comes next.</param>
     /// <param name="patience">How long a reader that takes nothing is waited for.</param>
     /// <param name="ct">Stops it.</param>
-    public async ValueTask WaitForRoomAsync(int bytes, TimeSpan patience, CancellationToken ct)
+    public async ValueTask WaitForSpaceAsync(int bytes, TimeSpan patience, CancellationToken ct)
     {
         while (true)
         {
@@ -243,12 +243,12 @@ internal sealed class SpillQueue : IDisposable
 
         if (_sinceLook >= LookEvery)
         {
-            if (_room() is long room && room < Math.Max(bytes.Length, LookEvery))
+            if (_headroom() is long headroom && headroom < Math.Max(bytes.Length, LookEvery))
             {
                 throw new EngineException(
                     Causes.LimitExceeded,
                     $"What the agent sends and nobody has read yet does not fit on the disk of temporary files "
-                    + $"({_onDisk >> 20} MiB of it are there, and {room >> 20} MiB may be added).");
+                    + $"({_onDisk >> 20} MiB of it are there, and {headroom >> 20} MiB may be added).");
             }
 
             _sinceLook = 0;

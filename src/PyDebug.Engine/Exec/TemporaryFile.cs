@@ -37,7 +37,7 @@ internal static class TemporaryFile
     /// How many bytes more may be written below a folder so that the reserve stays; null where the system does not say.
     /// </summary>
     /// <param name="folder">The folder; null for that of temporary files.</param>
-    public static long? Room(string? folder = null)
+    public static long? Headroom(string? folder = null)
     {
         try
         {

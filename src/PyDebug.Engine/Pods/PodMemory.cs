@@ -76,18 +76,21 @@ internal static partial class PodMemory
     /// <summary>Why a debug container is not started; null where there is enough memory for it.</summary>
     public static EngineException? Refusal(PodReference pod, long limit, long used)
     {
-        long room = Math.Max(0, limit - used);
+        long headroom = Math.Max(0, limit - used);
         long needed = Needed(limit);
-        return room >= needed
+        return headroom >= needed
             ? null
             : new EngineException(
                 Causes.MemoryLow,
-                $"{StartNeed(limit)}, and pod '{pod}' has {Mebibytes(room)} left "
+                $"{StartNeed(limit)}, and pod '{pod}' has {Mebibytes(headroom)} left "
                     + $"under its limit of {Mebibytes(limit)}. Nothing was changed.")
             {
                 Detail = new Dictionary<string, string>
                 {
-                    ["limit"] = Text(limit), ["used"] = Text(used), ["room"] = Text(room), ["needed"] = Text(needed),
+                    ["limit"] = Text(limit),
+                    ["used"] = Text(used),
+                    ["headroom"] = Text(headroom),
+                    ["needed"] = Text(needed),
                 },
             };
     }
@@ -113,8 +116,8 @@ internal static partial class PodMemory
         }
 
         Match said = LeftPattern().Match(KubeJson.Text(ended, "message") ?? string.Empty);
-        string room = said.Success ? said.Groups["bytes"].Value : string.Empty;
-        string left = long.TryParse(room, out long bytes) ? $"{Mebibytes(bytes)} are" : "less is";
+        string headroom = said.Success ? said.Groups["bytes"].Value : string.Empty;
+        string left = long.TryParse(headroom, out long bytes) ? $"{Mebibytes(bytes)} are" : "less is";
         string limit = LimitOf(pod) is long most ? $" under the pod's limit of {Mebibytes(most)}" : string.Empty;
         return new(
             Causes.MemoryLow,
@@ -122,7 +125,9 @@ internal static partial class PodMemory
         {
             Detail = new Dictionary<string, string>
             {
-                ["debugContainer"] = debugContainer, ["room"] = room, ["needed"] = Text(Needed(LimitOf(pod) ?? 0)),
+                ["debugContainer"] = debugContainer,
+                ["headroom"] = headroom,
+                ["needed"] = Text(Needed(LimitOf(pod) ?? 0)),
             },
         };
     }

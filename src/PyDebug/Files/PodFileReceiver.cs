@@ -229,7 +229,7 @@ internal sealed class PodFileReceiver(AgentRun run, PodFileOptions options) : ID
         }
 
         // It comes all the same.
-        _dropped = FileBudget.Begin($"'{path}'", folder: null, size, long.MaxValue, _target, checkRoom: false);
+        _dropped = FileBudget.Begin($"'{path}'", folder: null, size, long.MaxValue, _target, checkHeadroom: false);
         return true;
     }
 

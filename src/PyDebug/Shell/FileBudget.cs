@@ -43,10 +43,10 @@ internal sealed class FileBudget
     /// <param name="announced">The size that its sender names; null where it names none, which allows none.</param>
     /// <param name="most">The most bytes that it may have.</param>
     /// <param name="target">The pod that it comes from.</param>
-    /// <param name="checkRoom">Whether it is written to a disk at all.</param>
+    /// <param name="checkHeadroom">Whether it is written to a disk at all.</param>
     /// <exception cref="PyDebugException">It is too large, or there is no room for it.</exception>
     public static FileBudget Begin(
-        string what, string? folder, long? announced, long most, PodTarget target, bool checkRoom = true)
+        string what, string? folder, long? announced, long most, PodTarget target, bool checkHeadroom = true)
     {
         long size = Math.Max(0, announced ?? 0);
         if (size > most)
@@ -55,8 +55,8 @@ internal sealed class FileBudget
                 Invariant($"{what} has {size:#,0} bytes, more than the {most:#,0} that are taken."), target);
         }
 
-        FileBudget budget = new(what, folder, size, target) { _isKept = checkRoom };
-        budget.CheckRoom(size);
+        FileBudget budget = new(what, folder, size, target) { _isKept = checkHeadroom };
+        budget.CheckHeadroom(size);
         return budget;
     }
 
@@ -74,7 +74,7 @@ internal sealed class FileBudget
         if (_sinceLook >= LookEvery)
         {
             _sinceLook = 0;
-            CheckRoom(Math.Min(LookEvery, _announced - Count));
+            CheckHeadroom(Math.Min(LookEvery, _announced - Count));
         }
     }
 
@@ -83,13 +83,13 @@ internal sealed class FileBudget
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    private void CheckRoom(long bytes)
+    private void CheckHeadroom(long bytes)
     {
-        if (_isKept && bytes > 0 && TemporaryFile.Room(_folder) is long room && room < bytes)
+        if (_isKept && bytes > 0 && TemporaryFile.Headroom(_folder) is long headroom && headroom < bytes)
         {
             throw ErrorFactory.Local(
                 AgentCause.DiskFull,
-                Invariant($"{_what} needs {bytes:#,0} bytes more, and {room:#,0} may be written here."),
+                Invariant($"{_what} needs {bytes:#,0} bytes more, and {headroom:#,0} may be written here."),
                 _target,
                 new Dictionary<string, string>
                 {

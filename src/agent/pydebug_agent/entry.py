@@ -43,11 +43,11 @@ def enter(header: bytes) -> None:
         more = told.get("needs", "")
         try:
             needs = max(operation.needs, int(more) if more.isdigit() else 0)
-            memory_limit.require_room(proc, needs, operation.words)
+            memory_limit.require_headroom(proc, needs, operation.words)
         except AgentError as error:
-            room = error.detail["room"] - memory_limit.MARGIN
-            fits = [name for name, other in wire.OPERATIONS.items() if 0 < other.needs <= room]
-            if told["op"] in _SMALLER and operation.needs <= room:
+            headroom = error.detail["headroom"] - memory_limit.MARGIN
+            fits = [name for name, other in wire.OPERATIONS.items() if 0 < other.needs <= headroom]
+            if told["op"] in _SMALLER and operation.needs <= headroom:
                 fits.append(_SMALLER[told["op"]])
             error.detail["fits"] = ",".join(fits)
             _refuse(error, proc, told)

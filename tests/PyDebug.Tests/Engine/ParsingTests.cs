@@ -133,7 +133,7 @@ public sealed class ParsingTests
     [Fact]
     public void A_queue_leaves_room_on_the_disk()
     {
-        using SpillQueue queue = new(memoryLimit: 4, room: () => 1000);
+        using SpillQueue queue = new(memoryLimit: 4, headroom: () => 1000);
 
         EngineException e = Assert.Throws<EngineException>(() => queue.Write(new byte[60]));
 

@@ -209,8 +209,8 @@ class _Run:
         if over:
             self._dropped += len(data)
             return
-        room = self._most - self._sent
-        whole = data if len(data) <= room else data[: data.rfind(b"\n", 0, room) + 1]
+        left = self._most - self._sent
+        whole = data if len(data) <= left else data[: data.rfind(b"\n", 0, left) + 1]
         self._sent += len(whole)
         self._dropped += len(data) - len(whole)
         if whole:

@@ -12,7 +12,7 @@ from ..system import plain_paths
 from ..system.errors import AgentError
 from ..system.proc import Proc
 from ..target.containers import Containers
-from ..target.processes import check_place
+from ..target.processes import check_container
 from ..target.request import Request
 
 _SAME_START_SECONDS = 2.0
@@ -148,4 +148,4 @@ def _require(request: Request, pids: Sequence[int]) -> None:
         expected = started.get(str(pid))
         if expected is not None and abs(request.proc.started(pid) - float(expected)) > _SAME_START_SECONDS:
             raise AgentError(wire.PROCESS_GONE, f"Process {pid} is gone; its number belongs to another one now.", pid)
-        check_place(request.containers, pid)
+        check_container(request.containers, pid)

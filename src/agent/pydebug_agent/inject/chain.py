@@ -54,14 +54,14 @@ def build(
     mask: int,
     extended: bytes,
     sizes: Sizes,
-    room: int = 0,
+    reserved: int = 0,
 ) -> Chain:
     """Return a chain below the thread's stack pointer that makes the calls, all signals blocked, and goes back.
 
-    ``room`` bytes directly below the thread's red zone are left alone. The last frame holds ``registers``, ``mask``
+    ``reserved`` bytes directly below the thread's red zone are left alone. The last frame holds ``registers``, ``mask``
     and ``extended``.
     """
-    top = registers["rsp"] - _RED_ZONE - room
+    top = registers["rsp"] - _RED_ZONE - reserved
     state = floating(extended, sizes)
     state_at = (top - len(state)) & ~63
     links = len(calls) + 1

@@ -32,7 +32,7 @@ class Stacks:
 
     def check(self, tid: int, registers: Registers, maps: List[Mapping]) -> None:
         """Raise Unusable where a thread that stands with these registers is not to be sent elsewhere."""
-        self._check_room(tid, registers, maps)
+        self._check_headroom(tid, registers, maps)
         count = 0
         try:
             for frame in self._unwinder.frames(registers, maps):
@@ -57,7 +57,7 @@ class Stacks:
         except Lost:
             pass
 
-    def _check_room(self, tid: int, registers: Registers, maps: List[Mapping]) -> None:
+    def _check_headroom(self, tid: int, registers: Registers, maps: List[Mapping]) -> None:
         """Raise where the stack is not the thread's own, whose end is known: a coroutine's, a signal handler's."""
         stack = registers["rsp"]
         for place, entry in enumerate(maps):

@@ -28,7 +28,7 @@ _NANOSLEEP = (35, 230)
 # poll, and what it is after a stop.
 _POLL = (7, 219)
 _ATTRIBUTES = 64
-_ROOM = 128
+_RESERVED = 128
 _APPEAR_SECONDS = 5.0
 _SEARCH_SECONDS = 3.0
 _SETTLE_SECONDS = 0.1
@@ -98,8 +98,8 @@ class Worker:
 
         def give() -> None:
             registers = self._stopped_in(tid, _NANOSLEEP)
-            room = len(text) + 15 & ~15
-            base = registers["rsp"] - 128 - room
+            reserved = len(text) + 15 & ~15
+            base = registers["rsp"] - 128 - reserved
             functions = self._symbols.functions
             calls = [
                 Call(functions["PyGILState_Ensure"], ()),
@@ -110,7 +110,7 @@ class Worker:
             # The sleep is over.
             back.update(rax=0, orig_rax=(1 << 64) - 1)
             self._writer.write(base, text)
-            self._send(tid, calls, registers, back, room)
+            self._send(tid, calls, registers, back, reserved)
 
         self._stopper.run(tid, give)
 
@@ -123,14 +123,14 @@ class Worker:
         def give() -> int:
             registers = self._stopped_in(tid, _POLL)
             point = points.find(registers, self._memory, None, restarted)
-            room = len(text) + 15 & ~15
-            place = registers["rsp"] - 128 - room
+            reserved = len(text) + 15 & ~15
+            place = registers["rsp"] - 128 - reserved
             calls: List[Call] = []
             for library in libraries:
                 calls.append(Call(self._symbols.functions["dlopen"], (place, _RTLD_NOW)))
                 place += len(library.encode("utf-8")) + 1
-            self._writer.write(registers["rsp"] - 128 - room, text)
-            self._send(tid, calls, registers, point.registers, room)
+            self._writer.write(registers["rsp"] - 128 - reserved, text)
+            self._send(tid, calls, registers, point.registers, reserved)
             return registers["rsp"]
 
         self._wait_until_polls(tid)
@@ -265,16 +265,16 @@ class Worker:
             raise Unusable("its timeout would start anew")
         self._stacks.check(tid, registers, self._maps)
         functions = self._symbols.functions
-        base = registers["rsp"] - 128 - _ROOM
+        base = registers["rsp"] - 128 - _RESERVED
         calls = [
             Call(functions["pthread_attr_init"], (base,)),
             Call(functions["pthread_attr_setdetachstate"], (base, _DETACHED)),
             Call(functions["pthread_create"], (base + _ATTRIBUTES, base, functions["usleep"], sleep)),
         ]
-        self._send(tid, calls, registers, point.registers, _ROOM)
+        self._send(tid, calls, registers, point.registers, _RESERVED)
         return point.place
 
-    def _send(self, tid: int, calls: List[Call], registers: Registers, back: Registers, room: int) -> None:
+    def _send(self, tid: int, calls: List[Call], registers: Registers, back: Registers, reserved: int) -> None:
         """Write a chain and let the thread's next instruction be its first: nothing is changed before that."""
         chain = build(
             calls,
@@ -283,7 +283,7 @@ class Worker:
             self._stopper.signal_mask(tid),
             self._stopper.extended(tid),
             self._sizes,
-            room,
+            reserved,
         )
         self._writer.write(chain.address, chain.content)
         self._stopper.set_registers(tid, start(registers, chain, self._symbols.restorer))

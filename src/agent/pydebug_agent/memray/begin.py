@@ -75,8 +75,8 @@ def received(channel, descriptors):
     import _socket
     import sys
 
-    room = _socket.CMSG_SPACE(4 * MOST_DESCRIPTORS)
-    head, messages, flags, _ = channel.recvmsg(8, room, _socket.MSG_CMSG_CLOEXEC)
+    space = _socket.CMSG_SPACE(4 * MOST_DESCRIPTORS)
+    head, messages, flags, _ = channel.recvmsg(8, space, _socket.MSG_CMSG_CLOEXEC)
     for level, kind, data in messages:
         if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
             for place in range(0, len(data) - 3, 4):

@@ -27,31 +27,31 @@ def needs_of(options: Options, in_memory: bool) -> int:
     return (_NEEDS_NATIVE if options.native else _NEEDS) + more
 
 
-def what_fits(options: Options, in_memory: bool, room: int) -> Dict[str, str]:
+def what_fits(options: Options, in_memory: bool, headroom: int) -> Dict[str, str]:
     """Return, as a failure's detail has it, a way to ask for less that there is room for."""
     plain = options._replace(native=False, python_allocators=False)
-    return {"fits": "plainReport"} if plain != options and needs_of(plain, in_memory) <= room else {}
+    return {"fits": "plainReport"} if plain != options and needs_of(plain, in_memory) <= headroom else {}
 
 
-class Rooms(NamedTuple):
+class LimitHeadroom(NamedTuple):
     """What is left to a process under its limits, by their names; those that it has not are missing."""
 
-    rooms: Dict[str, int]
+    left: Dict[str, int]
 
     def capture(self, pid: int, maximum: int) -> int:
         """Return how large a capture may become; raise where the process may write no file that is worth it."""
         # It grows by a tenth at a time, and is laid out ahead.
-        most = self.rooms["FSIZE"] * 3 // 4 if "FSIZE" in self.rooms else maximum
-        if "FSIZE" in self.rooms and most < _LEAST_CAPTURE:
-            raise unsafe(pid, "limits", f"it may write no file of more than {self.rooms['FSIZE']} bytes (RLIMIT_FSIZE)")
-        if self.rooms.get("NOFILE", _FILES) < _FILES:
+        most = self.left["FSIZE"] * 3 // 4 if "FSIZE" in self.left else maximum
+        if "FSIZE" in self.left and most < _LEAST_CAPTURE:
+            raise unsafe(pid, "limits", f"it may write no file of more than {self.left['FSIZE']} bytes (RLIMIT_FSIZE)")
+        if self.left.get("NOFILE", _FILES) < _FILES:
             raise unsafe(
-                pid, "limits", f"it may open {self.rooms['NOFILE']} more files, and needs {_FILES} (RLIMIT_NOFILE)"
+                pid, "limits", f"it may open {self.left['NOFILE']} more files, and needs {_FILES} (RLIMIT_NOFILE)"
             )
         return min(maximum, most)
 
 
-def rooms_of(pid: int, proc: Proc) -> Rooms:
+def headroom_of(pid: int, proc: Proc) -> LimitHeadroom:
     """Return what is left to a process under its limits."""
     import resource
 
@@ -62,12 +62,12 @@ def rooms_of(pid: int, proc: Proc) -> Rooms:
         "NOFILE": _open_files(pid, proc, status),
         "FSIZE": 0,
     }
-    rooms: Dict[str, int] = {}
+    left: Dict[str, int] = {}
     for kind, soft, _ in limits_of(pid, proc):
         for name, amount in used.items():
             if kind == getattr(resource, f"RLIMIT_{name}") and soft != resource.RLIM_INFINITY:
-                rooms[name] = max(0, soft - amount)
-    return Rooms(rooms)
+                left[name] = max(0, soft - amount)
+    return LimitHeadroom(left)
 
 
 def _kilobytes(status: Dict[str, str], name: str) -> int:

@@ -12,7 +12,7 @@ def main(settings):
     import sys
     import time
 
-    confine(settings["rooms"])
+    confine(settings["headroom"])
     try:
         code = compiled_library()
     except Exception as error:
@@ -26,7 +26,7 @@ def main(settings):
         time.sleep(0.05)
 
 
-def confine(rooms):
+def confine(headroom):
     """Leave as little room under its own limits as the process has that it rehearses for."""
     import os
 
@@ -38,11 +38,11 @@ def confine(rooms):
         status = dict(line.split(":", 1) for line in file if ":" in line)
     used = {name: int(status[key].split()[0]) * 1024 for name, key in (("AS", "VmSize"), ("DATA", "VmData"))}
     used["NOFILE"] = len(os.listdir("/proc/self/fd"))
-    for name, room in rooms.items():
+    for name, left in headroom.items():
         if name in used:
             kind = getattr(resource, "RLIMIT_" + name)
             hard = resource.getrlimit(kind)[1]
-            wanted = used[name] + room
+            wanted = used[name] + left
             if hard == resource.RLIM_INFINITY or wanted < hard:
                 resource.setrlimit(kind, (wanted, hard))
 

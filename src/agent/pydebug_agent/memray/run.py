@@ -29,7 +29,7 @@ _LOOK_SECONDS = 0.1
 _TELL_SECONDS = 1.0
 # Where no more is left under the limit than what it takes to read a capture, and what is used up in the seconds that
 # this takes, the report is worth more than the rest of the time.
-_LAST_ROOM = 14 << 20
+_LAST_HEADROOM = 14 << 20
 _LAST_SECONDS = 3.0
 _GROWTH_SECONDS = 3.0
 _LARGEST_UPLOAD = 4 << 30
@@ -128,8 +128,8 @@ class _Run:
                 told = now
                 self._tell(now - begun, f"{_amount(sum(sizes.values()))} captured")
             self._stop([subject for subject in active if sizes[subject.pid] >= subject.maximum], "limit")
-            self._stop([subject for subject in active if subject.has_no_room(sizes[subject.pid])], "limit")
-            if limit.is_near(read_memory(self._request.proc).room, now):
+            self._stop([subject for subject in active if subject.has_no_headroom(sizes[subject.pid])], "limit")
+            if limit.is_near(read_memory(self._request.proc).headroom, now):
                 self._stop([subject for subject in active if subject.tracking], "memory")
             active = [subject for subject in active if subject.tracking]
             time.sleep(min(_LOOK_SECONDS, max(0.0, until - now)))
@@ -248,18 +248,18 @@ class Nearing:
     def __init__(self) -> None:
         self._seen: Deque[Tuple[float, int]] = collections.deque()
 
-    def is_near(self, room: Optional[int], now: float) -> bool:
+    def is_near(self, headroom: Optional[int], now: float) -> bool:
         """Note the bytes that are left, None where there is no limit."""
-        if room is None:
+        if headroom is None:
             return False
-        self._seen.append((now, room))
+        self._seen.append((now, headroom))
         while now - self._seen[0][0] > _GROWTH_SECONDS:
             self._seen.popleft()
         begun, before = self._seen[0]
         # In the first moments what the tracker itself takes would pass for growth.
         lasts = now - begun
-        growth = max(0.0, (before - room) / lasts) if lasts >= _GROWTH_SECONDS / 2 else 0.0
-        return room < _LAST_ROOM + growth * _LAST_SECONDS
+        growth = max(0.0, (before - headroom) / lasts) if lasts >= _GROWTH_SECONDS / 2 else 0.0
+        return headroom < _LAST_HEADROOM + growth * _LAST_SECONDS
 
 
 def memray_read(request: Request) -> None:

@@ -20,7 +20,7 @@ from .control import Control
 from .credentials import Interpreter, nobody, credentials_of
 from .interpreters import choose, may_chroot, reader_interpreter
 from .left import Left, left_in
-from .needs import Rooms, needs_of, rooms_of, what_fits
+from .needs import LimitHeadroom, headroom_of, needs_of, what_fits
 from .notice import Notice
 from .options import Options, hashes_of
 from .payloads import VERSION, check_payload, kind_of, lay_out
@@ -71,7 +71,7 @@ class Subject:
         self.files = ScratchFiles(request.proc, self.credentials)
         self.maximum = options.maximum
         self.needs = needs_of(options, self.files.in_memory)
-        self._rooms = Rooms({})
+        self._headroom = LimitHeadroom({})
         self.control = Control()
         self._starter: Optional[Starter] = None
         self._notice: Optional[Notice] = None
@@ -103,22 +103,22 @@ class Subject:
         memory = read_memory(self._proc)
         if self.files.in_memory:
             # Half of what is left: the application grows meanwhile.
-            most = _LARGEST_IN_MEMORY if memory.room is None else max(1 << 20, (memory.room - self.needs) // 2)
+            most = _LARGEST_IN_MEMORY if memory.headroom is None else max(1 << 20, (memory.headroom - self.needs) // 2)
             self.maximum = min(self.maximum, most)
-        if memory.room is not None and memory.room < self.needs and not is_low_allowed():
+        if memory.headroom is not None and memory.headroom < self.needs and not is_low_allowed():
             raise AgentError(
                 wire.MEMORY_LOW,
-                f"Tracking process {self.pid} so needs {self.needs >> 20} MiB, and {memory.room >> 20} MiB are left "
-                f"under the limit of {(memory.limit or 0) >> 20} MiB that the application lives with.",
+                f"Tracking process {self.pid} so needs {self.needs >> 20} MiB, and {memory.headroom >> 20} MiB are "
+                f"left under the limit of {(memory.limit or 0) >> 20} MiB that the application lives with.",
                 self.pid,
                 {
                     "limit": memory.limit, "used": memory.used, "needed": self.needs,
-                    **what_fits(self.options, self.files.in_memory, memory.room),
+                    **what_fits(self.options, self.files.in_memory, memory.headroom),
                 },
             )
-        self._rooms = rooms_of(self.pid, self._proc)
+        self._headroom = headroom_of(self.pid, self._proc)
         # Past this limit the kernel would send a signal that ends most programs.
-        self.maximum = self._rooms.capture(self.pid, self.maximum)
+        self.maximum = self._headroom.capture(self.pid, self.maximum)
 
     def prepare(self) -> None:
         """Bring the payload."""
@@ -169,7 +169,7 @@ class Subject:
         minor = self.target.found.version[1]
         self.interpreter = choose(self.pid, self._proc, self.credentials, minor, self.target.locator.maps)
         try:
-            source = program("rehearsal", __package__, "main", {"rooms": self._rooms.rooms})
+            source = program("rehearsal", __package__, "main", {"headroom": self._headroom.left})
             process = self.interpreter.run(source)
         except OSError as error:
             raise self._rehearsal_failed("start", f"{self.interpreter.path} cannot be run: {error}", "") from error
@@ -300,7 +300,7 @@ class Subject:
         """The bytes of the capture so far."""
         return written(self.files.capture)
 
-    def has_no_room(self, captured: int) -> bool:
+    def has_no_headroom(self, captured: int) -> bool:
         """Say whether the capture may not grow any more, and note it."""
         self.is_full = self.tracking and self.files.is_full(captured)
         return self.is_full

@@ -28,7 +28,7 @@ def hello(proc: Proc) -> Dict[str, Any]:
         "uid": os.geteuid(),
         "pid": os.getpid(),
         "capabilities": capabilities(proc),
-        "memory": {"limit": memory.limit, "used": memory.used, "room": memory.room},
+        "memory": {"limit": memory.limit, "used": memory.used, "headroom": memory.headroom},
     }
 
 

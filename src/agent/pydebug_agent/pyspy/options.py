@@ -86,9 +86,9 @@ def rate(request: Request, pid: int, chosen: List[str]) -> int:
 def that_fit(request: Request, pids: List[int]) -> List[int]:
     """Return the processes for which a py-spy each fits in memory; fail the others."""
     memory = read_memory(request.proc)
-    if memory.room is None or is_low_allowed():
+    if memory.headroom is None or is_low_allowed():
         return pids
-    most = max(0, memory.room - _MEMORY_FIRST) // _MEMORY_EACH
+    most = max(0, memory.headroom - _MEMORY_FIRST) // _MEMORY_EACH
     for number, pid in enumerate(pids[most:], most + 1):
         needed = _MEMORY_FIRST + number * _MEMORY_EACH
         what = f"A recording of process {pid}" + (f", beside {number - 1} more," if number > 1 else "")

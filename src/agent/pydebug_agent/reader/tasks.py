@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from .. import wire
 from ..system import errors
-from ..system.memory_limit import require_room
+from ..system.memory_limit import require_headroom
 from ..system.proc import Proc
 from ..target import greenlets
 from .asyncio_layout import Addresses, Asyncio
@@ -79,7 +79,7 @@ class _Reading:
         if asyncio.native and self.target.layout.minor >= 14 and asyncio.published is None:
             raise _refused(self.target, "the offsets that its _asyncio publishes were not found")
         found = asyncio.addresses()
-        require_room(self.target.proc, _TASK_BYTES * len(found.tasks), "A list of %d tasks" % len(found.tasks))
+        require_headroom(self.target.proc, _TASK_BYTES * len(found.tasks), "A list of %d tasks" % len(found.tasks))
         layout = asyncio.layout(found.tasks) if asyncio.native else None
         reader = LoopReader(self.target, asyncio, layout, self.target.threads())
         read = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .memory_limit import room_for_us
+from .memory_limit import memory_for_us
 from .proc import Proc
 
 try:
@@ -26,8 +26,8 @@ def is_worth_memory(proc: Proc, size: int) -> bool:
     """Say whether so many bytes are enough for some megabytes to pay, and there are as many to have."""
     if size < _LARGE:
         return False
-    room = room_for_us(proc).room
-    return room is None or room > 4 * _OPENSSL
+    headroom = memory_for_us(proc).headroom
+    return headroom is None or headroom > 4 * _OPENSSL
 
 
 def sha256_for(proc: Proc, size: int) -> Any:

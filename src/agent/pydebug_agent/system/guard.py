@@ -7,7 +7,7 @@ from typing import Callable, Optional
 
 from . import oom_victim
 from .errors import AgentError
-from .memory_limit import MARGIN, Memory, is_low_allowed, refusal, room_for_us
+from .memory_limit import MARGIN, Memory, is_low_allowed, memory_for_us, refusal
 from .proc import Proc
 
 # Below that the application has come so near that what is at work here ends.
@@ -30,14 +30,14 @@ class Guard:
         oom_victim.grow()
         if is_low_allowed():
             return _FAR_SECONDS
-        memory = room_for_us(self._proc)
-        room = memory.room
-        if room is None:
+        memory = memory_for_us(self._proc)
+        headroom = memory.headroom
+        if headroom is None:
             return _FAR_SECONDS
-        if room < _LEAST:
+        if headroom < _LEAST:
             self._end(refusal(memory, MARGIN, "The application has grown meanwhile"))
-        self._limit(room - MARGIN)
-        return _NEAR_SECONDS if room < _NEAR else _FAR_SECONDS
+        self._limit(headroom - MARGIN)
+        return _NEAR_SECONDS if headroom < _NEAR else _FAR_SECONDS
 
     def _limit(self, more: int) -> None:
         """Let this process grow by so many bytes and no further: it fails then, and nothing else does."""
@@ -50,14 +50,14 @@ class Guard:
 
 def child_limit(proc: Proc) -> Optional[int]:
     """Return the bytes that a tool may have now, None where that is not bounded."""
-    room = None if is_low_allowed() else room_for_us(proc).room
-    return None if room is None else max(0, room - MARGIN)
+    headroom = None if is_low_allowed() else memory_for_us(proc).headroom
+    return None if headroom is None else max(0, headroom - MARGIN)
 
 
 def exhausted(proc: Proc, what: str) -> AgentError:
     """Return the failure of work that ran into the limit of this process, which is lifted: to say so takes memory."""
     _set(resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_DATA)[1])
-    memory: Memory = room_for_us(proc)
+    memory: Memory = memory_for_us(proc)
     return refusal(memory, MARGIN, f"{what} needs more memory than there is")
 
 

@@ -35,7 +35,7 @@ class Memory(NamedTuple):
     what: str = "pod"
 
     @property
-    def room(self) -> Optional[int]:
+    def headroom(self) -> Optional[int]:
         """Return the bytes left, None without a limit."""
         return None if self.limit is None else max(0, self.limit - (self.used or 0) - self.beside)
 
@@ -70,7 +70,7 @@ def read_memory(proc: Proc, top: str = "/") -> Memory:
     return _tightest(_for_us(proc, own, theirs) + within)
 
 
-def room_for_us(proc: Proc, top: str = "/") -> Memory:
+def memory_for_us(proc: Proc, top: str = "/") -> Memory:
     """Return what is tightest for this process and its tools, which run beside the application and not within it."""
     return _tightest(_for_us(proc, _groups(proc, "self", top), _seen(proc)) + _node(proc))
 
@@ -84,10 +84,10 @@ def of_group(directory: str, version: int) -> Optional[Memory]:
     return Memory(group.limit if group.limit is not None else above, group.used, 0, "container")
 
 
-def require_room(proc: Proc, size: int, what: str, facts: Optional[Dict[str, str]] = None) -> None:
+def require_headroom(proc: Proc, size: int, what: str, facts: Optional[Dict[str, str]] = None) -> None:
     """Raise where ``size`` more bytes would bring the application near its limit. ``facts`` go with the failure."""
-    memory = room_for_us(proc)
-    if not _careless and memory.room is not None and memory.room < size + MARGIN:
+    memory = memory_for_us(proc)
+    if not _careless and memory.headroom is not None and memory.headroom < size + MARGIN:
         error = refusal(memory, size + MARGIN, f"{what} needs {mebibytes(size + MARGIN)} of memory")
         error.detail.update(facts or {})
         raise error
@@ -95,16 +95,18 @@ def require_room(proc: Proc, size: int, what: str, facts: Optional[Dict[str, str
 
 def refusal(memory: Memory, needed: int, text: str) -> AgentError:
     """Return the failure of what there is not enough memory for."""
-    detail = {"limit": memory.limit, "used": memory.used, "room": memory.room, "needed": needed, "where": memory.what}
+    detail = {
+        "limit": memory.limit, "used": memory.used, "headroom": memory.headroom, "needed": needed, "where": memory.what,
+    }
     return AgentError(wire.MEMORY_LOW, f"{text}, and {left(memory)}.", detail=detail)
 
 
 def left(memory: Memory) -> str:
     """Say how much is left, and of what."""
-    room = mebibytes(memory.room or 0)
+    headroom = mebibytes(memory.headroom or 0)
     if memory.what == "node":
-        return f"{room} are left on the node before it evicts pods"
-    return f"{room} are left under the {memory.what}'s limit of {mebibytes(memory.limit or 0)}"
+        return f"{headroom} are left on the node before it evicts pods"
+    return f"{headroom} are left under the {memory.what}'s limit of {mebibytes(memory.limit or 0)}"
 
 
 def mebibytes(size: int) -> str:
@@ -113,9 +115,9 @@ def mebibytes(size: int) -> str:
 
 
 def _tightest(found: List[Memory]) -> Memory:
-    limited = [memory for memory in found if memory.room is not None]
+    limited = [memory for memory in found if memory.headroom is not None]
     if limited:
-        return min(limited, key=lambda memory: memory.room or 0)
+        return min(limited, key=lambda memory: memory.headroom or 0)
     return found[0] if found else Memory(None, None)
 
 

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import Optional
 
-from .memory_limit import require_room
+from .memory_limit import require_headroom
 from .proc import Proc
 
 _DIRECTORIES = ("/tmp", "/var/tmp")
@@ -60,7 +60,7 @@ def nameless_file(proc: Proc, what: str) -> int:
             return nameless_on(directory)
         except OSError:
             pass
-    require_room(proc, 1 << 20, what)
+    require_headroom(proc, 1 << 20, what)
     return os.memfd_create(what, _MFD_CLOEXEC)
 
 

@@ -116,7 +116,7 @@ class Processes:
         expected = started.get(str(pid))
         if expected is not None and abs(self._proc.started(pid) - float(expected)) > _SAME_START_SECONDS:
             raise AgentError(wire.PROCESS_GONE, f"Process {pid} is gone; its number belongs to another one now.", pid)
-        check_place(self._containers, pid)
+        check_container(self._containers, pid)
         python = self._pythons.get(pid) or self._identify(pid)
         if python is None:
             raise self._no_python(pid)
@@ -219,7 +219,7 @@ class Processes:
         return False
 
 
-def check_place(containers: Containers, pid: int) -> None:
+def check_container(containers: Containers, pid: int) -> None:
     """Raise for a process that is known not to be the target container's."""
     if containers.is_ours(pid):
         raise AgentError(wire.BAD_REQUEST, f"Process {pid} belongs to the debug container.", pid)

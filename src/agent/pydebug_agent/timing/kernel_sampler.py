@@ -66,7 +66,7 @@ class KernelSampler:
         self._force = force
         self._given_up = ""
         self._proc = Proc()
-        self._room = Headroom(self._proc)
+        self._headroom = Headroom(self._proc)
         self._processes: List[Process] = []
         self._by_tgid: Dict[int, Process] = {}
         self._attachment: Optional[Attachment] = None
@@ -89,7 +89,7 @@ class KernelSampler:
             raise
 
     def _start(self) -> None:
-        self._room.read()
+        self._headroom.read()
         try:
             machine = Machine()
         except OSError as error:
@@ -130,7 +130,7 @@ class KernelSampler:
         attachment.start_clocks(int(1e9 / self._rate))
         self._switches = (0, time.monotonic())
         self._housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
-        self._room.read()
+        self._headroom.read()
 
     @property
     def ended(self) -> bool:
@@ -151,7 +151,7 @@ class KernelSampler:
             if now >= self._housekeeping:
                 self._housekeeping = now + _HOUSEKEEPING_SECONDS
                 self._keep_house()
-        share = (_LARGEST_SHARE if self._room.is_there else _SMALLEST_SHARE) * max(1.0, self._rate / RATE)
+        share = (_LARGEST_SHARE if self._headroom.is_there else _SMALLEST_SHARE) * max(1.0, self._rate / RATE)
         mean = min(max(self._least, self._looking / share), _LONGEST_INTERVAL)
         # A target with a beat of its own would be seen at the same place of it each time.
         self.interval = mean * uniform(0.5, 1.5)
@@ -181,7 +181,7 @@ class KernelSampler:
 
     def _keep_house(self) -> None:
         assert self._attachment is not None
-        self._room.read()
+        self._headroom.read()
         if self._stacks > self._attachment.stacks_size // 2:
             self._harvest()
         period = 1e9 / self._rate

@@ -54,7 +54,7 @@ class MemorySampler(Sampler):
         self._usual = self.interval = 1.0 / rate
         self._share = min(_SHARE * max(1.0, rate / RATE), share)
         self._allowed = self._share
-        self._room = Headroom(self._proc)
+        self._headroom = Headroom(self._proc)
         self._depth = depth
         self._hold = hold
         self._wanted = wanted
@@ -83,7 +83,7 @@ class MemorySampler(Sampler):
                 self._looker = Looker(self._target, self._namer, self._hold)
                 self._self = self._identity()
                 self._cpu_first = self._process_cpu()
-                self._room.read()
+                self._headroom.read()
                 self._recording.begun = time.time()
                 self._begun = self._second = time.perf_counter()
                 self._threads.list(first=True)
@@ -163,7 +163,7 @@ class MemorySampler(Sampler):
         now = time.perf_counter()
         if now - self._second >= _EACH_SECOND:
             self._second = now
-            self._room.read()
+            self._headroom.read()
             if self._identity() != self._self:
                 self._end()
                 return
@@ -255,7 +255,7 @@ class MemorySampler(Sampler):
             # The first look at each thread finds out where its frames lie: the next ones cost less.
             return
         self._cost = cost if self._ticks == 2 else 0.8 * self._cost + 0.2 * cost
-        self._allowed = self._share if self._room.is_there else self._share * _BUSY_PART
+        self._allowed = self._share if self._headroom.is_there else self._share * _BUSY_PART
         self.interval = min(max(self._usual, self._cost / self._allowed), max(_SLOWEST, self._usual))
         self._slowed += self.interval > 1.05 * self._usual
 

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from .. import wire
 from ..system.errors import AgentError
 from ..system.light import uniform
-from ..system.memory_limit import require_room
+from ..system.memory_limit import require_headroom
 from ..target import greenlets
 from ..target.masking import mask_command
 from ..target.parents import Parents, is_work
@@ -168,7 +168,7 @@ class _Run:
         taken: List[int] = []
         used = clock.thread_time()
         try:
-            require_room(self._request.proc, _KERNEL_NEEDS, "Sampling from the kernel", {"fits": "memorySampler"})
+            require_headroom(self._request.proc, _KERNEL_NEEDS, "Sampling from the kernel", {"fits": "memorySampler"})
             sampler = _kernel_sampler(self._options)
             for pid in pids:
                 try:

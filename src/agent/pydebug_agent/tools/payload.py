@@ -10,7 +10,7 @@ from typing import Iterator, NamedTuple, Optional
 from .. import wire
 from ..system.digest import sha256
 from ..system.errors import AgentError, file_error
-from ..system.memory_limit import require_room
+from ..system.memory_limit import require_headroom
 from ..system.scratch import executable_memory, private_directory, seal, writable_directory, write_all
 from ..target.request import Request
 
@@ -45,9 +45,9 @@ def obtain(request: Request, name: str, hashes: object) -> Executable:
             detail={"machine": machine},
         )
     directory: Optional[int] = None
-    place = writable_directory(request.proc, executable=True)
-    if place is not None:
-        directory = private_directory(place)
+    scratch = writable_directory(request.proc, executable=True)
+    if scratch is not None:
+        directory = private_directory(scratch)
     try:
         kept = _kept(directory, name, wanted)
         if kept is None:
@@ -83,7 +83,7 @@ def _kept(directory: Optional[int], name: str, wanted: str) -> Optional[int]:
 def _fetch(request: Request, directory: Optional[int], name: str, machine: str, wanted: str) -> int:
     chunks = _unpacked(request.channel.ask(name, machine))
     if directory is None:
-        require_room(request.proc, _EXPECTED, f"Holding {name} in memory")
+        require_headroom(request.proc, _EXPECTED, f"Holding {name} in memory")
         descriptor = executable_memory(name)
         _receive(chunks, descriptor, name, wanted)
         seal(descriptor)

@@ -16,7 +16,7 @@ from .. import wire
 from ..protocol.light_json import loads
 from ..system.digest import sha256_for
 from ..system.errors import AgentError, file_error
-from ..system.memory_limit import require_room
+from ..system.memory_limit import require_headroom
 from ..system.scratch import is_memory, write_all
 from ..system.target_root import own_directory
 from ..target.request import Request
@@ -51,7 +51,7 @@ def put(request: Request) -> None:
     try:
         if folder:
             store.enter(name)
-        store.check_room()
+        store.check_headroom()
         store.receive(name)
     finally:
         store.close()
@@ -88,10 +88,10 @@ class _Store:
         self._base, above = _inner(self._base, name or ".", self._path), self._base
         os.close(above)
 
-    def check_room(self) -> None:
+    def check_headroom(self) -> None:
         """Raise where there is no room for all of it."""
         if self._size > _LARGE and is_memory(self._request.proc, f"/proc/self/fd/{self._base}"):
-            require_room(self._request.proc, self._size, f"Writing {self._path}, which lives in memory,")
+            require_headroom(self._request.proc, self._size, f"Writing {self._path}, which lives in memory,")
         status = os.fstatvfs(self._base)
         free = status.f_bavail * status.f_frsize
         if status.f_blocks and self._size > free:
@@ -104,7 +104,7 @@ class _Store:
     def receive(self, name: str) -> None:
         """Take the files as they come."""
         if not self._folder:
-            _check_place(self._base, name, self._path, self._overwrite)
+            _check_destination(self._base, name, self._path, self._overwrite)
         first, have, digest = self._half()
         if not have:
             self._drop()
@@ -162,7 +162,7 @@ class _Store:
             return
         try:
             try:
-                _check_place(directory, last, head["path"], self._overwrite)
+                _check_destination(directory, last, head["path"], self._overwrite)
                 self._begin(directory)
             except AgentError as error:
                 self._leave(stream, head, error)
@@ -356,7 +356,7 @@ def _inner(directory: int, name: str, path: str) -> int:
         raise file_error(error, path) from error
 
 
-def _check_place(directory: int, name: str, path: str, overwrite: bool) -> None:
+def _check_destination(directory: int, name: str, path: str, overwrite: bool) -> None:
     try:
         status = os.stat(encoded(name), dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -379,7 +379,7 @@ def _publish(directory: int, temporary: bytes, name: str, path: str, overwrite: 
             # A link, unlike a rename, never replaces what came into being meanwhile.
             os.link(temporary, final, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
         except PermissionError:
-            _check_place(directory, name, path, False)
+            _check_destination(directory, name, path, False)
             os.rename(temporary, final, src_dir_fd=directory, dst_dir_fd=directory)
             return
         _unlink(directory, temporary)

@@ -41,7 +41,7 @@ class Group:
                 throttled.append(share)
         memory = [found for found in (of_group(directory, version) for directory, version in self._memory) if found]
         limited = [found for found in memory if found.limit is not None]
-        tightest = min(limited, key=lambda found: found.room or 0) if limited else memory[0] if memory else None
+        tightest = min(limited, key=lambda found: found.headroom or 0) if limited else memory[0] if memory else None
         return {
             "quota": min(quotas, default=None),
             "throttled": max(throttled, default=None),

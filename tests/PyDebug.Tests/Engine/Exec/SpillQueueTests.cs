@@ -80,13 +80,14 @@ public sealed class SpillQueueTests
     {
         using SpillQueue queue = new(memoryLimit: 1000);
         queue.Write(new byte[900]);
-        Assert.True(queue.WaitForRoomAsync(100, s_long, TestContext.Current.CancellationToken).IsCompletedSuccessfully);
-        Task room = queue.WaitForRoomAsync(200, s_long, TestContext.Current.CancellationToken).AsTask();
-        Assert.False(room.IsCompleted);
+        Assert.True(
+            queue.WaitForSpaceAsync(100, s_long, TestContext.Current.CancellationToken).IsCompletedSuccessfully);
+        Task space = queue.WaitForSpaceAsync(200, s_long, TestContext.Current.CancellationToken).AsTask();
+        Assert.False(space.IsCompleted);
 
         await queue.ReadAsync(new byte[100], TestContext.Current.CancellationToken);
 
-        await room.WaitAsync(s_long, TestContext.Current.CancellationToken);
+        await space.WaitAsync(s_long, TestContext.Current.CancellationToken);
         queue.Write(new byte[200]);
         Assert.Equal(0, queue.OnDisk);
     }
@@ -97,7 +98,8 @@ public sealed class SpillQueueTests
         using SpillQueue queue = new(memoryLimit: 1000);
         queue.Write(new byte[1000]);
 
-        await queue.WaitForRoomAsync(1000, TimeSpan.FromMilliseconds(50), TestContext.Current.CancellationToken).AsTask()
+        await queue.WaitForSpaceAsync(
+            1000, TimeSpan.FromMilliseconds(50), TestContext.Current.CancellationToken).AsTask()
             .WaitAsync(s_long, TestContext.Current.CancellationToken);
         queue.Write(new byte[1000]);
 
@@ -109,11 +111,11 @@ public sealed class SpillQueueTests
     {
         using SpillQueue queue = new(memoryLimit: 10);
         queue.Write(new byte[10]);
-        Task room = queue.WaitForRoomAsync(10, s_long, TestContext.Current.CancellationToken).AsTask();
+        Task space = queue.WaitForSpaceAsync(10, s_long, TestContext.Current.CancellationToken).AsTask();
 
         queue.Complete();
 
-        await room.WaitAsync(s_long, TestContext.Current.CancellationToken);
+        await space.WaitAsync(s_long, TestContext.Current.CancellationToken);
     }
 
     [Fact]

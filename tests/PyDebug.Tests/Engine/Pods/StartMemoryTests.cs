@@ -39,7 +39,7 @@ public sealed class StartMemoryTests : IDisposable
         Assert.Equal(Causes.MemoryLow, e.Cause);
         Assert.Contains("needs 9.0 MiB", e.Message, StringComparison.Ordinal);
         Assert.Contains("has 8.0 MiB left under its limit of 128.0 MiB", e.Message, StringComparison.Ordinal);
-        Assert.Equal($"{8 * Mebibyte}", e.Detail["room"]);
+        Assert.Equal($"{8 * Mebibyte}", e.Detail["headroom"]);
         Assert.Empty(_cluster.Patches);
     }
 
@@ -127,7 +127,7 @@ public sealed class StartMemoryTests : IDisposable
                 ["cause"] = "MemoryLow",
                 ["message"] = "A look at the target needs 2.0 MiB of memory, and 0.5 MiB are left.",
                 ["pid"] = null,
-                ["detail"] = new JsonObject { ["room"] = 524288, ["needed"] = 2097152 },
+                ["detail"] = new JsonObject { ["headroom"] = 524288, ["needed"] = 2097152 },
             });
             await exec.FinishAsync(1);
         };
@@ -138,7 +138,7 @@ public sealed class StartMemoryTests : IDisposable
         Assert.Equal(Causes.MemoryLow, e.Cause);
         Assert.StartsWith("A look at the target needs 2.0 MiB", e.Message, StringComparison.Ordinal);
         Assert.Matches("Debug container 'pydebug-[a-z0-9]{5}' has been ended again.$", e.Message);
-        Assert.Equal("524288", e.Detail["room"]);
+        Assert.Equal("524288", e.Detail["headroom"]);
     }
 
     [Fact]
