@@ -27,6 +27,18 @@ public sealed class ErrorTableTests
         Assert.NotEqual("", entry.Advice(new FailureFacts(new PodTarget("shop", "web", "app", 7), null)));
     }
 
+    [Theory]
+    [InlineData(Causes.PodNotFound)]
+    [InlineData(Causes.NamespaceNotFound)]
+    [InlineData(Causes.WorkloadNotFound)]
+    [InlineData(Causes.NoPodMatches)]
+    [InlineData(Causes.ContainerNotFound)]
+    [InlineData(Causes.ContextNotFound)]
+    [InlineData(AgentCause.ProcessGone)]
+    [InlineData(AgentCause.FileNotFound)]
+    public void What_is_not_there_is_told_as_that(string cause)
+        => Assert.Equal(ErrorCategory.ObjectNotFound, ErrorTable.Find(cause).Category);
+
     [Fact]
     public void The_table_names_no_cause_that_nobody_gives()
         => Assert.Empty(ErrorTable.Known.Except(EveryCause.Select(row => row.Data)));

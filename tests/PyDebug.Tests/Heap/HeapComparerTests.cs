@@ -63,6 +63,14 @@ public sealed class HeapComparerTests
     }
 
     [Fact]
+    public void Two_processes_of_one_container_that_started_together_are_two()
+    {
+        PyHeapReport before = Report(("shop.Order", 10, 10_000, 0));
+        Assert.True(new HeapComparer(before, before with { ResidentBytes = 1 }).IsSameProcess);
+        Assert.False(new HeapComparer(before, before with { ProcessId = before.ProcessId + 1 }).IsSameProcess);
+    }
+
+    [Fact]
     public void A_type_that_may_have_been_left_out_is_neither_new_nor_gone()
     {
         PyHeapReport cut = Report(("str", 5, 500, 0)) with { TypeCount = 7 };

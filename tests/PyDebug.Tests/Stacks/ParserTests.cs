@@ -41,6 +41,7 @@ public sealed class ParserTests
         Assert.Equal("Worker", process.Role);
         Assert.Equal(10001, process.UserId);
         Assert.Equal(64225280, process.ResidentBytes);
+        Assert.Equal(6, process.ThreadCount);
         Assert.Equal(new DateTime(2025, 11, 25, 1, 20, 14, 250, DateTimeKind.Utc), process.StartTime);
         Assert.Equal(DateTimeKind.Utc, process.StartTime!.Value.Kind);
         Assert.True(process.InTargetContainer);
