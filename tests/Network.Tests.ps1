@@ -90,6 +90,61 @@ BeforeAll {
         } | Out-Null
     }
 
+    function New-LargeFile {
+        # Writes a file of so many MiB, no two alike, in the pod's container; gives its SHA-256.
+        param([string] $Pod, [int] $Mebibytes)
+        $program = @"
+import hashlib
+digest = hashlib.sha256()
+with open('/tmp/large', 'wb') as file:
+    for number in range($Mebibytes):
+        part = number.to_bytes(8, 'little') * (1 << 17)
+        digest.update(part)
+        file.write(part)
+print(digest.hexdigest())
+"@
+        return (Invoke-PodExec $script:ns $Pod 'python3', '-c', $program -Seconds 180).Trim()
+    }
+
+    function Get-ArrivedBytes {
+        # How much of a file in the folder a process has; the file may have no name yet.
+        param([int] $Id, [string] $Folder)
+        foreach ($descriptor in [System.IO.Directory]::GetFiles("/proc/$Id/fd")) {
+            try {
+                if ("$([System.IO.FileInfo]::new($descriptor).LinkTarget)".StartsWith("$Folder/")) {
+                    $file = [System.IO.File]::OpenRead($descriptor)
+                    $file.Length
+                    $file.Dispose()
+                }
+            }
+            catch [System.IO.IOException] {
+                # It was closed meanwhile.
+                continue
+            }
+        }
+    }
+
+    function Wait-UnderWay {
+        # Waits until the first bytes of a copy into the folder are there.
+        param([int] $Id, [string] $Folder)
+        Wait-Until -What 'the copy to be under way' -Seconds 60 -Milliseconds 5 {
+            Get-ArrivedBytes $Id $Folder | Where-Object { $_ -gt 0 }
+        } | Out-Null
+    }
+
+    function Start-Client {
+        # A PowerShell with the module that runs a script.
+        param([string] $Script)
+        $program, $first = Get-PwshCommand
+        $start = [System.Diagnostics.ProcessStartInfo]::new($program)
+        $text = "Import-Module '$($script:ModulePath)/PyDebug.psd1'; $Script"
+        @($first) + @('-NoProfile', '-NonInteractive', '-Command', $text) |
+            ForEach-Object { $start.ArgumentList.Add($_) }
+        $start.RedirectStandardOutput = $true
+        $start.RedirectStandardError = $true
+        return [System.Diagnostics.Process]::Start($start)
+    }
+
     function Stop-Relay {
         param([psobject] $Relay)
         $Relay.Process.Kill()
@@ -145,15 +200,8 @@ Describe 'A network' -Skip:$noPython {
 Describe 'A client' {
     It 'that is killed leaves nothing at work in the pod and nothing stopped' {
         Start-PodDebug $script:pod -Namespace $script:ns | Out-Null
-        $program, $first = Get-PwshCommand
-        $start = [System.Diagnostics.ProcessStartInfo]::new($program)
-        $question = "Import-Module '$($script:ModulePath)/PyDebug.psd1'; " +
-            "Get-PodDebug $($script:pod) -Namespace $($script:ns) | Measure-PyTime -Method Memory -DurationSeconds 300"
-        @($first) + @('-NoProfile', '-NonInteractive', '-Command', $question) |
-            ForEach-Object { $start.ArgumentList.Add($_) }
-        $start.RedirectStandardOutput = $true
-        $start.RedirectStandardError = $true
-        $process = [System.Diagnostics.Process]::Start($start)
+        $process = Start-Client ("Get-PodDebug $($script:pod) -Namespace $($script:ns) | " +
+            'Measure-PyTime -Method Memory -DurationSeconds 300')
         try {
             Wait-AtWork
         }
@@ -162,6 +210,64 @@ Describe 'A client' {
             $process.WaitForExit()
         }
         Wait-NothingAtWork | Out-Null
+        $script:target | Should -Be (Get-TargetProcess)
+    }
+
+    It 'that is asleep for a minute has of a question an error, of a watch and a copy what they are' {
+        Start-PodDebug $script:pod -Namespace $script:ns | Out-Null
+        $hash = New-LargeFile $script:pod 512
+        $folder = (New-Item -ItemType Directory (Join-Path $TestDrive 'asleep')).FullName
+        # The copy begins once the others are at work.
+        $process = Start-Client @"
+'Measure-PyTime -DurationSeconds 300', 'Watch-PyProcess -IntervalSeconds 1 -DurationSeconds 90',
+'Copy-PodFile -FromTarget -Path /tmp/large -Destination $folder/large' | ForEach-Object -Parallel {
+    Import-Module '$($script:ModulePath)/PyDebug.psd1'
+    while (`$_ -match 'Copy' -and -not (Test-Path '$folder.begin')) { Start-Sleep -Milliseconds 50 }
+    `$command, `$failures, `$output = `$_, @(), @()
+    try {
+        `$text = "Get-PodDebug $($script:pod) -Namespace $($script:ns) | `$command"
+        `$output = @(Invoke-Expression `$text -ErrorVariable failures)
+    }
+    catch { `$failures = @(`$_) }
+    [pscustomobject]@{
+        Command = "`$command" -replace ' .*'; Count = `$output.Count
+        Failures = @(`$failures | ForEach-Object { "`$(`$_.FullyQualifiedErrorId): `$(`$_)" })
+    }
+} | ConvertTo-Json | Set-Content '$folder.json'
+"@
+        try {
+            $said = $process.StandardOutput.ReadToEndAsync(), $process.StandardError.ReadToEndAsync()
+            Wait-Until -What 'question and watch to be at work' -Seconds 60 {
+                @(Get-AgentProcess $script:ns $script:pod).Count -ge 2
+            } | Out-Null
+            # The watch has seen the process by then.
+            Start-Sleep -Seconds 4
+            Set-Content -LiteralPath "$folder.begin" -Value ''
+            Wait-UnderWay $process.Id $folder
+            Invoke-Signal $process.Id 'STOP'
+            $asleep = [System.Diagnostics.Stopwatch]::StartNew()
+            # It counts from the last that it heard; the rest is for a machine that is busy.
+            $gone = Wait-NothingAtWork -Seconds 40
+            Start-Sleep -Milliseconds ([Math]::Max(0, 62000 - $asleep.ElapsedMilliseconds))
+            Invoke-Signal $process.Id 'CONT'
+            Wait-Until -What 'the client to end' -Seconds 120 { $process.HasExited } | Out-Null
+            $again = Wait-NothingAtWork
+            Write-Host ('Asleep: nothing at work after {0:0.0} s; awake and ended: after {1:0.0} s.' -f $gone, $again)
+        }
+        finally {
+            $process.Kill()
+            $process.WaitForExit()
+        }
+        "$folder.json" | Should -Exist -Because ($said.Result -join "`n")
+        $ended = @{}
+        Get-Content -Raw -LiteralPath "$folder.json" | ConvertFrom-Json | ForEach-Object { $ended[$_.Command] = $_ }
+        $ended['Measure-PyTime'].Count | Should -Be 0
+        $ended['Measure-PyTime'].Failures.Count | Should -Be 1
+        $ended['Measure-PyTime'].Failures[0] | Should -Match '^(PeerSilent|OutcomeUnknown|ConnectionFailed),'
+        $ended['Watch-PyProcess'].Failures | Should -BeNullOrEmpty
+        $ended['Watch-PyProcess'].Count | Should -BeGreaterThan 0
+        $ended['Copy-PodFile'].Failures | Should -BeNullOrEmpty
+        (Get-FileHash -LiteralPath "$folder/large").Hash | Should -Be $hash
         $script:target | Should -Be (Get-TargetProcess)
     }
 }
@@ -226,6 +332,29 @@ Describe 'An API server that is killed and started again' -Tag 'Alone' -Skip:$no
             $ended.Errors.Count | Should -Be 1
             Get-ErrorId $ended.Errors[0] | Should -BeIn 'OutcomeUnknown', 'ConnectionFailed'
             $ended.Errors[0].Exception.RemoteState | Should -Be 'MayBeRunning'
+            Wait-ApiServer
+            Wait-NothingAtWork | Out-Null
+        }
+        finally {
+            $started.Shell.Dispose()
+        }
+    }
+    It 'cuts a copy, which goes on and is whole' {
+        Start-PodDebug $script:pod -Namespace $script:ns | Out-Null
+        $hash = New-LargeFile $script:pod 1024
+        $folder = (New-Item -ItemType Directory (Join-Path $TestDrive 'cut')).FullName
+        $started = Start-Shell ("`$VerbosePreference = 'Continue'; " +
+            "Get-PodDebug $($script:pod) -Namespace $($script:ns) | " +
+            "Copy-PodFile -FromTarget -Path /tmp/large -Destination '$folder/large' -ErrorAction Stop")
+        try {
+            Wait-UnderWay $PID $folder
+            Restart-ApiServer -Down 2
+            $ended = Wait-Shell $started 180
+            $ended.Errors | ForEach-Object { "$_" } | Should -BeNullOrEmpty
+            $ended.Output.Count | Should -Be 1
+            @($started.Shell.Streams.Verbose | Where-Object { "$_" -match 'goes on after' }).Count |
+                Should -BeGreaterThan 0 -Because 'a copy that is over meets no restart'
+            (Get-FileHash -LiteralPath "$folder/large").Hash | Should -Be $hash
             Wait-ApiServer
             Wait-NothingAtWork | Out-Null
         }

@@ -7,7 +7,7 @@ import os
 import sys
 import unittest
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from .driver import Agent, Frame, failures, modules, results, wait_for
 from .pod import IDLE, PodTest
@@ -265,7 +265,7 @@ class Held(FilesTest):
         self.came: List[bytes] = []
         self.said: Dict[str, Any] = {}
 
-    def sources(self, last: bool = True) -> Dict[str, str]:
+    def sources(self, last: bool = True, rest: Sequence[int] = ()) -> Dict[str, str]:
         """Return the modules of an agent that sends files that it keeps."""
         paths = [self.write(f"capture{number}", each) for number, each in enumerate(self.whole)]
         sources = modules()
@@ -275,7 +275,7 @@ class Held(FilesTest):
             f"    sizes = {[len(each) for each in self.whole]}\n"
             f"    files = [Kept(os.open(path, os.O_RDWR), sizes[n], {{'kind': 'tool', 'pid': n}}, {{'pid': n}})\n"
             f"             for n, path in enumerate({paths!r})]\n"
-            f"    send_held(request, files, {last})\n"
+            f"    send_held(request, files, {last}, rest={list(rest)})\n"
         )
         return sources
 
@@ -310,7 +310,7 @@ class Held(FilesTest):
         agent.process.stdin.close()
 
     def test_files_that_only_the_agent_has_go_on_in_others(self) -> None:
-        agents = [Agent(sources=self.sources())]
+        agents = [Agent(sources=self.sources(rest=(8, 9)))]
         agents[0].request("probe")
         # In the first one twice, right behind its end, before a byte of the third one came, and in the last one.
         cuts: List[Callable[[], bool]] = [
@@ -328,7 +328,7 @@ class Held(FilesTest):
             for got in agents[-1].finish():
                 self.note(got)
             self.assertEqual(self.whole, self.came)
-            self.assertTrue(self.said["last"])
+            self.assertEqual((True, [8, 9]), (self.said["last"], self.said["rest"]))
             # Who has handed them over has nothing to wait for.
             for agent in agents:
                 agent.process.wait(20)

@@ -211,5 +211,27 @@ class PySpy(PodTest):
         return int(fields[11]) + int(fields[12])
 
 
+class Groups(PodTest):
+    def test_dumps_behind_those_that_are_sent_are_named_and_can_be_had_anew(self) -> None:
+        pod = self.pod(DEBIAN, "-c", f"import os\n[os.fork() for _ in range(2)]\n{IDLE}")
+        keeper = pod.kept()
+        wait_for(lambda: len(pod.processes()) == 5)
+        binary = pyspy.stand_in("sleep 1.1; echo '[]'")
+        with pod.agent(beside=keeper) as agent:
+            answer = pyspy.ask(agent, binary)
+        self.assertEqual([], failures(answer))
+        dumped = [result["pid"] for result in results(answer, "tool")]
+        self.assertEqual(4, len(dumped))
+        held = results(answer, "held")
+        self.assertGreater(len(held), 1)
+        rest = held[0]["rest"]
+        self.assertEqual(dumped[held[0]["files"] :], rest)
+        self.assertEqual((False, True, []), (held[0]["last"], held[-1]["last"], held[-1]["rest"]))
+        with pod.agent(beside=keeper) as agent:
+            again = pyspy.ask(agent, binary, rest=rest)
+        self.assertEqual([], failures(again))
+        self.assertEqual(rest, [result["pid"] for result in results(again, "tool")])
+
+
 if __name__ == "__main__":
     unittest.main()

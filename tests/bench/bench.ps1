@@ -14,6 +14,7 @@ param(
     [int] $ColdRuns = 5,
     [int] $FirstRuns = 20,
     [int] $EndRuns = 500,
+    [double] $EndSeconds = 86400,
     [int] $TimeRuns = 8,
     [int[]] $Switches = @(500, 5000, 50000, 150000),
     [int] $MemrayRuns = 5,
@@ -232,7 +233,7 @@ if ($Only -contains 'Memray') {
 }
 if ($Only -contains 'Ends') {
     # How questions end whose client is killed, stopped or has enough.
-    $results += Measure-Ends $EndRuns
+    $results += Measure-Ends $EndRuns $EndSeconds ([System.IO.Path]::ChangeExtension($Report, 'ends.jsonl'))
 }
 if ($Only -contains 'Heap') {
     $results += Measure-HeapCost $HeapRuns

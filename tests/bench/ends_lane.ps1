@@ -9,7 +9,7 @@ param(
     [int] $First = 0,
     [int] $Trials = 1,
     [int] $Seed = 1,
-    [double] $MostSeconds = [double]::PositiveInfinity
+    [double] $MostSeconds = 86400
 )
 
 $env:PYDEBUG_MODULE = $Module
@@ -56,8 +56,12 @@ def at_work():
     return any(b"\0-I\0-S\0-B\0" in line and b"SIGUSR1" not in line or b"py-spy" in line for line, _ in rows())
 
 end = time.monotonic() + float(sys.argv[1])
-while at_work() and time.monotonic() < end:
-    time.sleep(0.1)
+# Twice in a row: what is asked for last may come last.
+quiet = 0
+while quiet < 2 and time.monotonic() < end:
+    time.sleep(0.25 * quiet)
+    quiet = 0 if at_work() else quiet + 1
+    time.sleep(0.05)
 print(int(at_work()), sum(state in "Tt" for _, state in rows()))
 '@
 
@@ -78,7 +82,9 @@ function Invoke-Killed {
     $watch = [System.Diagnostics.Stopwatch]::StartNew()
     $child.Kill()
     $child.WaitForExit()
-    return [pscustomobject]@{ Back = $watch.Elapsed.TotalSeconds; UnderWay = -not $ended }
+    $back = $watch.Elapsed.TotalSeconds
+    $why = $ended ? $child.StandardError.ReadToEnd() : $null
+    return [pscustomobject]@{ Back = $back; UnderWay = -not $ended; Why = $why }
 }
 
 function Invoke-Ended {
@@ -99,12 +105,16 @@ function Invoke-Ended {
         $ended = $run.AsyncWaitHandle.WaitOne($Enough ? 1000 * $script:LongestSeconds : [int](1000 * $Delay))
         if ($Enough -and $state.Count -ge $Enough) {
             return [pscustomobject]@{
-                Back = [System.Diagnostics.Stopwatch]::GetElapsedTime($state.At).TotalSeconds; UnderWay = $true
+                Back = [System.Diagnostics.Stopwatch]::GetElapsedTime($state.At).TotalSeconds
+                UnderWay = $true
+                Why = $null
             }
         }
         $watch = [System.Diagnostics.Stopwatch]::StartNew()
         $shell.Stop()
-        return [pscustomobject]@{ Back = $watch.Elapsed.TotalSeconds; UnderWay = -not $ended }
+        $back = $watch.Elapsed.TotalSeconds
+        $why = $ended ? "$($shell.InvocationStateInfo.Reason) $($shell.Streams.Error)" : $null
+        return [pscustomobject]@{ Back = $back; UnderWay = -not $ended; Why = $why }
     }
     finally {
         $shell.Dispose()
@@ -131,7 +141,7 @@ try {
         $left, $stopped = -split (Invoke-PodExec $Namespace $Pod 'python3', '-c', $script:Look, $script:LongestSeconds -Seconds 90)
         $gone = $watch.Elapsed.TotalSeconds
         [ordered]@{
-            Command = $command; How = $how; Delay = [Math]::Round($delay, 3); UnderWay = $done.UnderWay
+            Command = $command; How = $how; Delay = [Math]::Round($delay, 3); UnderWay = $done.UnderWay; Why = $done.Why
             Back = [Math]::Round($done.Back, 3); Gone = [Math]::Round($gone + [int]$left * $script:LongestSeconds, 3)
             Stopped = [int]$stopped
         } | ConvertTo-Json -Compress | Add-Content -LiteralPath $Report

@@ -35,6 +35,11 @@ internal sealed class AgentEnding(Demuxer demuxer, long frames, TimeSpan elapsed
             how = "the connection was cut";
             detail[AgentExchange.Cut] = demuxer.QuietBeforeFailure.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
         }
+        else if (demuxer.Status?.ExitCode == AgentExit.Lost && said.Length == 0)
+        {
+            // The way there was cut, or this side was asleep: whatever may go on after a cut may go on after this.
+            how = "it heard nothing from here any more and ended";
+        }
         else if (demuxer.Status?.ExitCode is int code)
         {
             how = code == Killed ? $"it was killed (code {code})" : $"it ended with code {code}";

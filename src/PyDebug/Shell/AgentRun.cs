@@ -30,6 +30,8 @@ internal sealed class AgentRun(
 
     private readonly HashSet<(string Id, int? ProcessId)> _warned = [];
 
+    private readonly HashSet<int> _failed = [];
+
     public PodWork Work { get; } = work;
 
     public PipelineWriter Writer { get; } = writer;
@@ -121,34 +123,58 @@ internal sealed class AgentRun(
         Task<AgentOutcome> RunAsync(AgentRequest asked, CancellationToken stop)
             => Gateway.RunAgentAsync(pod, Session.DebugContainer, Session.Python, asked, OnFrameAsync, stop);
 
-        // The rest of the files that the agent, or what is left of it, keeps for a while; what would have come behind
-        // them is lost.
+        // The rest of the files that the agent, or what is left of it, keeps for a while. What would have come behind
+        // them is asked for anew where it is said what that is; else it is lost.
         async Task<AgentOutcome> GoOnAsync(HeldFiles held, EngineException cut)
         {
             int failures = Failures;
             AgentOutcome rest = new() { ExitCode = 0, StandardError = "" };
-            if (held.IsWhole)
-            {
-                return rest;
-            }
-
+            bool isLost = false;
             await new TransferTries(this).RunAsync(
                 async (_, left, stop) =>
                 {
-                    try
+                    while (Next(held) is (string op, JsonObject asked))
                     {
-                        rest = await RunAsync(Request(Operations.Held, held.Question(), left), stop)
-                            .ConfigureAwait(false);
+                        try
+                        {
+                            rest = await RunAsync(Request(op, asked, left), stop).ConfigureAwait(false);
+                            isLost = !held.IsWhole && Failures == failures;
+                            if (!held.IsWhole || op != Operations.Held)
+                            {
+                                return;
+                            }
+                        }
+                        catch (EngineException e) when (
+                            _held is { IsWhole: true, IsLast: true } && TransferTries.IsCut(e))
+                        {
+                            // All of it is here.
+                            return;
+                        }
+                        finally
+                        {
+                            held = _held ?? held;
+                        }
                     }
-                    catch (EngineException e) when (held.IsWhole && TransferTries.IsCut(e))
-                    {
-                        // All of it is here.
-                    }
+
+                    isLost = !held.IsLast && held.Rest.Count == 0;
                 },
-                () => held.Moved,
+                () => (_held ?? held).Moved,
                 ct,
                 cut).ConfigureAwait(false);
-            return (held.IsLast && held.IsWhole) || Failures > failures ? rest : throw cut;
+            return isLost ? throw cut : rest;
+        }
+
+        (string Op, JsonObject Asked)? Next(HeldFiles held)
+        {
+            if (!held.IsWhole)
+            {
+                return (Operations.Held, held.Question());
+            }
+
+            int[] left = [.. held.Rest.Where(pid => !_failed.Contains(pid))];
+            JsonObject again = (JsonObject)body.DeepClone();
+            again["rest"] = new JsonArray([.. left.Select(pid => (JsonNode)pid)]);
+            return held.IsLast || left.Length == 0 ? null : (operation, again);
         }
 
         async ValueTask OnFrameAsync(AgentFrame frame, CancellationToken stop)
@@ -295,6 +321,11 @@ internal sealed class AgentRun(
     private async Task FailAsync(string cause, string message, JsonElement? item, CancellationToken ct)
     {
         Failures++;
+        if (item?.Integer("pid") is int failed)
+        {
+            _failed.Add(failed);
+        }
+
         Dictionary<string, string> detail = item is JsonElement frame ? new(PodFacts.Of(frame)) : [];
         detail["debugContainer"] = Session.DebugContainer;
         detail["sessionProfile"] = Session.Profile;

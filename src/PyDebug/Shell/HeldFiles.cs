@@ -1,4 +1,6 @@
 using System;
+using System.Collections.Generic;
+using System.Linq;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -12,6 +14,9 @@ namespace PyDebug.Commands;
 /// </summary>
 internal sealed class HeldFiles
 {
+    /// <summary>The most that a request names.</summary>
+    private const int MostProcesses = 4096;
+
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
     private string? _name;
@@ -38,15 +43,18 @@ internal sealed class HeldFiles
     /// <summary>Whether all of them came.</summary>
     public bool IsWhole => _at >= _files;
 
+    /// <summary>The processes whose files come behind these, where they may be asked for anew.</summary>
+    public IReadOnlyList<int> Rest { get; private set; } = [];
+
     /// <summary>Whether a cut takes nothing away that cannot be had again.</summary>
-    public bool OutlivesCut => IsLast || !IsWhole;
+    public bool OutlivesCut => IsLast || !IsWhole || Rest.Count > 0;
 
     /// <summary>What the agent says of them; another agent that goes on with them keeps them anew.</summary>
     /// <param name="item">What it says.</param>
     /// <param name="before">Those that came in part, where there are some.</param>
     public static HeldFiles Next(JsonElement item, HeldFiles? before)
     {
-        HeldFiles held = before is null || before.IsWhole ? new() : before;
+        HeldFiles held = before is null || before.IsWhole ? new() { Moved = before?.Moved ?? 0 } : before;
         long at = item.Long("at") ?? 0;
         if (at > held._at)
         {
@@ -63,6 +71,7 @@ internal sealed class HeldFiles
         held._name = item.Text("name");
         held._word = item.Text("word");
         held.IsLast = item.Flag("last") == true;
+        held.Rest = [.. item.Items("rest", MostProcesses).Select(Json.Integer).OfType<int>()];
         return held;
     }
 
@@ -78,6 +87,12 @@ internal sealed class HeldFiles
     public void Add(string? kind)
     {
         Moved++;
+        if (IsWhole)
+        {
+            // What comes now is not kept.
+            Rest = [];
+        }
+
         _isTold = true;
         if (kind == "fileEnd")
         {

@@ -3,16 +3,9 @@ using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Text;
-using System.Text.Json;
-using System.Text.Json.Nodes;
-using System.Threading;
 using FsCheck;
 using FsCheck.Fluent;
 using PyDebug.Engine;
-using PyDebug.Internal;
-using PyDebug.Profiles;
-using PyDebug.Tools.Bpftrace;
-using PyDebug.Tools.PySpy;
 using Xunit;
 
 namespace PyDebug.Tests.Engine;
@@ -26,64 +19,16 @@ public sealed class MutationTests : IDisposable
     private const int Inputs = 150;
     private const int Largest = 48 << 10;
 
-    private static readonly DateTime s_now = new(2026, 11, 25, 0, 0, 0, DateTimeKind.Utc);
-
-    private static readonly PodDebugSession s_session = new() { Namespace = "shop", PodName = "web-0", ContainerName = "app" };
-
-    private static readonly Dictionary<string, Reader> s_readers = new()
-    {
-        ["collapsed stacks"] = new("cases/collapsed*,cases/compare*,profiling-3.15.2/*", b
-            => CollapsedReader.Read(new MemoryStream(b), new StackProfile()), typeof(InvalidDataException), typeof(LimitExceededException)),
-        ["speedscope"] = new("cases/speedscope*,py-spy-0.4.3/cpython3.13.5/record-speedscope.out", b
-            => SpeedscopeReader.Read(new MemoryStream(b), new StackProfile()), typeof(InvalidDataException), typeof(LimitExceededException)),
-        ["py-spy's dump"] = new("py-spy-0.4.3/cpython3.13.5/dump-json*.stdout", b
-            => PySpyDump.Parse(new MemoryStream(b), new() { ProcessId = 1 }, s_session, false, s_now), typeof(InvalidDataException)),
-        ["bpftrace's lines"] = new("bpftrace-0.2*/*.ndjson,bpftrace-0.17.0/*.ndjson", b =>
-        {
-            BpftraceOutput output = new(s_session, new Dictionary<string, IReadOnlyList<string>>());
-            return Encoding.UTF8.GetString(b).Split('\n').Take(200).Sum(l => output.Read(l, s_now).Count);
-        }),
-        ["bpftrace's messages"] = new("bpftrace-0.2*/*.stderr", b => BpftraceMessages.Parse(Encoding.UTF8.GetString(b))),
-        ["time"] = new("time/*.json,cases/time-kernel.json", b => Item(b, i => TimeParser.Parse(i, s_session, s_now))),
-        ["memory"] = new("cases/memray.json", b => Item(b, i => MemrayParser.Parse(i, s_session, s_now))),
-        ["stacks"] = new("corpus/pod.json,py-spy-0.4.3/cpython3.13.5/dump-json.stdout", b
-            => Item(b, i => StackParser.Parse(i, s_session, s_now))),
-        ["YAML"] = new("corpus/*.yaml", b => Yaml.ParseObject(Encoding.UTF8.GetString(b)), typeof(FormatException)),
-        ["an exec's status"] = new("corpus/status*", b => ExecStatus.Read(b)),
-        ["a refusal"] = new("corpus/status*", b =>
-        {
-            ApiStatus status = ApiStatus.Read(403, b, null);
-            return (ApiErrors.From(status, "read"), AdmissionRefusal.Read(status.Message));
-        }),
-        ["a pod"] = new("corpus/pod.json", b =>
-        {
-            if (KubeJson.ParseObject(b) is not JsonObject pod)
-            {
-                return null;
-            }
-
-            PodInfo info = PodParser.Parse(pod);
-            return (DebugContainerReader.Find(info, "keeper"), StartChecks.Check(info, "app"), PodMemory.LimitOf(info));
-        }, typeof(EngineException)),
-        ["a custom container"] = new("corpus/custom.json", b
-            => CustomContainer.Parse(Encoding.UTF8.GetString(b)), typeof(EngineException)),
-        ["NO_PROXY"] = new("corpus/no-proxy.txt", b => ProxyEnvironment.For(
-            new("https://10.96.0.1:6443"), v => v == "HTTPS_PROXY" ? "p:1" : Encoding.UTF8.GetString(b))),
-        ["HTTPS_PROXY"] = new("corpus/no-proxy.txt", b => ProxyEnvironment.For(
-            new("https://api.test"), v => v == "HTTPS_PROXY" ? Encoding.UTF8.GetString(b) : null), typeof(EngineException)),
-        ["a quantity"] = new("corpus/no-proxy.txt", b => Quantity.Bytes(Encoding.UTF8.GetString(b))),
-    };
-
     private readonly TempDirectory _directory = new();
 
-    public static TheoryData<string> Names => new(s_readers.Keys);
+    public static TheoryData<string> Names => new(Readers.All.Keys);
 
     public void Dispose() => _directory.Dispose();
 
     [Theory]
     [MemberData(nameof(Names))]
     public void What_is_read_becomes_a_value_or_the_failure_that_is_known(string name)
-        => Try(s_readers[name], name == "bpftrace's lines" || name == "speedscope" ? Inputs / 3 : Inputs);
+        => Try(Readers.All[name], name == "bpftrace's lines" || name == "speedscope" ? Inputs / 3 : Inputs);
 
     [Fact]
     public void A_kubeconfig_becomes_settings_or_a_failure_of_ours()
@@ -135,16 +80,10 @@ public sealed class MutationTests : IDisposable
     private static int Times
         => int.TryParse(Environment.GetEnvironmentVariable("PYDEBUG_FUZZ"), out int times) && times > 0 ? times : 1;
 
-    private static object? Item(byte[] json, Func<JsonElement, object?> parse)
-    {
-        using JsonDocument? document = Json.Parse(json);
-        return document is null ? null : parse(document.RootElement);
-    }
-
     private static void Try(Reader reader, int inputs)
     {
-        byte[][] corpus = [.. reader.Files.Split(',').SelectMany(Files).Select(File.ReadAllBytes).Where(b => b.Length is > 0)
-            .Select(b => b.Length > Largest ? b[..Largest] : b)];
+        byte[][] corpus = [.. reader.Corpus(Path.Join(AppContext.BaseDirectory, "Fixtures")).Select(File.ReadAllBytes)
+            .Where(b => b.Length is > 0).Select(b => b.Length > Largest ? b[..Largest] : b)];
         Assert.NotEmpty(corpus);
         // The same inputs each time in the suite, and ever others where more are asked for.
         int first = Times == 1 ? 0 : Random.Shared.Next();
@@ -156,7 +95,7 @@ public sealed class MutationTests : IDisposable
             {
                 reader.Read(input);
             }
-            catch (Exception e) when (reader.Known.Contains(e.GetType()))
+            catch (Exception e) when (reader.Knows(e))
             {
             }
             catch (Exception e)
@@ -164,15 +103,6 @@ public sealed class MutationTests : IDisposable
                 Assert.Fail($"Input {first + i}, {Convert.ToBase64String(input)}: {e}");
             }
         }
-    }
-
-    private static IEnumerable<string> Files(string pattern)
-    {
-        string root = Path.Combine(AppContext.BaseDirectory, "Fixtures");
-        string folder = Path.GetDirectoryName(pattern)!;
-        string parent = Path.Combine(root, Path.GetDirectoryName(folder) ?? "");
-        return Directory.GetDirectories(parent, Path.GetFileName(folder))
-            .SelectMany(d => Directory.GetFiles(d, Path.GetFileName(pattern))).Order(StringComparer.Ordinal);
     }
 
     private static byte[] Mutate(Random random, byte[] input, byte[] other)
@@ -233,6 +163,4 @@ public sealed class MutationTests : IDisposable
             "&a ", "<<: *a", "!!binary x", "%", "\u0000", new string('[', 300), new string('(', 300), new string(' ', 500),
         }.Select(Encoding.UTF8.GetBytes),
     ];
-
-    private sealed record Reader(string Files, Func<byte[], object?> Read, params Type[] Known);
 }

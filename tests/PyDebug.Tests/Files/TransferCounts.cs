@@ -69,7 +69,7 @@ public sealed class TransferCounts
     {
         int whole = 0, cuts = 0;
         int count = Number("PYDEBUG_RECOVERIES", 1_000);
-        FaultKind[] kinds = [FaultKind.Reset, FaultKind.Success, FaultKind.Close, FaultKind.Drop];
+        FaultKind[] kinds = [FaultKind.Reset, FaultKind.Success, FaultKind.Close, FaultKind.Drop, FaultKind.Lost];
         await ManyAsync(count, async (number, chance) =>
         {
             byte[] content = Bytes(chance, chance.Next(1 << 20, (64 << 20) + 1));

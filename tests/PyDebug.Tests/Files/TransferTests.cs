@@ -20,7 +20,7 @@ public sealed class TransferTests
     private static readonly DateTime s_written = DateTime.UnixEpoch.AddSeconds(1_600_000_000);
 
     public static TheoryData<string, bool> Cuts
-        => new(new[] { FaultKind.Reset, FaultKind.Success, FaultKind.Close, FaultKind.Drop }
+        => new(new[] { FaultKind.Reset, FaultKind.Success, FaultKind.Close, FaultKind.Drop, FaultKind.Lost }
             .SelectMany(k => new[] { (k.ToString(), false), (k.ToString(), true) }));
 
     [Theory]

@@ -79,6 +79,35 @@ public sealed class HeldFilesTests
         Assert.Single(agent.Asked);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(60_000)]
+    [InlineData(90_001)]
+    public async Task What_comes_behind_them_is_asked_for_anew_where_it_is_said_what_that_is(int cut)
+    {
+        KeptAgent later = new KeptAgent((0, -1), (0, 10), (1, 5)).Add(8, 70_000).Add(9, 10);
+        KeptAgent agent = new KeptAgent((0, cut)) { IsLast = false, Later = later }.Add(7, 90_000);
+
+        await AskAsync(agent);
+
+        Came(agent, later);
+        Assert.Equal("[8,9]", agent.Asked.First(a => a["rest"] is not null)["rest"]!.ToJsonString());
+        Assert.All(agent.Asked, a => Assert.Equal(a["word"] is null ? "pyspy" : "held", a["op"]!.ToString()));
+    }
+
+    [Fact]
+    public async Task What_failed_is_not_asked_for_again()
+    {
+        KeptAgent later = new KeptAgent().Add(8, 70_000).Add(9, 10);
+        KeptAgent agent = new KeptAgent((0, 90_001)) { IsLast = false, Later = later }.Add(7, 90_000);
+        JsonObject gone = new() { ["cause"] = "ProcessGone", ["message"] = "Process 8 is gone.", ["pid"] = 8 };
+        agent.First.Add(('E', gone));
+
+        await AskAsync(agent, []);
+
+        Assert.Equal("[9]", agent.Asked[^1]["rest"]!.ToJsonString());
+    }
+
     [Fact]
     public async Task One_that_goes_on_elsewhere_is_refused()
         => await Assert.ThrowsAsync<PyDebugException>(
@@ -167,10 +196,10 @@ public sealed class HeldFilesTests
         }
     }
 
-    private void Came(KeptAgent agent)
+    private void Came(params KeptAgent[] agents)
     {
-        Assert.Equal(agent.Files.Select(f => f.Content), _came);
-        Assert.Equal(agent.Files.SelectMany(_ => new[] { "tool", "fileEnd" }), _results);
+        Assert.Equal(agents.SelectMany(a => a.Files).Select(f => f.Content), _came);
+        Assert.Equal(agents.SelectMany(a => a.Files).SelectMany(_ => new[] { "tool", "fileEnd" }), _results);
     }
 
     private async Task AskAsync(KeptAgent agent, List<string>? causes = null)

@@ -14,6 +14,10 @@ internal sealed class KeptAgent
 
     private readonly Queue<(int At, int Offset)> _cuts;
 
+    private bool _isAsked;
+
+    private bool _isPast;
+
     /// <param name="cuts">
     /// In which file, and behind which of its bytes: -1 before it is told of, and one more than it has bytes behind its
     /// end.
@@ -29,6 +33,9 @@ internal sealed class KeptAgent
     public List<JsonObject> Asked { get; } = [];
 
     public bool IsLast { get; init; } = true;
+
+    /// <summary>What comes behind these, also where it is asked for by its processes.</summary>
+    public KeptAgent? Later { get; init; }
 
     /// <summary>How many bytes further on it goes on than it should.</summary>
     public int Elsewhere { get; init; }
@@ -49,15 +56,23 @@ internal sealed class KeptAgent
         JsonObject question = await exec.BootAsync();
         Asked.Add(question);
         await exec.HelloAsync();
+        _isPast |= question["rest"] is not null;
+        await (_isPast ? Later! : this).AnswerAsync(exec, question);
+    }
+
+    private async Task AnswerAsync(FakeExec exec, JsonObject question)
+    {
+        bool isFirst = !_isAsked;
+        _isAsked = true;
         int at = question["at"]?.GetValue<int>() ?? 0;
         int offset = question["offset"]?.GetValue<int>() ?? 0;
         bool told = question["told"]?.GetValue<bool>() ?? false;
-        if (Asked.Count > 1 && await GoOn(exec))
+        if (!isFirst && await GoOn(exec))
         {
             return;
         }
 
-        foreach ((char kind, JsonObject content) in Asked.Count == 1 ? First : [])
+        foreach ((char kind, JsonObject content) in isFirst ? First : [])
         {
             await exec.SendFrameAsync(kind, content);
         }
@@ -66,6 +81,7 @@ internal sealed class KeptAgent
         {
             ["kind"] = "held", ["name"] = "pydebug-1", ["word"] = "the word",
             ["files"] = Files.Count, ["last"] = IsLast, ["at"] = at, ["offset"] = offset + (offset > 0 ? Elsewhere : 0),
+            ["rest"] = new JsonArray([.. (Later?.Files ?? []).Select(f => f.Told["pid"]!.DeepClone())]),
         });
         for (int place = at; place < Files.Count; place++, told = false, offset = 0)
         {
@@ -75,7 +91,7 @@ internal sealed class KeptAgent
             }
         }
 
-        await exec.FinishAsync(First.Any(f => f.Kind == 'E') && Asked.Count == 1 ? 1 : 0);
+        await exec.FinishAsync(First.Any(f => f.Kind == 'E') && isFirst ? 1 : 0);
     }
 
     private async Task<bool> SendAsync(FakeExec exec, int place, bool told, int offset)

@@ -44,6 +44,10 @@ def arguments(request: Request, mode: str) -> List[str]:
 
 def targets(request: Request, found: Processes) -> List[int]:
     """Return the processes meant, with those below them where the request asks for it."""
+    rest = request.process_ids("rest")
+    if rest is not None:
+        # An agent before this one chose them, and was cut off before it came to them.
+        return rest
     named = request.pids()
     if named is None and request.text("mode") != "dump":
         return found.workers()

@@ -127,7 +127,7 @@ class _Session:
         since = time.monotonic()
         for number, pid in enumerate(pids):
             if self._last and time.monotonic() - since >= _TOGETHER_SECONDS:
-                self._send(False)
+                self._send(False, pids[number:])
                 since = time.monotonic()
             self._request.tell(pid, f"process {number + 1} of {len(pids)}")
             with self._request.guarded(pid):
@@ -309,9 +309,9 @@ class _Session:
 
         return self._tools.wait(tools, seconds, tick)
 
-    def _send(self, last: bool) -> None:
+    def _send(self, last: bool, rest: Sequence[int] = ()) -> None:
         try:
-            send_held(self._request, self._last, last)
+            send_held(self._request, self._last, last, rest=rest)
         finally:
             self.close()
 

@@ -68,12 +68,16 @@ class Request:
 
     def pids(self) -> Optional[List[int]]:
         """Return the processes the request names, None for all."""
-        value = self.body.get("pids")
+        return self.process_ids("pids")
+
+    def process_ids(self, name: str) -> Optional[List[int]]:
+        """Return a parameter that is a list of processes, None where there is none."""
+        value = self.body.get(name)
         if value is None:
             return None
         good = isinstance(value, list) and 0 < len(value) <= _MOST_PIDS
         if not good or not all(type(pid) is int and 0 < pid < 1 << 31 for pid in value):
-            raise AgentError(wire.BAD_REQUEST, "Parameter 'pids' must be a list of process ids.")
+            raise AgentError(wire.BAD_REQUEST, f"Parameter {name!r} must be a list of process ids.")
         return list(dict.fromkeys(value))
 
     def started(self) -> Dict[str, float]:

@@ -47,11 +47,11 @@ class Kept(NamedTuple):
 class Held:
     """Open files that outlive a connection by some seconds."""
 
-    def __init__(self, request: Request, files: Sequence[Kept], last: bool) -> None:
+    def __init__(self, request: Request, files: Sequence[Kept], last: bool, rest: Sequence[int]) -> None:
         import _socket
 
         self._sockets = _socket
-        told = {"last": last, "files": [[file.size, file.before, file.about] for file in files]}
+        told = {"last": last, "rest": list(rest), "files": [[file.size, file.before, file.about] for file in files]}
         # What is said of a process may have half of a surrogate pair.
         self._list = dumps(told).encode("utf-8", "replace")
         self._descriptors: List[int] = []
@@ -109,7 +109,7 @@ def held(request: Request) -> None:
     at, offset = int(request.number("at", -1, 0, 1 << 30)), int(request.number("offset", -1, 0, 1 << 60))
     if at < 0 or offset < 0:
         raise AgentError(wire.BAD_REQUEST, "Parameters 'at' and 'offset' must say what is there.")
-    files, last = _take_over(request.text("name"), request.text("word"))
+    files, last, rest = _take_over(request.text("name"), request.text("word"))
     try:
         if at > len(files) or offset > (files[at].size if at < len(files) else 0):
             raise AgentError(wire.BAD_REQUEST, "Fewer files were kept than are said to have come.")
@@ -117,7 +117,7 @@ def held(request: Request) -> None:
             if not stat.S_ISREG(os.fstat(file.descriptor).st_mode):
                 raise AgentError(wire.BAD_REQUEST, "What was kept is no file.")
         before = request.text("sha256") if offset else ""
-        send_held(request, files, last, at, request.flag("told"), offset, before)
+        send_held(request, files, last, at, request.flag("told"), offset, before, rest)
     finally:
         for file in files:
             os.close(file.descriptor)
@@ -131,17 +131,19 @@ def send_held(
     told: bool = False,
     offset: int = 0,
     before: str = "",
+    rest: Sequence[int] = (),
 ) -> None:
     """Send files that the client can go on with where it is cut off.
 
     It has those before ``at``, of that one ``offset`` bytes, and where it was ``told`` the result before these. Nothing
-    comes behind the ``last``.
+    comes behind the ``last``; behind others the processes ``rest``, where the client may ask for these anew.
     """
     while len(files) > _MOST_FILES:
         send_held(request, files[:_MOST_FILES], False)
         files = files[_MOST_FILES:]
-    kept = _keep(request, files, last)
-    _tell(request, kept, files, last, at, offset)
+    kept = _keep(request, files, last, rest)
+    told_of = {"files": len(files), "last": last, "rest": list(rest)}
+    _tell(request, kept, told_of, at, offset)
     for number, file in enumerate(files[at:], at):
         with request.guarded(file.about.get("pid")):
             if not told:
@@ -152,27 +154,27 @@ def send_held(
             continue
         # It failed, which the client was told, and the next one comes.
         told, offset, before = False, 0, ""
-        _tell(request, kept, files, last, number + 1, 0)
+        _tell(request, kept, told_of, number + 1, 0)
     if kept is not None and not last:
         kept.close()
 
 
-def _tell(request: Request, kept: Any, files: Sequence[Kept], last: bool, at: int, offset: int) -> None:
+def _tell(request: Request, kept: Any, files: Dict[str, Any], at: int, offset: int) -> None:
     """Say where the client finds what is kept, and with which file of it the next bytes are."""
     if kept is not None:
-        place = {"name": kept.name, "word": kept.word, "files": len(files), "last": last}
-        request.result({"kind": "held", **place, "at": at, "offset": offset})
+        place = {"name": kept.name, "word": kept.word, "at": at, "offset": offset}
+        request.result({"kind": "held", **place, **files})
 
 
-def _keep(request: Request, files: Sequence[Kept], last: bool) -> Any:
+def _keep(request: Request, files: Sequence[Kept], last: bool, rest: Sequence[int]) -> Any:
     try:
-        return Held(request, files, last) if 0 < len(files) <= _MOST_FILES else None
+        return Held(request, files, last, rest) if 0 < len(files) <= _MOST_FILES else None
     except (ImportError, OSError):
         # Where no socket can be had, they are sent all the same.
         return None
 
 
-def _take_over(name: str, word: str) -> Tuple[List[Kept], bool]:
+def _take_over(name: str, word: str) -> Tuple[List[Kept], bool, List[int]]:
     import _socket
 
     peer = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
@@ -192,7 +194,7 @@ def _take_over(name: str, word: str) -> Tuple[List[Kept], bool]:
             told = loads(_receive(peer, min(length, _LARGEST_LIST)))
             files = [Kept(each, int(size), *more) for each, (size, *more) in zip(descriptors, told["files"])]
             if len(files) == len(descriptors) == len(told["files"]):
-                return files, bool(told["last"])
+                return files, bool(told["last"]), list(told["rest"])
     except (OSError, ValueError, TypeError, LookupError):
         pass
     finally:

@@ -83,6 +83,13 @@ internal sealed class FakeFileAgent
                 await exec.SendCloseAsync();
                 await exec.Connection.ArriveAsync();
                 break;
+            case FaultKind.Lost:
+                await exec.SendStatusAsync(
+                    "{\"status\":\"Failure\",\"reason\":\"NonZeroExitCode\","
+                    + "\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"3\"}]}}");
+                await exec.SendCloseAsync();
+                await exec.Connection.ArriveAsync();
+                break;
             case FaultKind.Close:
                 await exec.SendCloseAsync();
                 await exec.Connection.ArriveAsync();

@@ -23,6 +23,9 @@ internal enum FaultKind
     /// <summary>The end of the connection without any form.</summary>
     Drop,
 
+    /// <summary>The agent's own end, which has not heard of its client for long, among the bytes.</summary>
+    Lost,
+
     /// <summary>The end of the connection behind the trailer, without a word of how it went.</summary>
     NoStatus,
 }
