@@ -44,7 +44,8 @@ def main() -> None:
     options = parser.parse_args()
     end = time.monotonic() + min(options.seconds, 600.0)
     threads = [
-        threading.Thread(target=client, args=(options.port, options.path, end, 1 / max(options.rate, 0.1)), name=f"client {number}")
+        threading.Thread(
+            target=client, args=(options.port, options.path, end, 1 / max(options.rate, 0.1)), name=f"client {number}")
         for number in range(min(options.clients, 16))
     ]
     for thread in threads:

@@ -22,7 +22,8 @@ def build_report(seconds: float) -> bytes:
     return f"checksum {checksum_rows(seconds)} of process {os.getpid()}\n".encode()
 
 
-def application(environ: Dict[str, Any], start_response: Callable[[str, List[Tuple[str, str]]], object]) -> Iterable[bytes]:
+def application(
+    environ: Dict[str, Any], start_response: Callable[[str, List[Tuple[str, str]]], object]) -> Iterable[bytes]:
     if environ.get("PATH_INFO") == "/work":
         milliseconds = float(parse_qs(environ.get("QUERY_STRING", "")).get("ms", ["50"])[0])
         body = build_report(milliseconds / 1000)

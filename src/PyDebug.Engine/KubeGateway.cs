@@ -59,7 +59,9 @@ internal sealed class KubeGateway : IDisposable
     /// <summary>Reads one pod, and makes sure that it is still the same where the reference has its UID.</summary>
     public Task<PodInfo> GetPodAsync(PodReference pod, CancellationToken ct) => _pods.GetAsync(pod, ct);
 
-    /// <summary>Lists the pods of a namespace, or of all when it is null, and keeps of each what is wanted alone.</summary>
+    /// <summary>
+    /// Lists the pods of a namespace, or of all when it is null, and keeps of each what is wanted alone.
+    /// </summary>
     public Task<IReadOnlyList<T>> ListPodsAsync<T>(
         string? ns, string? selector, Func<PodInfo, T?> keep, CancellationToken ct)
         where T : class
@@ -83,7 +85,9 @@ internal sealed class KubeGateway : IDisposable
     public Task<string?> FindSuccessorAsync(string ns, string name, CancellationToken ct)
         => Successors.FindAsync(_pods, ns, name, pod: null, ct);
 
-    /// <summary>The other pods of the same owner that run or will, newest first; of the same name where it keeps names.</summary>
+    /// <summary>
+    /// The other pods of the same owner that run or will, newest first; of the same name where it keeps names.
+    /// </summary>
     public Task<IReadOnlyList<PodInfo>> ListSiblingsAsync(PodInfo pod, CancellationToken ct)
         => Successors.SiblingsAsync(_pods, pod, ct);
 
@@ -113,7 +117,8 @@ internal sealed class KubeGateway : IDisposable
     public void CheckCmdlet(string name) => _policy.CheckCmdlet(name);
 
     /// <summary>The server's version and clock.</summary>
-    public Task<IReadOnlyList<Finding>> CheckServerAsync(CancellationToken ct) => ServerChecks.ServerAsync(_rest.Briefly(), ct);
+    public Task<IReadOnlyList<Finding>> CheckServerAsync(CancellationToken ct)
+        => ServerChecks.ServerAsync(_rest.Briefly(), ct);
 
     /// <summary>Each permission that a session takes.</summary>
     public Task<IReadOnlyList<Finding>> CheckRightsAsync(string ns, string podName, CancellationToken ct)

@@ -30,7 +30,8 @@ public sealed class FlameGraphTests(Chromium chromium) : IClassFixture<Chromium>
         })
         """;
 
-    private const string Shown = "() => [...document.querySelectorAll('svg.f')].filter(f => f.style.display !== 'none').length";
+    private const string Shown =
+        "() => [...document.querySelectorAll('svg.f')].filter(f => f.style.display !== 'none').length";
 
     [Theory]
     [InlineData(480)]
@@ -40,7 +41,8 @@ public sealed class FlameGraphTests(Chromium chromium) : IClassFixture<Chromium>
     {
         foreach ((string name, StackProfile[] profiles) in new[]
         {
-            ("bad-app", new[] { Pictures.BadApp }), ("gunicorn", [.. Pictures.Gunicorn]), ("hostile", [Pictures.Hostile()]),
+            ("bad-app", new[] { Pictures.BadApp }), ("gunicorn", [.. Pictures.Gunicorn]),
+            ("hostile", [Pictures.Hostile()]),
             ("wall", [Pictures.Wall()]),
         })
         {
@@ -102,7 +104,8 @@ public sealed class FlameGraphTests(Chromium chromium) : IClassFixture<Chromium>
 
         await Assertions.Expect(Frame(page, "generator_worker (app.py:57)")).ToHaveAttributeAsync("width", "100%");
         await Assertions.Expect(Frame(page, "cpu_worker (app.py:39)")).ToHaveCountAsync(0);
-        await Assertions.Expect(Frame(page, "Thread.run (threading.py:994)")).ToHaveClassAsync(new System.Text.RegularExpressions.Regex("past"));
+        await Assertions.Expect(Frame(page, "Thread.run (threading.py:994)")).ToHaveClassAsync(
+            new System.Text.RegularExpressions.Regex("past"));
         Assert.Empty(await page.EvaluateAsync<string[]>(Overhang));
         await page.ScreenshotAsync(new PageScreenshotOptions { Path = Pictures.PathOf("zoom.png") });
 
@@ -164,11 +167,13 @@ public sealed class FlameGraphTests(Chromium chromium) : IClassFixture<Chromium>
             ["recvfrom", "waiting in a system call", "27 %, 4.00 s, 196 samples"],
             await page.Locator("#tip text").AllTextContentsAsync());
         double[] card = await page.EvaluateAsync<double[]>(
-            "() => [document.querySelector('#tip rect').getBoundingClientRect().bottom, Number(document.documentElement.getAttribute('height'))]");
+            "() => [document.querySelector('#tip rect').getBoundingClientRect().bottom, "
+                + "Number(document.documentElement.getAttribute('height'))]");
         Assert.InRange(card[0], 0, card[1]);
         await page.ScreenshotAsync(new PageScreenshotOptions { Path = Pictures.PathOf("reasons.png") });
         await Frame(page, "GIL").HoverAsync();
-        Assert.Equal("waiting for the global interpreter lock", await page.Locator("#tip text").Nth(1).TextContentAsync());
+        Assert.Equal(
+            "waiting for the global interpreter lock", await page.Locator("#tip text").Nth(1).TextContentAsync());
     }
 
     [Fact]
@@ -177,11 +182,14 @@ public sealed class FlameGraphTests(Chromium chromium) : IClassFixture<Chromium>
         IPage page = await chromium.OpenAsync(Pictures.Draw("reasons", Pictures.Wall()), 1200);
 
         string[][] colors = await page.EvaluateAsync<string[][]>(
-            "() => [...document.querySelectorAll('svg.f')].map(f => [f.getAttribute('class'), getComputedStyle(f.querySelector('rect')).fill])");
+            "() => [...document.querySelectorAll('svg.f')].map(f => [f.getAttribute('class'), "
+                + "getComputedStyle(f.querySelector('rect')).fill])");
 
-        string[] ends = [.. colors.Where(c => c[0].StartsWith("f r", StringComparison.Ordinal)).Select(c => c[1]).Distinct()];
+        string[] ends =
+            [.. colors.Where(c => c[0].StartsWith("f r", StringComparison.Ordinal)).Select(c => c[1]).Distinct()];
         Assert.Equal(9, ends.Length);
-        Assert.Empty(ends.Intersect(colors.Where(c => !c[0].StartsWith("f r", StringComparison.Ordinal)).Select(c => c[1])));
+        Assert.Empty(
+            ends.Intersect(colors.Where(c => !c[0].StartsWith("f r", StringComparison.Ordinal)).Select(c => c[1])));
     }
 
     [Theory]
@@ -208,7 +216,8 @@ public sealed class FlameGraphTests(Chromium chromium) : IClassFixture<Chromium>
             "() => getComputedStyle(document.querySelector('rect.page')).fill.match(/[0-9.]+/g).map(Number)");
         Assert.Equal(scheme == ColorScheme.Dark, Luminance(background) < 0.1);
         await page.ScreenshotAsync(
-            new PageScreenshotOptions { Path = Pictures.PathOf($"colors{metric}-{scheme.ToString().ToLowerInvariant()}.png") });
+            new PageScreenshotOptions { Path = Pictures.PathOf(
+                $"colors{metric}-{scheme.ToString().ToLowerInvariant()}.png") });
     }
 
     [Fact]
@@ -222,7 +231,8 @@ public sealed class FlameGraphTests(Chromium chromium) : IClassFixture<Chromium>
             "() => getComputedStyle(document.querySelector('rect.page')).fill.match(/[0-9.]+/g).map(Number)");
         Assert.True(Luminance(background) > 0.9);
         byte[] pdf = await page.PdfAsync(
-            new PagePdfOptions { Path = Pictures.PathOf("print.pdf"), Format = "A4", Landscape = true, PrintBackground = true });
+            new PagePdfOptions { Path = Pictures.PathOf("print.pdf"), Format = "A4", Landscape = true,
+                PrintBackground = true });
         Assert.Equal("%PDF"u8.ToArray(), pdf[..4]);
         await page.ScreenshotAsync(new PageScreenshotOptions { Path = Pictures.PathOf("print.png") });
     }
@@ -257,9 +267,14 @@ public sealed class FlameGraphTests(Chromium chromium) : IClassFixture<Chromium>
             """
             () => {
               const times = [], input = document.querySelector('#tool input');
-              const measure = work => { const start = performance.now(); work(); times.push(performance.now() - start); };
+              const measure = work => {
+                const start = performance.now();
+                work();
+                times.push(performance.now() - start);
+              };
               measure(() => { input.value = 'method_1'; input.dispatchEvent(new Event('input')); });
-              measure(() => document.querySelectorAll('svg.f')[1].dispatchEvent(new MouseEvent('click', { bubbles: true })));
+              const second = document.querySelectorAll('svg.f')[1];
+              measure(() => second.dispatchEvent(new MouseEvent('click', { bubbles: true })));
               return times;
             }
             """);
@@ -271,7 +286,8 @@ public sealed class FlameGraphTests(Chromium chromium) : IClassFixture<Chromium>
     }
 
     private static ILocator Frame(IPage page, string label)
-        => page.Locator("svg.f:visible").Filter(new LocatorFilterOptions { Has = page.GetByText(label, new PageGetByTextOptions { Exact = true }) });
+        => page.Locator("svg.f:visible").Filter(
+            new LocatorFilterOptions { Has = page.GetByText(label, new PageGetByTextOptions { Exact = true }) });
 
     private static List<string> Overlapping(double[][] boxes)
     {

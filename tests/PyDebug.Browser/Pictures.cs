@@ -111,7 +111,8 @@ internal static class Pictures
                 1 => $"/usr/lib/python3/dist-packages/lib{i % 11}",
                 _ => "/usr/lib/python3.13",
             };
-            frames.Add(new StackFrame { Name = $"Class{i % 17}.method_{i}", FileName = $"{folder}/module_{i % 23}.py", Line = i + 1 });
+            frames.Add(new StackFrame { Name = $"Class{i % 17}.method_{i}", FileName = $"{folder}/module_{i % 23}.py",
+                Line = i + 1 });
         }
 
         ProfileBuilder builder = new(frames);

@@ -25,7 +25,8 @@ public sealed class SpeedscopeTests(Chromium chromium) : IClassFixture<Chromium>
         string script = Pictures.PathOf("speedscope-profile.js");
         File.WriteAllText(
             script,
-            $"speedscope.loadFileFromBase64({JsonSerializer.Serialize("ours.json")}, {JsonSerializer.Serialize(Convert.ToBase64String(file.ToArray()))})");
+            $"speedscope.loadFileFromBase64({JsonSerializer.Serialize("ours.json")}, "
+                + $"{JsonSerializer.Serialize(Convert.ToBase64String(file.ToArray()))})");
 
         IPage page = await chromium.OpenAsync("about:blank", 1200);
         string failures = "";
@@ -54,7 +55,8 @@ public sealed class SpeedscopeTests(Chromium chromium) : IClassFixture<Chromium>
         string? npm = Environment.GetEnvironmentVariable("PATH")?.Split(':')
             .Select(p => Path.Combine(p, "npm")).FirstOrDefault(File.Exists);
         Assert.SkipWhen(npm is null, "npm is missing: speedscope itself cannot be asked.");
-        ProcessStartInfo start = new(npm!, ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, $"speedscope@{Version}"])
+        ProcessStartInfo start = new(npm!, [
+            "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, $"speedscope@{Version}"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -83,7 +83,8 @@ def _imported(name: str, source: str, is_package: bool) -> List[str]:
             base = parts[: len(parts) + is_package - node.level] if node.level else []
             whole = ".".join([*base, *(node.module or "").split(".")]).strip(".")
             found += [whole, *(f"{whole}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("program", "source_of"):
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in (
+            "program", "source_of"):
             # The text of a module that is run elsewhere.
             if node.args and isinstance(node.args[0], ast.Constant):
                 found.append(f"{name.rpartition('.')[0]}.{node.args[0].value}")

@@ -23,7 +23,8 @@ class Needs(unittest.TestCase):
     """Each missing thing is named, and nothing else."""
 
     def require(self, have: List[str], probes: List[str], version: Any = (0, 23), **other: Any) -> Optional[str]:
-        facts = {"userns": False, "lockdown": None, "types": "/proc/self/stat", "tracing": ("/proc",), "mount": None, **other}
+        facts = {"userns": False, "lockdown": None, "types": "/proc/self/stat", "tracing": ("/proc",), "mount": None,
+            **other}
         with mock.patch.object(needs, "capabilities", lambda _: have), \
                 mock.patch.object(needs, "in_user_namespace", lambda _: facts["userns"]), \
                 mock.patch.object(needs, "lockdown", lambda: facts["lockdown"]), \
@@ -160,8 +161,10 @@ class Scope(unittest.TestCase):
     def test_a_files_name_never_becomes_a_program(self) -> None:
         program = "/tmp/x:f {} kprobe:vfs_read { @[kstack]=count(); } uprobe:/lib/x86_64-linux-gnu/libc.so.6"
         root = self.lay(program, "/lib/libc.so.6")
-        self.assertEqual({"libc": f"{root}/root/lib/libc.so.6"}, self.places(root, [program, "/lib/libc.so.6"], {"libc"}))
-        for name in (program, "/tmp/a\n/libc.so.6", "/tmp/a b/libc.so.6", '/tmp/"/libc.so.6', "/tmp/*/libc.so.6", "/é/libc.so.6"):
+        self.assertEqual(
+            {"libc": f"{root}/root/lib/libc.so.6"}, self.places(root, [program, "/lib/libc.so.6"], {"libc"}))
+        for name in (program, "/tmp/a\n/libc.so.6", "/tmp/a b/libc.so.6", '/tmp/"/libc.so.6', "/tmp/*/libc.so.6",
+            "/é/libc.so.6"):
             with self.subTest(name=name), self.assertRaises(AgentError) as raised:
                 self.places(root, [name], {"libc"})
             self.assertEqual(("ToolFailed", "path"), (raised.exception.cause, raised.exception.detail["reason"]))

@@ -79,7 +79,10 @@ class Runs(PodTest):
         self.assertLessEqual(len(end["messages"]), 1 << 16)
 
     def test_reads_are_checked_where_that_is_asked_for_and_keys_that_are_missing_are_no_news(self) -> None:
-        missed = '{"type": "helper_error", "msg": "none", "helper": "map_lookup_elem", "retcode": 0, "line": 1, "col": 2}'
+        missed = (
+            '{"type": "helper_error", "msg": "none", "helper": "map_lookup_elem", "retcode": 0, '
+            '"line": 1, "col": 2}'
+        )
         body = f"echo \"$*\" >&2\n{WORKS}echo '{missed}'\necho '{PRINTED.strip()}'\n"
         frames, end = self.run_of(body, seconds=60, checks=True)
         self.assertRegex(end["messages"], "-B line -k -- ")

@@ -172,7 +172,8 @@ class Frames(ReaderTest):
         gone = (1 << 22) + 1
         made, request = stacks(
             walk,
-            FakeKernel([(1 << 40, (gone, 4096, 1, 1)), (1 << 41, (1 << 40, 1, 0, 0)), (1 << 42, (1 << 50, 4096, 1, 1))]),
+            FakeKernel(
+                [(1 << 40, (gone, 4096, 1, 1)), (1 << 41, (1 << 40, 1, 0, 0)), (1 << 42, (1 << 50, 4096, 1, 1))]),
             entries=3,
         )
         made.poll(0)

@@ -19,7 +19,8 @@ class Examined(PodTest):
         self.assertIn("SYS_PTRACE", found["capabilities"])
         self.assertFalse(found["userNamespace"])
         (python,) = found["pythons"]
-        self.assertEqual((1, "CPython", "glibc", True), tuple(python[n] for n in ("pid", "implementation", "libc", "readable")))
+        self.assertEqual(
+            (1, "CPython", "glibc", True), tuple(python[n] for n in ("pid", "implementation", "libc", "readable")))
         self.assertEqual(1, found["pythonCount"])
 
     def test_a_process_of_another_user_may_not_be_read_without_the_right(self) -> None:

@@ -156,7 +156,8 @@ class Growth(ReaderTest):
         self.assertAlmostEqual(quantile(0.9995, 5), 6.869, 3)
         self.assertEqual(verdict([5.0] * 5, line(times, [5.0] * 5), 500), "No")
         self.assertEqual(verdict([0.0, 10.0, 20.0, 30.0, 40.0], line(times, [0.0, 10.0, 20.0, 30.0, 40.0]), 500), "Yes")
-        self.assertEqual(verdict([0.0, 0.0, 90.0, 91.0, 91.0], line(times, [0.0, 0.0, 90.0, 91.0, 91.0]), 500), "Stepped")
+        self.assertEqual(
+            verdict([0.0, 0.0, 90.0, 91.0, 91.0], line(times, [0.0, 0.0, 90.0, 91.0, 91.0]), 500), "Stepped")
         self.assertEqual(verdict([9.0, 1.0, 8.0, 2.0, 12.0], line(times, [9.0, 1.0, 8.0, 2.0, 12.0]), 500), "Unsure")
         self.assertIsNone(verdict([1.0, 2.0, 3.0], line(times[:3], [1.0, 2.0, 3.0]), 500))
 
@@ -194,7 +195,10 @@ class TheOperation(ReaderTest):
 
     @on_each_python(lambda python: python.minor == 13)
     def test_a_process_that_ends_or_becomes_another_program_is_gone(self, python: Python) -> None:
-        source = "import json, os, sys; print(json.dumps(1), flush=True); sys.stdin.readline(); os.execv('/usr/bin/python3.13', ['x', '-c', 'import time; time.sleep(60)'])"
+        source = (
+            "import json, os, sys; print(json.dumps(1), flush=True); sys.stdin.readline(); "
+            "os.execv('/usr/bin/python3.13', ['x', '-c', 'import time; time.sleep(60)'])"
+        )
         target = self.start_source(python, source)
         with subject_of(target.pid) as subject:
             subject.take()
@@ -208,7 +212,8 @@ class TheOperation(ReaderTest):
         self.assertEqual((found, [each["cause"] for each in failed]), ([], ["ProcessGone"]))
 
     def test_parameters_that_make_no_sense_are_refused(self) -> None:
-        for wrong in ({"seconds": -1}, {"looks": 1, "seconds": 5}, {"types": "Order"}, {"percent": 500}, {"samples": 0.5},
+        for wrong in (
+            {"seconds": -1}, {"looks": 1, "seconds": 5}, {"types": "Order"}, {"percent": 500}, {"samples": 0.5},
                       {"seconds": 1000, "deadline": 5.0}):
             with self.subTest(wrong), Agent() as agent:
                 frames = agent.ask("heap", pids=[os.getpid()], **wrong)

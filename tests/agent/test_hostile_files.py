@@ -1,4 +1,7 @@
-"""Programs and maps that say of themselves whatever they like: a question about them ends, stays small, and is right."""
+"""Programs and maps that say of themselves whatever they like.
+
+A question about them ends, stays small, and is right.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,10 @@ class Programs(unittest.TestCase):
 
     def test_a_table_of_symbols_that_fills_the_file(self) -> None:
         strings = b"\0_PyRuntime\0"
-        sections = [(b".dynstr", SHT_STRTAB, 4096, len(strings), 0, 0), (b".dynsym", SHT_DYNSYM, 8192, GIB - 8192, 0, 24)]
+        sections = [
+            (b".dynstr", SHT_STRTAB, 4096, len(strings), 0, 0),
+            (b".dynsym", SHT_DYNSYM, 8192, GIB - 8192, 0, 24),
+        ]
         self.assertFalse(self.soon(Program(sections, [(4096, strings)], GIB)).python)
 
     def test_names_without_end(self) -> None:

@@ -86,7 +86,8 @@ class KeptCode(unittest.TestCase):
         mark = os.path.join(self.place, "ran")
         evil = marshal.dumps(compile(f"open({mark!r}, 'w').close()", "evil", "exec"))
         planted = b"pydebug_agent.entry %d\n%s" % (len(evil), evil)
-        for what in (planted, planted + content, content + planted, content[:-1], content[:-1] + bytes([content[-1] ^ 1]), b""):
+        for what in (
+            planted, planted + content, content + planted, content[:-1], content[:-1] + bytes([content[-1] ^ 1]), b""):
             with self.subTest(size=len(what)):
                 self.refused(self.copy(told, what))
                 self.assertFalse(os.path.exists(mark))

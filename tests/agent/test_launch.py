@@ -1,4 +1,7 @@
-"""Children that are somebody else: whatever they do instead of answering, nobody waits for them longer than was said."""
+"""Children that are somebody else.
+
+Whatever they do instead of answering, nobody waits for them longer than was said.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ LIES: Dict[str, str] = {
     "says nothing": "import time\ntime.sleep(600)",
     "speaks without a line's end": "import os\nwhile True: os.write(1, b'x' * 4096)",
     "stands still": "import os, signal\nos.write(1, b'half')\nos.kill(os.getpid(), signal.SIGSTOP)",
-    "has a child that holds on to what it is heard by": "import os, time\nif os.fork() == 0: time.sleep(60)\nos._exit(0)",
+    "has a child that holds on to what it is heard by":
+        "import os, time\nif os.fork() == 0: time.sleep(60)\nos._exit(0)",
 }
 # Of wall time, where a third of a second was given.
 SOON = 30.0

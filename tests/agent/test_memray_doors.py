@@ -103,7 +103,8 @@ class EveryQuestion(PodTest):
         log = f"{place.folder}/up/log"
         open(log, "w", encoding="ascii").close()
         source = (TARGETS / "hostile.py").read_text()
-        pod = self.pod(*place.command("-u", "-c", f"import os\nos.nice(10)\nos.dup2(os.open('/log', 1), 1)\n{source}", "trace"))
+        pod = self.pod(
+            *place.command("-u", "-c", f"import os\nos.nice(10)\nos.dup2(os.open('/log', 1), 1)\n{source}", "trace"))
         wait_until(lambda: '"ready"' in Path(log).read_text(), 60)
         pod.settled(pod.keeper(python.command[-1], wrap=debug.prefix))
         binary = pyspy.real()
@@ -137,7 +138,8 @@ time.sleep(60)
         for root, credentials in ((None, Credentials(USER, USER, [])), (python.root, Credentials(USER, USER, []))):
             path = os.path.realpath(sys.executable) if root is None else python.command[-1]
             with self.subTest(root=root), open("/etc/passwd", "rb"):
-                reader = Interpreter("own", path, root, credentials, {"PYTHONPATH": "/tmp"}, []).run(self.WHAT_IT_IS, (), True)
+                reader = Interpreter("own", path, root, credentials, {"PYTHONPATH": "/tmp"}, []).run(
+                    self.WHAT_IT_IS, (), True)
                 try:
                     said = reader.line(30.0, lambda: None)
                     with open(f"/proc/{reader.pid}/status", encoding="ascii", errors="replace") as file:

@@ -69,7 +69,8 @@ class FromDebian(unittest.TestCase):
         sources = [
             {
                 memray + "__init__.py": b"first", memray + "_version.py": b"", memray + "reporters/html.py": b"large",
-                "usr/lib/python3/dist-packages/" + extension: wheel[extension], "usr/share/doc/memray/copyright": b"one",
+                "usr/lib/python3/dist-packages/" + extension: wheel[extension],
+                "usr/share/doc/memray/copyright": b"one",
             },
             {name + ".so.1.2": data for name, data in wheel.items() if name.startswith(_LIBRARIES)},
             {name: data for name, data in runtime.items() if _is_runtime(name)},

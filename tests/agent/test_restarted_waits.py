@@ -1,4 +1,7 @@
-"""After a stop, such as that of a debugger, the kernel begins waits with a timeout again: what they wait for is still told."""
+"""After a stop, such as that of a debugger, the kernel begins waits with a timeout again.
+
+What they wait for is still told.
+"""
 
 from __future__ import annotations
 

@@ -246,7 +246,8 @@ class Stored(FilesTest):
     def test_nothing_stays_of_what_the_client_does_not_come_back_for(self) -> None:
         sources = modules()
         spot = "_KEPT_SECONDS = 25.0"
-        sources["pydebug_agent.transfer.put"] = sources["pydebug_agent.transfer.put"].replace(spot, "_KEPT_SECONDS = 0.5")
+        sources["pydebug_agent.transfer.put"] = sources["pydebug_agent.transfer.put"].replace(
+            spot, "_KEPT_SECONDS = 0.5")
         with Agent(sources=sources) as agent:
             agent.request("put", path=self.path("in"), token=TOKEN, bytes=100)
             agent.until("N")
@@ -369,7 +370,8 @@ class OfTheTarget(PodTest):
         setup += "ln -s ..1 /mnt/app/..data; ln -s ..data/key /mnt/app/key; ln -s /mnt/app /mnt/link;"
         setup += "ln -s /../../../../mnt/app/key /mnt/up; ln -s /proc/1/root/mnt/app/key /mnt/magic"
         pod = self.pod(sys.executable, "-c", IDLE, setup=setup)
-        own = "umount /mnt; mount -t tmpfs tmpfs /mnt; mkdir /mnt/app; echo ours > /mnt/app/key; ln -s /mnt/app /mnt/link"
+        own = "umount /mnt; mount -t tmpfs tmpfs /mnt; mkdir /mnt/app; echo ours > /mnt/app/key; "
+        own += "ln -s /mnt/app /mnt/link"
         beside = pod.kept(setup=own)
         for path in ("/mnt/app/key", "/mnt/link/key", "/mnt/up"):
             for asked in ({"path": path, "target": True}, {"path": f"/proc/1/root{path}"}):

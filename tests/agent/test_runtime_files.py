@@ -116,7 +116,8 @@ class Get(FilesTest):
                 path = self.write("file", os.urandom(1_000_000))
                 sources = modules()
                 spot = "        digest.update(chunk)\n"
-                changed = sources["pydebug_agent.transfer.send"].replace(spot, f"        path = {path!r}; {change}\n{spot}", 1)
+                changed = sources["pydebug_agent.transfer.send"].replace(
+                    spot, f"        path = {path!r}; {change}\n{spot}", 1)
                 self.assertNotEqual(changed, sources["pydebug_agent.transfer.send"])
                 sources["pydebug_agent.transfer.send"] = changed
                 self.assertEqual(["FileChanged"], causes(self.get(path, sources=sources)))
@@ -162,7 +163,8 @@ class Get(FilesTest):
                         agent.send("K")
                     if length % (10 << 20) < len(got.payload):
                         with open(f"/proc/{agent.process.pid}/status", encoding="ascii") as file:
-                            peak[0] = max(peak[0], *(int(line.split()[1]) for line in file if line.startswith("RssAnon")))
+                            peak[0] = max(
+                                peak[0], *(int(line.split()[1]) for line in file if line.startswith("RssAnon")))
                 if got.kind in ("T", ""):
                     break
             agent.send("A")

@@ -236,7 +236,10 @@ class Size(unittest.TestCase):
 class Headroom(unittest.TestCase):
     """What is left before the first exec, by the groups of the two containers."""
 
-    V1 = b"total_inactive_file 3\ntotal_active_file 9\ntotal_mapped_file 4\ntotal_shmem 1\ntotal_dirty 2\ntotal_writeback 1\n"
+    V1 = (
+        b"total_inactive_file 3\ntotal_active_file 9\ntotal_mapped_file 4\n"
+        b"total_shmem 1\ntotal_dirty 2\ntotal_writeback 1\n"
+    )
     V2 = b"inactive_file 3\nactive_file 9\nfile_mapped 4\nshmem 1\nfile_dirty 2\nfile_writeback 1\n"
 
     def left(self, mark: bytes, files: Dict[str, bytes]) -> Any:
@@ -261,14 +264,16 @@ class Headroom(unittest.TestCase):
                 self.assertIsNone(self.left(b'{"limit":0}', files), "no limit")
                 self.assertIsNone(self.left(b'{"limit":49}', files), "the node's own files")
                 self.assertIsNone(self.left(b'{"limit":60,"low":1}', files), "asked for all the same")
-                self.assertIsNone(self.left(b'{"limit":100}', dict(list(files.items())[:2])), "the target's are not seen")
+                self.assertIsNone(
+                    self.left(b'{"limit":100}', dict(list(files.items())[:2])), "the target's are not seen")
 
     def test_where_too_little_is_left_it_ends_and_says_how_much(self) -> None:
         short = SOURCE.replace("        headroom = remaining()\n", "        headroom = 3 << 20\n")
         self.assertNotEqual(SOURCE, short)
         process = start(source=short)
         said = process.communicate(timeout=60)[1]
-        self.assertEqual((module.SHORT, b"pydebug-keeper: 3145728 bytes of memory are left"), (process.returncode, said))
+        self.assertEqual(
+            (module.SHORT, b"pydebug-keeper: 3145728 bytes of memory are left"), (process.returncode, said))
 
 
 class InPod(PodTest):

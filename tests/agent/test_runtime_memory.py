@@ -168,7 +168,8 @@ class Layouts(unittest.TestCase):
             tuple(detail[name] for name in ("limit", "used", "headroom", "needed")),
         )
         self.assertEqual(
-            "Holding py-spy in memory needs 9.0 MiB of memory, and 8.0 MiB are left under the pod's limit of 128.0 MiB.",
+            "Holding py-spy in memory needs 9.0 MiB of memory, and 8.0 MiB are left under the pod's "
+            "limit of 128.0 MiB.",
             caught.exception.message,
         )
 
@@ -244,7 +245,8 @@ class Refusals(unittest.TestCase):
             self.assertEqual([7, 8], options.that_fit(request, [7, 8, 9]))
             said = os.read(seen, 1 << 16)
             failure = json.loads(said[5:])
-            self.assertEqual(("MemoryLow", 9, 44 * MIB), (failure["cause"], failure["pid"], failure["detail"]["needed"]))
+            self.assertEqual(
+                ("MemoryLow", 9, 44 * MIB), (failure["cause"], failure["pid"], failure["detail"]["needed"]))
             self.assertEqual(
                 "A recording of process 9, beside 2 more, needs 44.0 MiB of memory, and 34.0 MiB are left under the "
                 "pod's limit of 128.0 MiB.",

@@ -71,7 +71,8 @@ class ParentsOfWorkers(PodTest):
         self.assertEqual(len(found), 2)
         self.assertNotIn(1, [result["pid"] for result in found])
         (warning,) = warnings(frames, "ParentLeftOut")
-        self.assertRegex(warning["message"], r"^It is a parent of others, used 0\.0\d s of CPU in 1\.0 s and is left out; ")
+        self.assertRegex(
+            warning["message"], r"^It is a parent of others, used 0\.0\d s of CPU in 1\.0 s and is left out; ")
         self.assertIn("-ProcessId 1 measures it", warning["message"])
 
     def test_one_that_is_named_is_measured_whatever_it_does(self) -> None:
@@ -94,7 +95,8 @@ class ShortLives(PodTest):
     def test_all_that_ended_are_told_of_in_one_warning(self) -> None:
         told: List[Any] = []
         channel: Any = SimpleNamespace(
-            warn=lambda *words: told.append(words), send_json=lambda kind, content: told.append((kind, content["cause"]))
+            warn=lambda *words: told.append(words),
+            send_json=lambda kind, content: told.append((kind, content["cause"]))
         )
         request = Request({}, channel, Proc())
         gone = AgentError(PROCESS_GONE, "Process 7 is gone.", 7)

@@ -125,7 +125,10 @@ class Shares(ReaderTest):
         self.assert_more(lambda: rate(396.0), lambda: rate(99.0))
 
     def assert_more(self, first: Callable[[], float], second: Callable[[], float]) -> None:
-        """What is had by two ways differs by half: where all is busy in one of a few tries, for both have what is left."""
+        """What is had by two ways differs by half: where all is busy in one of a few tries.
+
+        For both have what is left.
+        """
         pairs = []
         for _ in range(5):
             pairs.append((first(), second()))

@@ -138,7 +138,8 @@ class Watched(PodTest):
         with pod.agent(op="watch") as agent:
             self.watch(agent)
             self.until(agent, lambda record: record["round"] >= 1)
-            other = pod.run("sh", "-c", "sleep 0.4; exec /usr/bin/python3 -c \"$1\" \"$2\"", "sh", OTHER, place + "/end")
+            other = pod.run(
+                "sh", "-c", "sleep 0.4; exec /usr/bin/python3 -c \"$1\" \"$2\"", "sh", OTHER, place + "/end")
             self.addCleanup(other.wait)
             try:
                 self.until(agent, lambda record: record["kind"] == "sample" and record["pid"] != 1)

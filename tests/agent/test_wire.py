@@ -17,10 +17,12 @@ SOURCE = AGENT.parent
 _PACKAGE = "pydebug_agent."
 # They read JSON of others: tools' own output, files of profiles, manifests, and what the engine knows of a failure.
 _NOT_THE_AGENTS = re.compile(
-    r"/(?:PySpyDump|Speedscope\w+|BpftraceOutput|MemrayPayload|PayloadManifest|Errors/\w+|Policy/\w+|Connection/\w+|Rest/\w+)\.cs$"
+    r"/(?:PySpyDump|Speedscope\w+|BpftraceOutput|MemrayPayload|PayloadManifest"
+    r"|Errors/\w+|Policy/\w+|Connection/\w+|Rest/\w+)\.cs$"
 )
 _READ = re.compile(
-    r"(?:\.(?:Text|RawText|Integer|Long|Number|Time|Items|Texts|Flag|Part|Facts)\(\s*|KubeJson\.\w+\(\s*(?:told|value|need|content), )\"(\w+)\""
+    r"(?:\.(?:Text|RawText|Integer|Long|Number|Time|Items|Texts|Flag|Part|Facts)\(\s*"
+    r"|KubeJson\.\w+\(\s*(?:told|value|need|content), )\"(\w+)\""
 )
 
 
@@ -118,7 +120,8 @@ class Names(unittest.TestCase):
             self.assertRegex(text, rf"\b(?:AgentCause|Causes)\.{name}\b")
         for name in shared["operations"]:
             self.assertRegex(text, rf"\bOperations\.{name[0].upper()}{name[1:]}\b")
-        self.assertNotRegex(text, r"AskAsync\(\s*\"|\bOp = \"|[Kk]ind (?:is|[=!]=) (?:not )?'[A-Z]'|case '[A-Z]'( or '[A-Z]')?:")
+        self.assertNotRegex(
+            text, r"AskAsync\(\s*\"|\bOp = \"|[Kk]ind (?:is|[=!]=) (?:not )?'[A-Z]'|case '[A-Z]'( or '[A-Z]')?:")
 
     def test_no_warning_is_told_by_its_words(self) -> None:
         found = [

@@ -2,7 +2,8 @@
 
 objects: each request makes and parses a document, some thousand small objects. buffers: each request makes forty blocks
 of 1 to 40 KiB, in place of earlier ones. A line of JSON each tenth of a second: from, to (seconds since 1970), requests
-a second of the thread's own CPU time, and the longest gap in ms that another thread saw which wakes up each millisecond.
+a second of the thread's own CPU time, and the longest gap in ms that another thread saw which wakes up each
+millisecond.
 """
 
 from __future__ import annotations

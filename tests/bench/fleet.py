@@ -1,9 +1,9 @@
 """Stacks of many pods at once by xargs and kubectl exec, and what a client takes.
 
-    fleet.py prepare FOLDER             what is sent to each session of FOLDER/sessions.json, as this module's client would
+    fleet.py prepare FOLDER             what is sent to each session of FOLDER/sessions.json, as the module would
     fleet.py ask FOLDER AT_ONCE         xargs and kubectl exec send it; FOLDER/N.out has the answers
     fleet.py check FOLDER THREADS       whether each answer is whole and has so many threads with frames
-    fleet.py measure COMMAND...         runs it: its seconds, CPU seconds with all it waited for, most memory of one process
+    fleet.py measure COMMAND...         runs it: its seconds, CPU seconds with children's, most memory of one process
 """
 
 from __future__ import annotations

@@ -276,7 +276,8 @@ def large(runs: int) -> None:
                 tell("1 GiB, %s: memory of the agent" % name, [each[1] for each in seen], "MiB")
             order = next(each for each in seen[-1][2]["types"] if each["name"] == "Order")
             tell("1 GiB: Orders off, of their margin", [
-                abs(order["count"] - heap.ready["orders"]) / (order["countMargin"] + 1e-4 * heap.ready["orders"])], "ratio")
+                abs(order["count"] - heap.ready["orders"]) / (
+                    order["countMargin"] + 1e-4 * heap.ready["orders"])], "ratio")
     if subprocess.run([*plain, "-c", "import objgraph"], stderr=subprocess.DEVNULL, check=False).returncode:
         print("SKIPPED: objgraph. Missing: python3-objgraph.", file=sys.stderr)
         return

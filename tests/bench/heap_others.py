@@ -56,7 +56,8 @@ def handled(value):
 
 
 records, rows, reports, a_heap, timers, finalizers = [], [], [], [], [], []
-by_weak_key, owners, stack, chained = weakref.WeakKeyDictionary(), [], contextlib.ExitStack(), collections.ChainMap({}, {})
+by_weak_key, owners = weakref.WeakKeyDictionary(), []
+stack, chained = contextlib.ExitStack(), collections.ChainMap({}, {})
 linked, frozen = None, {}
 Colour.RED.kept = []
 plans = [

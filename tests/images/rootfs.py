@@ -25,7 +25,8 @@ def mirror() -> str:
             continue
         text = part.read_text(errors="replace")
         for line in text.splitlines():
-            found = re.match(r"URIs:\s*(\S+)", line) or re.match(r"deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+\S+\s.*\bmain\b", line)
+            found = re.match(r"URIs:\s*(\S+)", line) or re.match(
+                r"deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+\S+\s.*\bmain\b", line)
             if found and re.search(r"/debian/?$", found.group(1)):
                 return found.group(1)
     raise SystemExit("no Debian archive in /etc/apt/sources.list or /etc/apt/sources.list.d")

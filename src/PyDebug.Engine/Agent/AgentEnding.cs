@@ -33,7 +33,8 @@ internal sealed class AgentEnding(Demuxer demuxer, long frames, TimeSpan elapsed
         if (demuxer.Failure is not null)
         {
             how = "the connection was cut";
-            detail[AgentExchange.Cut] = demuxer.QuietBeforeFailure.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
+            detail[AgentExchange.Cut] = demuxer.QuietBeforeFailure.TotalSeconds.ToString(
+                "0.0", CultureInfo.InvariantCulture);
         }
         else if (demuxer.Status?.ExitCode == AgentExit.Lost && said.Length == 0)
         {

@@ -13,8 +13,8 @@ internal sealed partial class AgentModules
     private const string Package = "pydebug_agent";
 
     /// <summary>
-    /// What an agent has taken by the time it has looked at the memory that is left, with the margin that it leaves: the
-    /// bytes of a pod of 128 MiB that were gone then, on Kubernetes 1.36 with cgroup v1.
+    /// What an agent has taken by the time it has looked at the memory that is left, with the margin that it leaves:
+    /// the bytes of a pod of 128 MiB that were gone then, on Kubernetes 1.36 with cgroup v1.
     /// </summary>
     private const long AgentStart = 7L << 20;
 
@@ -51,7 +51,9 @@ internal sealed partial class AgentModules
     public static string ModuleOf(string operation)
         => Operations.All.TryGetValue(operation, out AgentOperation? known) ? $"{Package}.{known.Module}" : Package;
 
-    /// <summary>What an operation needs, with its agent's start: <c>Reading stacks needs 11.0 MiB of memory</c>.</summary>
+    /// <summary>
+    /// What an operation needs, with its agent's start: <c>Reading stacks needs 11.0 MiB of memory</c>.
+    /// </summary>
     public static string NeedOf(AgentRequest request)
     {
         string words = Operations.All.TryGetValue(request.Op, out AgentOperation? known) ? known.Words : "An answer";
@@ -88,7 +90,9 @@ internal sealed partial class AgentModules
         return found;
     }
 
-    /// <summary>Modules as the agent's loader takes them: for each a line with name and length, then its source.</summary>
+    /// <summary>
+    /// Modules as the agent's loader takes them: for each a line with name and length, then its source.
+    /// </summary>
     public byte[] Pack(IEnumerable<string> names)
     {
         List<byte> packed = [];

@@ -41,7 +41,8 @@ internal sealed class AgentRunner
             Container = container,
             Command = [python, "-I", "-S", "-B", "-c", Bundle.Boot],
         };
-        TimeSpan within = request.ConnectWithin ?? (request.Deadline < s_longestWait ? request.Deadline : s_longestWait);
+        TimeSpan within = request.ConnectWithin
+            ?? (request.Deadline < s_longestWait ? request.Deadline : s_longestWait);
         request.Phase = Phases.Connect;
         request.RemoteState = RemoteStates.NotStarted;
         try
@@ -53,7 +54,8 @@ internal sealed class AgentRunner
                 ExecSession session = await _connector.ConnectAsync(exec, within, ct).ConfigureAwait(false);
                 await using (session.ConfigureAwait(false))
                 {
-                    AgentExchange exchange = new(session, request, _timing, onFrame, told => Bundle.Kept.Note(key, told));
+                    AgentExchange exchange = new(
+                        session, request, _timing, onFrame, told => Bundle.Kept.Note(key, told));
                     AgentOutcome? outcome = await exchange
                         .RunAsync(Bundle.StartUp(request, kept), kept.Count > 0, ct).ConfigureAwait(false);
                     if (outcome is not null)

@@ -35,7 +35,8 @@ internal sealed class KeptFile
         string magic = KubeJson.Text(told, "magic") ?? "";
         List<string> names = KubeJson.Texts(told, "modules");
         long? size = KubeJson.Integer(told, "size");
-        bool isGood = path.StartsWith('/') && path.Length <= LongestPath && path.All(letter => letter is > ' ' and <= '~')
+        bool isGood = path.StartsWith('/') && path.Length <= LongestPath
+            && path.All(letter => letter is > ' ' and <= '~')
             && hash.Length == 64 && hash.All(char.IsAsciiHexDigitLower)
             && magic.Length is > 0 and <= 16 && magic.All(char.IsAsciiHexDigitLower)
             && size is > 0 and <= Largest

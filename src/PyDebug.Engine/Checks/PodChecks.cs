@@ -35,7 +35,8 @@ internal static class PodChecks
             yield break;
         }
 
-        if (node.StartsWith("virtual-node-", StringComparison.Ordinal) || node.StartsWith("virtual-kubelet", StringComparison.Ordinal))
+        if (node.StartsWith("virtual-node-", StringComparison.Ordinal)
+            || node.StartsWith("virtual-kubelet", StringComparison.Ordinal))
         {
             yield return new(
                 "Node", Finding.Fail, $"'{node}' is a virtual node, which takes no debug containers.",
@@ -59,16 +60,18 @@ internal static class PodChecks
         if (machine is null)
         {
             yield return new(
-                "Node", Finding.Unknown, $"'{node}', {pod.Os ?? "linux where the pod runs"}; its processor is known once a "
-                + "debug container runs.", "$session | Test-PodDebug");
+                "Node", Finding.Unknown, $"'{node}', {pod.Os ?? "linux where the pod runs"}; its processor is known "
+                + "once a debug container runs.", "$session | Test-PodDebug");
         }
         else if (!fargate)
         {
             yield return machine switch
             {
                 "amd64" => new("Node", Finding.Pass, $"'{node}', {pod.Os ?? "linux"}, {machine}."),
-                "arm64" => new("Node", Finding.Warning, $"'{node}', {pod.Os ?? "linux"}, {machine}, which was not tried."),
-                _ => new("Node", Finding.Fail, $"'{node}' is {machine}: x86-64 and arm64 can be read.", "Choose another pod."),
+                "arm64" => new(
+                    "Node", Finding.Warning, $"'{node}', {pod.Os ?? "linux"}, {machine}, which was not tried."),
+                _ => new("Node", Finding.Fail, $"'{node}' is {machine}: x86-64 and arm64 can be read.",
+                    "Choose another pod."),
             };
         }
     }
@@ -83,7 +86,8 @@ internal static class PodChecks
         PodInfo pod, ContainerInfo target, string? profile, IReadOnlyList<Question> questions)
     {
         bool ownUsers = KubeJson.Flag(pod.Raw, "spec", "hostUsers") == false;
-        string user = target.User is long number ? $"user {number.ToString(CultureInfo.InvariantCulture)}" : "a user that the image sets";
+        string user = target.User is long number ? $"user {number.ToString(CultureInfo.InvariantCulture)}"
+            : "a user that the image sets";
         bool readOnly = KubeJson.Flag(Spec(pod, target), "securityContext", "readOnlyRootFilesystem") == true;
         string application = $"The application runs as {user}{(readOnly ? ", with a read-only root file system" : "")}";
         foreach (Question question in questions)
@@ -91,20 +95,25 @@ internal static class PodChecks
             string name = question.Name;
             if (ownUsers && question.NeedsBpf)
             {
-                yield return Bpf(question, "The pod has a user namespace of its own (hostUsers: false), where no capability counts for BPF.");
+                yield return Bpf(question,
+                    "The pod has a user namespace of its own (hostUsers: false), where no capability counts for BPF.");
                 continue;
             }
 
             yield return profile switch
             {
-                null => new("SecurityContext", Finding.Unknown, $"{application}; which profile would be used is not known.", "", name),
+                null => new("SecurityContext", Finding.Unknown,
+                    $"{application}; which profile would be used is not known.", "", name),
                 SecurityProfiles.General or SecurityProfiles.Trace or SecurityProfiles.SysAdmin
                     when name == Question.Bpftrace && profile != SecurityProfiles.SysAdmin => new(
-                        "SecurityContext", Finding.Warning, $"{application}; profile {profile} may attach no uprobe and mount no tracefs.",
+                        "SecurityContext", Finding.Warning,
+                        $"{application}; profile {profile} may attach no uprobe and mount no tracefs.",
                         "-For Bpftrace picks SysAdmin.", name),
-                SecurityProfiles.General when name == Question.Time => Bpf(question, "Profile General has neither BPF nor PERFMON."),
+                SecurityProfiles.General when name == Question.Time
+                    => Bpf(question, "Profile General has neither BPF nor PERFMON."),
                 SecurityProfiles.General or SecurityProfiles.Trace or SecurityProfiles.SysAdmin => new(
-                    "SecurityContext", Finding.Pass, $"{application}; profile {profile} runs as root with SYS_PTRACE.", "", name),
+                    "SecurityContext", Finding.Pass, $"{application}; profile {profile} runs as root with SYS_PTRACE.",
+                    "", name),
                 _ when question.NeedsBpf => Bpf(question, $"Profile {profile} has no capability for it."),
                 _ => new(
                     "SecurityContext", Finding.Unknown,
@@ -120,17 +129,20 @@ internal static class PodChecks
         if (image is not null && image != target.Image)
         {
             return new(
-                "Image", Finding.Unknown, $"'{image}' is pulled where the node has it not; whether it can be is known then.",
+                "Image", Finding.Unknown,
+                $"'{image}' is pulled where the node has it not; whether it can be is known then.",
                 "A start waits for it as long as -TimeoutSeconds says, and tells the node's words.");
         }
 
         return pullPolicy == "Always"
-            ? new("Image", Finding.Warning, $"'{target.Image}' is pulled again: -ImagePullPolicy Always.", "Leave it out: the image is on the node.")
+            ? new("Image", Finding.Warning, $"'{target.Image}' is pulled again: -ImagePullPolicy Always.",
+                "Leave it out: the image is on the node.")
             : new("Image", Finding.Pass, $"'{target.Image}', the application's own, is on the node.");
     }
 
     /// <summary>Whether there is a Python to run in.</summary>
-    public static Finding Python(PodInfo pod, ContainerInfo target, string? image, IReadOnlyList<DebugContainerInfo> ours)
+    public static Finding Python(
+        PodInfo pod, ContainerInfo target, string? image, IReadOnlyList<DebugContainerInfo> ours)
     {
         string wanted = image ?? target.Image;
         DebugContainerInfo? runs = ours.LastOrDefault(
@@ -146,13 +158,15 @@ internal static class PodChecks
         {
             return new(
                 "Python", Finding.Warning, $"An earlier debug container found no Python in '{wanted}'.",
-                "-Image names an image that has one; -Environment @{ PATH = '...' } the folder of one that is off the PATH.");
+                "-Image names an image that has one; -Environment @{ PATH = '...' } the folder of "
+                    + "one that is off the PATH.");
         }
 
         IReadOnlyList<string> named = Interpreter.Of(target);
         return wanted == target.Image && named.Count == 1
             ? new("Python", Finding.Pass, $"The container's command is {named[0]}.")
-            : new("Python", Finding.Unknown, $"The pod does not say whether '{wanted}' has one.", "$session | Test-PodDebug");
+            : new("Python", Finding.Unknown, $"The pod does not say whether '{wanted}' has one.",
+                "$session | Test-PodDebug");
     }
 
     /// <summary>Whether there is room for the questions under the pod's memory limit.</summary>
@@ -172,7 +186,8 @@ internal static class PodChecks
             {
                 yield return new(
                     "Memory", Finding.Unknown,
-                    $"What is used of {PodMemory.Mebibytes(limit)} is not known: neither the metrics API nor nodes/proxy may be read.",
+                    $"What is used of {PodMemory.Mebibytes(limit)} is not known: neither the metrics API nor "
+                        + "nodes/proxy may be read.",
                     "It is looked at from within the debug container before anything is done.", question.Name);
                 continue;
             }
@@ -199,9 +214,11 @@ internal static class PodChecks
             return new("Cpu", Finding.Pass, "The pod has no CPU limit as a whole.");
         }
 
-        string words = string.Create(CultureInfo.InvariantCulture, $"The pod's limit of {cores:0.###} CPU holds for the debug container too");
+        string words = string.Create(
+            CultureInfo.InvariantCulture, $"The pod's limit of {cores:0.###} CPU holds for the debug container too");
         return cores < LittleCpu
-            ? new("Cpu", Finding.Warning, $"{words}: while a question works, the application may be throttled.", "Raise the limit, or ask for a short time.")
+            ? new("Cpu", Finding.Warning, $"{words}: while a question works, the application may be throttled.",
+                "Raise the limit, or ask for a short time.")
             : new("Cpu", Finding.Pass, $"{words}.");
     }
 
@@ -218,7 +235,8 @@ internal static class PodChecks
         long timeout = KubeJson.Integer(probe, "timeoutSeconds") ?? 1;
         long failures = KubeJson.Integer(probe, "failureThreshold") ?? 3;
         long period = KubeJson.Integer(probe, "periodSeconds") ?? 10;
-        string words = $"The liveness probe waits {timeout} s every {period} s, and {failures} in a row that fail end the container";
+        string words = $"The liveness probe waits {timeout} s every {period} s, and {failures} in a row "
+            + "that fail end the container";
         foreach (Question question in questions)
         {
             string pause = question.Pause.ToString("0.###", CultureInfo.InvariantCulture);
@@ -227,8 +245,11 @@ internal static class PodChecks
             bool near = question.Pause * 2 >= timeout && failures == 1;
             yield return new(
                 "Probes", near ? Finding.Warning : Finding.Pass,
-                question.Pause > 0 ? $"{words}; {question.Words} holds a thread or the process for {pause} s at most at a time." : $"{words}; {question.Words} holds nothing.",
-                near ? "Get-PyStack holds one thread at a time, mostly for less than a millisecond, and with -NoStop none." : "", question.Name);
+                question.Pause > 0
+                    ? $"{words}; {question.Words} holds a thread or the process for {pause} s at most at a time."
+                    : $"{words}; {question.Words} holds nothing.",
+                near ? "Get-PyStack holds one thread at a time, mostly for less than a "
+                    + "millisecond, and with -NoStop none." : "", question.Name);
         }
     }
 
@@ -243,18 +264,21 @@ internal static class PodChecks
         {
             return new(
                 "EarlierContainer", Finding.Fail,
-                $"Ephemeral container '{culprit}', which cannot be removed, breaks the policy itself: every further one is refused.",
+                $"Ephemeral container '{culprit}', which cannot be removed, breaks the policy itself: every "
+                    + "further one is refused.",
                 "A new pod has none: delete this one when the application can do without it.");
         }
 
         return names.Count == 0 ? new("EarlierContainer", Finding.Pass, "The pod has no ephemeral container yet.")
             : known ? new("EarlierContainer", Finding.Pass, $"None of {names.Count} stands in the way.")
-            : new("EarlierContainer", Finding.Unknown, $"Whether one of {names.Count} stands in the way, a dry run would tell.");
+            : new("EarlierContainer", Finding.Unknown,
+                $"Whether one of {names.Count} stands in the way, a dry run would tell.");
     }
 
     private static Finding Bpf(Question question, string why)
         => question.Name == Question.Time
-            ? new("SecurityContext", Finding.Warning, $"{why} Measure-PyTime uses its memory sampler.", "", question.Name)
+            ? new(
+                "SecurityContext", Finding.Warning, $"{why} Measure-PyTime uses its memory sampler.", "", question.Name)
             : new("SecurityContext", Finding.Fail, why, "Measure-PyTime and Get-PyStack need no BPF.", question.Name);
 
     private static JsonObject? Spec(PodInfo pod, ContainerInfo target)

@@ -35,7 +35,8 @@ internal static class ServerChecks
         }
         catch (EngineException e) when (e.StatusCode is 403 or 404)
         {
-            return [new("Server", Finding.Unknown, "It answers and does not tell its version.", "Kubernetes 1.25 or later is needed.")];
+            return [new("Server", Finding.Unknown, "It answers and does not tell its version.", "Kubernetes 1.25 or "
+                + "later is needed.")];
         }
         catch (EngineException e)
         {
@@ -47,20 +48,23 @@ internal static class ServerChecks
         bool told = int.TryParse(minor, CultureInfo.InvariantCulture, out int number);
         Finding server = !told ? new("Server", Finding.Unknown, $"Kubernetes of {text}.", "1.25 or later is needed.")
             : number >= FirstMinor ? new("Server", Finding.Pass, $"Kubernetes {text}.")
-            : new("Server", Finding.Fail, $"Kubernetes {text} has no ephemeral containers that can be relied on.", "Kubernetes 1.25 or later is needed.");
+            : new("Server", Finding.Fail, $"Kubernetes {text} has no ephemeral containers that can be relied on.",
+                "Kubernetes 1.25 or later is needed.");
         TimeSpan ahead = rest.Now - DateTime.UtcNow;
         string seconds = Math.Abs(ahead.TotalSeconds).ToString("0", CultureInfo.InvariantCulture);
         Finding clock = ahead.Duration() < TimeSpan.FromSeconds(1)
             ? new("Clock", Finding.Pass, "This machine's clock agrees with the server's within 10 s.")
             : new(
                 "Clock", ahead.Duration() > s_skew ? Finding.Warning : Finding.Pass,
-                $"The server's clock is {seconds} s {(ahead > TimeSpan.Zero ? "ahead" : "behind")}, which is reckoned with; tokens and certificates are not.",
+                $"The server's clock is {seconds} s {(ahead > TimeSpan.Zero ? "ahead" : "behind")}, which is reckoned "
+                    + "with; tokens and certificates are not.",
                 ahead.Duration() > s_skew ? "Set this machine's clock." : "");
         return [server, clock];
     }
 
     /// <summary>Each permission, as the server's own review has it.</summary>
-    public static async Task<IReadOnlyList<Finding>> RightsAsync(PodApi api, string ns, string pod, CancellationToken ct)
+    public static async Task<IReadOnlyList<Finding>> RightsAsync(
+        PodApi api, string ns, string pod, CancellationToken ct)
     {
         List<Finding> findings = [];
         foreach ((string verb, string? subresource, bool needed, string why) in s_rights)
@@ -81,8 +85,10 @@ internal static class ServerChecks
             findings.Add(may switch
             {
                 true => new("Permission", Finding.Pass, $"{right}."),
-                null => new("Permission", Finding.Unknown, $"{right}: the server does not say.", "The server's administrator can."),
-                _ when !needed => new("Permission", Finding.Warning, $"{right} is missing: {why}.", Rule(verb, resource)),
+                null => new("Permission", Finding.Unknown, $"{right}: the server does not say.",
+                    "The server's administrator can."),
+                _ when !needed
+                    => new("Permission", Finding.Warning, $"{right} is missing: {why}.", Rule(verb, resource)),
                 _ => new("Permission", Finding.Fail, $"{right} is missing.", Rule(verb, resource)),
             });
         }
@@ -91,5 +97,6 @@ internal static class ServerChecks
     }
 
     private static string Rule(string verb, string resource)
-        => $"A Role with apiGroups: [\"\"], resources: [{resource}], verbs: [{verb}] has it; deploy/roles has whole ones.";
+        => $"A Role with apiGroups: [\"\"], resources: [{resource}], verbs: [{verb}] has it; "
+            + "deploy/roles has whole ones.";
 }

@@ -120,7 +120,8 @@ internal static class ConnectionResolver
         }
     }
 
-    private static ServerHealth Health(ConnectionOptions options) => new(options.Clock, options.Tell, options.Warn) { Trace = options.Trace };
+    private static ServerHealth Health(ConnectionOptions options)
+        => new(options.Clock, options.Tell, options.Warn) { Trace = options.Trace };
 
     private static CredentialSource? Token(ConnectionOptions options)
         => Reveal(options.AccessToken) is string token

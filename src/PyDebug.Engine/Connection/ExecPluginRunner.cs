@@ -94,7 +94,8 @@ internal static class ExecPluginRunner
             : ProgramPath.Find(plugin.Command)
                 ?? throw new EngineException(
                     Causes.ExecPluginFailed,
-                    $"Login helper '{plugin.Command}' is in none of the folders that PATH names in full.{Hint(plugin)}");
+                    $"Login helper '{plugin.Command}' is in none of the folders that PATH "
+                        + $"names in full.{Hint(plugin)}");
 
     private static string Hint(ExecPlugin plugin)
         => plugin.InstallHint is null ? string.Empty : $" {plugin.InstallHint.Trim()}";

@@ -11,7 +11,8 @@ internal sealed record ServerProxy(Uri Address, string Source)
     /// <returns>Null where it is none of the schemes that are spoken.</returns>
     public static Uri? Parse(string text)
         => Uri.TryCreate(
-                text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute, out Uri? url)
+                text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute,
+                out Uri? url)
             && url.Scheme is "http" or "https" or "socks5" or "socks5h" && url!.Host.Length > 0
                 ? url
                 : null;

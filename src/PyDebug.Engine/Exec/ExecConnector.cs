@@ -42,7 +42,8 @@ internal sealed class ExecConnector
                 return await OnceAsync(request, ExecChannels.V4, ct).ConfigureAwait(false)
                     ?? await OnceAsync(request, ExecChannels.V5, ct).ConfigureAwait(false)
                     ?? throw new EngineException(
-                        Causes.ProtocolError, "The server speaks neither version 4 nor version 5 of the exec protocol.");
+                        Causes.ProtocolError,
+                        "The server speaks neither version 4 nor version 5 of the exec protocol.");
             }
             catch (EngineException e) when (Patience.MayPass(e))
             {

@@ -58,7 +58,8 @@ internal sealed class DebugContainerStarter
             string why = _api.Outage is string outage ? $": {outage.TrimEnd('.')}" : string.Empty;
             throw new EngineException(
                 Causes.StartTimeout,
-                $"The debug container in pod '{_request.Pod}' was not ready within {_request.Timeout.TotalSeconds} s{why}.")
+                $"The debug container in pod '{_request.Pod}' was not ready within "
+                    + $"{_request.Timeout.TotalSeconds} s{why}.")
                 .At(Phases.Start, _added ? RemoteStates.MayBeRunning : RemoteStates.NotStarted);
         }
     }

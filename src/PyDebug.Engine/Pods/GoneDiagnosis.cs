@@ -53,7 +53,8 @@ internal static partial class GoneDiagnosis
         {
             pod = await api.GetAsync(reference, limit.Token).ConfigureAwait(false);
             Stopwatch clock = Stopwatch.StartNew();
-            while (IsRunning(pod, container) && !pod.Deleting && (SaysStopped(e) || (IsOfKilled(e) && clock.Elapsed < s_patience)))
+            while (IsRunning(pod, container) && !pod.Deleting
+                && (SaysStopped(e) || (IsOfKilled(e) && clock.Elapsed < s_patience)))
             {
                 // The kubelet tells the API server some time after the runtime knows; an agent may be killed alone.
                 await Task.Delay(s_pause, limit.Token).ConfigureAwait(false);
@@ -117,7 +118,8 @@ internal static partial class GoneDiagnosis
             how = $"has ended with container '{app.Name}', which {EndOf(app)}";
         }
 
-        if (app is { Running: true } && KubeJson.Text(ended, "reason") == OutOfMemory && !EndedWithTarget(pod, container))
+        if (app is { Running: true } && KubeJson.Text(ended, "reason") == OutOfMemory
+            && !EndedWithTarget(pod, container))
         {
             return PatchErrors.With(
                 e,

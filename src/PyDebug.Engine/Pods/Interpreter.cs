@@ -50,7 +50,8 @@ internal static class Interpreter
     /// </summary>
     private static string? Beside(ContainerInfo target)
         => target.Command.Concat(target.Arguments)
-            .SelectMany(w => w.Split([' ', '\t', '\n', ';', '&', '|', '"', '\''], StringSplitOptions.RemoveEmptyEntries))
+            .SelectMany(
+                w => w.Split([' ', '\t', '\n', ';', '&', '|', '"', '\''], StringSplitOptions.RemoveEmptyEntries))
             .Where(w => w.StartsWith('/'))
             .Select(w => w[..w.LastIndexOf('/')])
             .Concat((target.SearchPath ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries))

@@ -150,7 +150,8 @@ internal sealed class PodApi
     public async Task<IReadOnlyList<string>> ListWorkloadsAsync(WorkloadKind kind, string ns, CancellationToken ct)
     {
         string path = $"/apis/{kind.Group}/v1/namespaces/{Segment(ns)}/{kind.Plural}?limit={Page}";
-        return Names(await _brief.GetAsync(path, $"list the {kind.Plural} of namespace '{ns}'", ct).ConfigureAwait(false));
+        return Names(
+            await _brief.GetAsync(path, $"list the {kind.Plural} of namespace '{ns}'", ct).ConfigureAwait(false));
     }
 
     /// <summary>The names of the namespaces, a page of them; null where they may not be listed.</summary>
@@ -218,8 +219,8 @@ internal sealed class PodApi
     }
 
     /// <summary>
-    /// Bytes that the pod uses, without page cache that lies idle: by the metrics API, else by the node's kubelet, which
-    /// takes <c>get</c> on nodes/proxy. Null where neither may be read, or neither knows the pod yet.
+    /// Bytes that the pod uses, without page cache that lies idle: by the metrics API, else by the node's kubelet,
+    /// which takes <c>get</c> on nodes/proxy. Null where neither may be read, or neither knows the pod yet.
     /// </summary>
     public async Task<long?> MemoryUsedAsync(PodInfo pod, CancellationToken ct)
     {

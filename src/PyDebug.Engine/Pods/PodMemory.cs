@@ -30,7 +30,8 @@ internal static partial class PodMemory
     /// <summary>What is told once where a start cannot be held against what is left.</summary>
     public const string UseUnknown =
         "What a pod uses of its memory limit is not known here: neither the metrics API nor the kubelet's own figures "
-        + "(nodes/proxy) may be read. The debug container takes 3 MiB of it as it starts; what is left then is looked at from within.";
+        + "(nodes/proxy) may be read. The debug container takes 3 MiB of it as it starts; what is left then "
+        + "is looked at from within.";
 
     /// <summary>
     /// The limit of the pod's control group; null where it has none. The kubelet sets the pod's own, else the sum of

@@ -104,7 +104,8 @@ internal static class PodParser
             LastEndReason = KubeJson.Text(last, "reason"),
             LastExitCode = (int?)KubeJson.Integer(last, "exitCode"),
             LastEnded = KubeJson.Time(last, "finishedAt"),
-            MemoryLimit = Quantity.Bytes((KubeJson.At(container, "resources", "limits", "memory") as JsonValue)?.ToString()),
+            MemoryLimit = Quantity.Bytes(
+                (KubeJson.At(container, "resources", "limits", "memory") as JsonValue)?.ToString()),
         };
     }
 }

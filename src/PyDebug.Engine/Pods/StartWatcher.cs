@@ -45,7 +45,8 @@ internal sealed class StartWatcher
                 // What was seen before is no news of what has happened since.
                 throw new EngineException(
                     Causes.StartTimeout,
-                    $"Debug container '{name}' in pod '{reference}' was not seen to start in time: {outage.TrimEnd('.')}.",
+                    $"Debug container '{name}' in pod '{reference}' was not seen to start in "
+                        + $"time: {outage.TrimEnd('.')}.",
                     e)
                 {
                     Detail = Detail(name, null),

@@ -28,7 +28,8 @@ internal static class Successors
             int end = name.LastIndexOf('-');
             string? prefix = end > 0 ? name[..(end + 1)] : null;
             IReadOnlyList<Candidate> candidates = await api.ListAsync(
-                ns, selector: null, p => Takes(p) ? new Candidate(p.Reference.Name, p.Phase, p.Created) : null, limit.Token)
+                ns, selector: null, p
+                    => Takes(p) ? new Candidate(p.Reference.Name, p.Phase, p.Created) : null, limit.Token)
                 .ConfigureAwait(false);
             return candidates
                 .OrderBy(c => c.Phase == "Running" ? 0 : 1)

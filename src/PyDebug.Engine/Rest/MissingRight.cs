@@ -34,8 +34,8 @@ internal static partial class MissingRight
     }
 
     [GeneratedRegex(
-        "cannot (?<verb>[a-z]{1,20}) resource \"(?<resource>[a-z0-9/.-]{1,80})\" in API group \"(?<group>[a-z0-9.-]{0,80})\""
-        + "(?: in the namespace \"(?<namespace>[a-z0-9-]{1,63})\")?",
+        "cannot (?<verb>[a-z]{1,20}) resource \"(?<resource>[a-z0-9/.-]{1,80})\" in API group "
+        + "\"(?<group>[a-z0-9.-]{0,80})\"(?: in the namespace \"(?<namespace>[a-z0-9-]{1,63})\")?",
         RegexOptions.CultureInvariant)]
     private static partial Regex Words();
 }

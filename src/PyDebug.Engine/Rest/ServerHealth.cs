@@ -104,8 +104,8 @@ internal sealed class ServerHealth
             {
                 _warned = true;
                 _warn?.Invoke(
-                    $"{failure.Message} That is so for {Clock.GetElapsedTime(since).TotalSeconds:0} s; it is tried again, "
-                    + $"for {left.TotalSeconds:0} s at most.");
+                    $"{failure.Message} That is so for {Clock.GetElapsedTime(since).TotalSeconds:0} s; it is tried "
+                    + $"again, for {left.TotalSeconds:0} s at most.");
             }
         }
     }

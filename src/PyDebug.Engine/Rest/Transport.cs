@@ -198,7 +198,8 @@ internal sealed class Transport : IDisposable
         return new EngineException(Causes.ConnectionFailed, $"Server {server} cannot be reached: {reason}.", e)
         {
             Retryable = !unknown || _settings.Health.Answered,
-            NotSent = secure || e.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError
+            NotSent = secure
+                || e.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError
                 or HttpRequestError.ProxyTunnelError,
         };
     }

@@ -45,10 +45,11 @@ internal static partial class Advice
         }
 
         return double.TryParse(quiet, CultureInfo.InvariantCulture, out double seconds) && seconds >= SpeaksEvery - 1
-            ? $"Something on the way cut it when nothing had come for {quiet} s, though both sides send something every "
-                + $"{SpeaksEvery} s: a proxy or load balancer must leave a quiet connection open for longer. Try again."
-            : "Try again: the server was reached, and it or something on the way ended the connection. What had come is not "
-                + "used.";
+            ? $"Something on the way cut it when nothing had come for {quiet} s, though both sides send something "
+                + $"every {SpeaksEvery} s: a proxy or load balancer must leave a quiet connection "
+                + "open for longer. Try again."
+            : "Try again: the server was reached, and it or something on the way ended the connection. What had come "
+                + "is not used.";
     }
 
     /// <summary>What to do where a debug container does not see its target's processes.</summary>
@@ -151,8 +152,8 @@ internal static partial class Advice
     public static string? ForMachine(FailureFacts facts)
         => facts.Detail(StartFailure.OtherMachine) is null
             ? null
-            : "The image has no program for this node's kind of machine: -Image names one that has (kubectl get node -L "
-                + "kubernetes.io/arch shows it); the application's own, without -Image, runs there already.";
+            : "The image has no program for this node's kind of machine: -Image names one that has (kubectl get node "
+                + "-L kubernetes.io/arch shows it); the application's own, without -Image, runs there already.";
 
     /// <summary>What to do where the kernel does not let the agent read the process, by the reason found.</summary>
     public static string ForPtrace(FailureFacts facts) => facts.Detail("found") switch
@@ -184,8 +185,10 @@ internal static partial class Advice
             "hostUsers: false in the pod's spec asks for that; a pod without it can be traced.",
         AgentCause.NoCapability or AgentCause.Seccomp =>
             $"{facts.Start("-For Bpftrace -Image IMAGE")} has it (profile SysAdmin: privileged).",
-        AgentCause.NoBtf => "A kernel built with CONFIG_DEBUG_INFO_BTF is needed. Measure-PyTime -Method Memory needs none.",
-        AgentCause.Lockdown => "A node booted with lockdown=integrity, or none, lets it. Get-PyStack works all the same.",
+        AgentCause.NoBtf
+            => "A kernel built with CONFIG_DEBUG_INFO_BTF is needed. Measure-PyTime -Method Memory needs none.",
+        AgentCause.Lockdown
+            => "A node booted with lockdown=integrity, or none, lets it. Get-PyStack works all the same.",
         _ => "",
     };
 
@@ -222,8 +225,8 @@ internal static partial class Advice
             "node" => "Wait until the node has more, or choose a pod on another one",
             _ => "Raise the limit, or choose a pod with more room",
         };
-        return $"{less}{more}; -AllowLowMemory does it all the same: what PyDebug starts is what the kernel ends first, "
-            + "where memory runs out.";
+        return $"{less}{more}; -AllowLowMemory does it all the same: what PyDebug starts is what the kernel ends "
+            + "first, where memory runs out.";
     }
 
     /// <summary>A question that there is enough memory for; null where none is known.</summary>
@@ -266,10 +269,11 @@ internal static partial class Advice
     {
         Match library = MissingLibrary().Match(facts.Detail("output") ?? "");
         string found = library.Success
-            ? $"The debug container's image lacks {library.Groups["name"].Value}: {facts.Start("-Force -Image IMAGE")} starts one "
-                + "that has it, such as one of the application's own distribution. "
+            ? $"The debug container's image lacks {library.Groups["name"].Value}: {facts.Start("-Force -Image IMAGE")} "
+                + "starts one that has it, such as one of the application's own distribution. "
             : "";
-        return found + "The process was not touched: what failed was a rehearsal beside it, and the message has its words.";
+        return found
+            + "The process was not touched: what failed was a rehearsal beside it, and the message has its words.";
     }
 
     /// <summary>What to do where no safe way into the process is known.</summary>

@@ -36,7 +36,8 @@ internal static class ErrorTable
                 ? $"It allows {allowed}. Nothing was changed."
                 : "Whoever keeps that file can change it. Nothing was changed."),
         [Causes.PolicyInvalid] = new(ErrorId.PolicyInvalid, ErrorCategory.InvalidData,
-            _ => "Nothing is done until whoever keeps that file has mended it: policy.schema.json says what it can have."),
+            _ => "Nothing is done until whoever keeps that file has mended it: "
+                + "policy.schema.json says what it can have."),
         [Causes.PodDeleting] = new(ErrorId.PodDeleting, ErrorCategory.ResourceUnavailable,
             f => Advice.ForSuccessor(f) ?? "It will not come back. One that takes its place has a name of its own."),
         [Causes.PodReplaced] = new(ErrorId.PodReplaced, ErrorCategory.ResourceUnavailable,
@@ -69,7 +70,8 @@ internal static class ErrorTable
                 : "A pod of it on a node of the cluster's own can be debugged. Nothing was changed."),
         [Causes.AdmissionDenied] = new(ErrorId.AdmissionDenied, ErrorCategory.PermissionDenied, Advice.ForAdmission),
         [Causes.ImagePullFailed] = new(ErrorId.ImagePullFailed, ErrorCategory.ResourceUnavailable,
-            f => Advice.ForMachine(f) ?? "Check -Image and -ImagePullPolicy; without -Image the application's own is taken."),
+            f => Advice.ForMachine(f)
+                ?? "Check -Image and -ImagePullPolicy; without -Image the application's own is taken."),
         [Causes.ContainerStartFailed] = new(
             ErrorId.ContainerStartFailed, ErrorCategory.ResourceUnavailable, Advice.ForStart),
         [Causes.PythonNotInImage] = new(ErrorId.PythonNotInImage, ErrorCategory.InvalidArgument,
@@ -82,8 +84,8 @@ internal static class ErrorTable
             _ => "Choose another profile, or name a user: -Custom @{ securityContext = @{ runAsUser = ... } }."),
         [Causes.StartTimeout] = new(ErrorId.StartTimeout, ErrorCategory.OperationTimeout,
             f => f.Detail(VirtualNode.Detail) is string node
-                ? $"Nothing was heard of it: '{node}' may be a virtual node, which starts no debug containers (kubectl get node "
-                    + "shows its labels). Else -TimeoutSeconds waits longer."
+                ? $"Nothing was heard of it: '{node}' may be a virtual node, which starts no debug containers (kubectl "
+                    + "get node shows its labels). Else -TimeoutSeconds waits longer."
                 : "-TimeoutSeconds waits longer."),
         [Causes.DebugContainerGone] = new(ErrorId.DebugContainerGone, ErrorCategory.ResourceUnavailable,
             f => $"{f.Start("")} starts a new one."),
@@ -158,8 +160,8 @@ internal static class ErrorTable
                 : "Greenlets are no tasks: Get-PyStack shows the one that runs on each thread, and those that wait "
                     + "nowhere."),
         [AgentCause.HeapAllocator] = new(ErrorId.HeapAllocator, ErrorCategory.NotImplemented,
-            _ => "Objects are counted in CPython's own allocator and in malloc of the GNU C library; Get-MemrayReport sees "
-                + "what is allocated while it looks."),
+            _ => "Objects are counted in CPython's own allocator and in malloc of the GNU C library; Get-MemrayReport "
+                + "sees what is allocated while it looks."),
         [AgentCause.HeapUnreadable] = new(ErrorId.HeapUnreadable, ErrorCategory.InvalidData,
             _ => "Try again; where it stays so, Get-MemrayReport sees what is allocated while it looks."),
         [AgentCause.MemoryLow] = new(ErrorId.MemoryLow, ErrorCategory.ResourceUnavailable, Advice.ForMemory),
@@ -196,8 +198,8 @@ internal static class ErrorTable
         [AgentCause.NoTracefs] = new(ErrorId.NoTracefs, ErrorCategory.ResourceUnavailable,
             f => $"{f.Start("-For Bpftrace -Image IMAGE")} may mount it (profile SysAdmin: privileged)."),
         [AgentCause.TooManyThreads] = new(ErrorId.TooManyThreads, ErrorCategory.LimitsExceeded,
-            _ => "Measure-PyTime -Method Memory and Get-PyStack read up to 10000 threads; -Exact needs a descriptor for "
-                + "each."),
+            _ => "Measure-PyTime -Method Memory and Get-PyStack read up to 10000 threads; -Exact needs a descriptor "
+                + "for each."),
 
         // memray within the process.
         [AgentCause.AmbiguousProcess] = new(
@@ -215,7 +217,8 @@ internal static class ErrorTable
             ErrorId.MemrayRehearsal, ErrorCategory.InvalidResult, Advice.ForRehearsal),
         [AgentCause.MemrayUnsafe] = new(ErrorId.MemrayUnsafe, ErrorCategory.InvalidOperation, Advice.ForInjection),
         [AgentCause.MemrayNoAnswer] = new(ErrorId.MemrayNoAnswer, ErrorCategory.OperationTimeout,
-            _ => "The message says what is left in the process. Its threads were in other work all the time: try again."),
+            _ => "The message says what is left in the process. Its threads were in other work "
+                + "all the time: try again."),
         [AgentCause.MemrayFailed] = new(ErrorId.MemrayFailed, ErrorCategory.InvalidResult,
             _ => "The process runs on; the message has memray's own words, and what is left of it in the process."),
         [AgentCause.CaptureInvalid] = new(ErrorId.CaptureInvalid, ErrorCategory.InvalidData,
@@ -229,7 +232,8 @@ internal static class ErrorTable
         [LocalCause.ProgramRejected] = new(ErrorId.ProgramRejected, ErrorCategory.InvalidOperation,
             _ => "The kernel's verifier refuses it: shorter loops, fewer and shorter texts make it acceptable."),
         [LocalCause.ProbeUnavailable] = new(ErrorId.ProbeUnavailable, ErrorCategory.ObjectNotFound,
-            _ => "The node's kernel, or the file, has no such probe. Files of the application lie below /proc/PID/root."),
+            _ => "The node's kernel, or the file, has no such probe. Files of the application "
+                + "lie below /proc/PID/root."),
         [LocalCause.ProbeNotScoped] = new(ErrorId.ProbeNotScoped, ErrorCategory.InvalidArgument,
             _ => "The word 'target' in its predicate or body says where the target's threads are meant; -Scope Node "
                 + "lets it see the whole node."),
@@ -244,8 +248,8 @@ internal static class ErrorTable
                 "stopped" => "Let it continue (SIGCONT), then try again. Get-PyStack reads it as it stands.",
                 "path" => "The application replaced the file, or gave it such a name. Probes that need none of its "
                     + "files, such as tracepoints, can be had; so can another process (-ProcessId).",
-                "unread" => "Get-PyStack and Measure-PyTime may read it; stacks of more than 4,096 frames are one thing that "
-                    + "py-spy cannot.",
+                "unread" => "Get-PyStack and Measure-PyTime may read it; stacks of more than 4,096 frames are one "
+                    + "thing that py-spy cannot.",
                 _ => "The tool's own words are in the message.",
             }),
         [AgentCause.ToolUnavailable] = new(ErrorId.ToolUnavailable, ErrorCategory.NotInstalled,
@@ -279,8 +283,8 @@ internal static class ErrorTable
                 ? "Copy its folders one by one, or leave some out with -Exclude. Nothing was copied."
                 : "Nothing of it was taken.")),
         [LocalCause.FollowLimit] = new(ErrorId.FollowLimit, ErrorCategory.LimitsExceeded,
-            _ => "It goes again and again: kubectl describe pod and kubectl logs --previous say why. Each time a debug container "
-                + "was added to it."),
+            _ => "It goes again and again: kubectl describe pod and kubectl logs --previous say why. Each time a debug "
+                + "container was added to it."),
         [LocalCause.ParameterInvalid] = new(ErrorId.ParameterInvalid, ErrorCategory.InvalidArgument,
             f => f.Detail("advice") ?? "Get-Help shows how the parameters go together."),
     };

@@ -79,7 +79,8 @@ internal static class ModuleFiles
     public static PyDebugException? Explain(Exception exception)
     {
         List<Exception> causes = [];
-        for (Exception? cause = exception; cause is not null && causes.Count < DeepestCause; cause = cause.InnerException)
+        for (Exception? cause = exception; cause is not null && causes.Count < DeepestCause;
+            cause = cause.InnerException)
         {
             causes.Add(cause);
         }

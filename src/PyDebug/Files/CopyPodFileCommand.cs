@@ -93,7 +93,8 @@ public sealed partial class CopyPodFileCommand : QuestionCommandBase
                 throw ErrorFactory.Local(
                     LocalCause.ParameterInvalid,
                     "-FromTarget and -ToContainer exclude each other.",
-                    detail: new Dictionary<string, string> { ["advice"] = "Nothing is written in the application's container." });
+                    detail: new Dictionary<string, string> {
+                        ["advice"] = "Nothing is written in the application's container." });
             }
 
             _local = ToContainer ? Source() : Target();
@@ -199,7 +200,8 @@ public sealed partial class CopyPodFileCommand : QuestionCommandBase
             throw ErrorFactory.Local(
                 LocalCause.SourceInvalid,
                 $"'{path}' is not a file.",
-                detail: Directory.Exists(path) ? new Dictionary<string, string> { ["advice"] = "-Recurse copies a folder." } : null);
+                detail: Directory.Exists(path)
+                    ? new Dictionary<string, string> { ["advice"] = "-Recurse copies a folder." } : null);
         }
 
         try
@@ -240,7 +242,8 @@ public sealed partial class CopyPodFileCommand : QuestionCommandBase
                 detail: new Dictionary<string, string> { ["advice"] = "Name the copy with -Destination." });
         if (own != name)
         {
-            Warn(SafeText.Line($"A file cannot be called '{name}' on this machine, and is called '{own}'. -Destination names it."));
+            Warn(SafeText.Line(
+                $"A file cannot be called '{name}' on this machine, and is called '{own}'. -Destination names it."));
         }
 
         return System.IO.Path.Join(destination, own);

@@ -25,7 +25,8 @@ internal sealed class LeftOut(string folder, PipelineWriter writer, PodTarget ta
     {
         if (_paths.Count >= PodFileReceiver.MostFiles)
         {
-            throw new Internal.LimitExceededException("The debug container names more files that are left out than a folder may have.");
+            throw new Internal.LimitExceededException(
+                "The debug container names more files that are left out than a folder may have.");
         }
 
         if (_paths.Add(path) && _paths.Count <= MostNamed)
@@ -51,8 +52,8 @@ internal sealed class LeftOut(string folder, PipelineWriter writer, PodTarget ta
             LocalCause.FilesLeftOut,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"Of '{folder}' {copied:#,0} {(copied == 1 ? "file was" : "files were")} copied, and {_paths.Count:#,0} "
-                + $"{(_paths.Count == 1 ? "entry was" : "entries were")} left out.{named}"),
+                $"Of '{folder}' {copied:#,0} {(copied == 1 ? "file was" : "files were")} copied, and "
+                + $"{_paths.Count:#,0} {(_paths.Count == 1 ? "entry was" : "entries were")} left out.{named}"),
             target);
     }
 

@@ -89,7 +89,8 @@ internal sealed class PodFileReceiver(AgentRun run, PodFileOptions options) : ID
 
         try
         {
-            await run.AskAsync(Operations.Get, body, OnResultAsync, ct, onFile: OnFileAsync, within: within).ConfigureAwait(false);
+            await run.AskAsync(
+                Operations.Get, body, OnResultAsync, ct, onFile: OnFileAsync, within: within).ConfigureAwait(false);
         }
         catch (EngineException e) when (_ended && TransferTries.IsCut(e))
         {
@@ -134,7 +135,8 @@ internal sealed class PodFileReceiver(AgentRun run, PodFileOptions options) : ID
                 if (item.Number("cpu") is double cpu)
                 {
                     await run.Writer.WriteVerboseAsync(
-                        string.Create(CultureInfo.InvariantCulture, $"{_target}: {cpu:0.00} s of CPU time, at nice 19."), ct)
+                        string.Create(
+                            CultureInfo.InvariantCulture, $"{_target}: {cpu:0.00} s of CPU time, at nice 19."), ct)
                         .ConfigureAwait(false);
                 }
 
@@ -155,7 +157,8 @@ internal sealed class PodFileReceiver(AgentRun run, PodFileOptions options) : ID
             if (tree != _tree)
             {
                 run.Writer.WarnOnce(
-                    $"{_target}: '{options.Path}' changed while it was copied: what was copied before the cut is as it was then.");
+                    $"{_target}: '{options.Path}' changed while it was copied: what was copied before "
+                        + "the cut is as it was then.");
             }
 
             return;
@@ -163,7 +166,8 @@ internal sealed class PodFileReceiver(AgentRun run, PodFileOptions options) : ID
 
         if (files is < 0 or > MostFiles || size < 0)
         {
-            throw new LimitExceededException($"The debug container has a folder for this side that is larger than {MostFiles} files.");
+            throw new LimitExceededException(
+                $"The debug container has a folder for this side that is larger than {MostFiles} files.");
         }
 
         // A place that nothing can be written to has no room either, and is told of as what it is.
@@ -256,7 +260,8 @@ internal sealed class PodFileReceiver(AgentRun run, PodFileOptions options) : ID
         }
         else
         {
-            (_dropped ?? throw new LimitExceededException("The debug container sent bytes of a file that nobody asked for."))
+            (_dropped
+                ?? throw new LimitExceededException("The debug container sent bytes of a file that nobody asked for."))
                 .Add(chunk.Length);
         }
 

@@ -57,7 +57,8 @@ internal sealed class PodFileSender(AgentRun run, PodFileOptions options, LocalT
         if (_files < tree.Files.Count)
         {
             throw ErrorFactory.Local(
-                LocalCause.ResultInvalid, $"The debug container did not say that '{options.Path}' is there.", run.Session.Target());
+                LocalCause.ResultInvalid, $"The debug container did not say that '{options.Path}' is there.",
+                run.Session.Target());
         }
     }
 
@@ -76,7 +77,8 @@ internal sealed class PodFileSender(AgentRun run, PodFileOptions options, LocalT
         };
         try
         {
-            await run.AskAsync(Operations.Put, body, OnResultAsync, ct, provide: ProvideAsync, within: within).ConfigureAwait(false);
+            await run.AskAsync(
+                Operations.Put, body, OnResultAsync, ct, provide: ProvideAsync, within: within).ConfigureAwait(false);
         }
         catch (EngineException e) when (_next == tree.Files.Count && _next > 0 && TransferTries.IsCut(e))
         {

@@ -49,7 +49,8 @@ internal sealed class TransferProgress(Action<string, int> show)
     /// <summary>What the progress bar says.</summary>
     internal static string Text(string name, long moved, long total, double rate)
     {
-        string text = string.Create(CultureInfo.InvariantCulture, $"{name}: {moved / Mebibyte:#,0.0} of {total / Mebibyte:#,0.0} MiB");
+        string text = string.Create(
+            CultureInfo.InvariantCulture, $"{name}: {moved / Mebibyte:#,0.0} of {total / Mebibyte:#,0.0} MiB");
         if (rate <= 0)
         {
             return text;
@@ -61,5 +62,6 @@ internal sealed class TransferProgress(Action<string, int> show)
             $", {rate / Mebibyte:#,0.0} MiB/s, {TimeSpan.FromSeconds(Math.Ceiling(left)):g} left");
     }
 
-    private static int Percent(long moved, long total) => total > 0 ? (int)Math.Clamp(100.0 * moved / total, 0, 100) : -1;
+    private static int Percent(long moved, long total)
+        => total > 0 ? (int)Math.Clamp(100.0 * moved / total, 0, 100) : -1;
 }

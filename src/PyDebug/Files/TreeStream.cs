@@ -159,7 +159,8 @@ internal sealed class TreeStream(
         long at = 0;
         while (at < have && have <= size)
         {
-            int read = await _file!.ReadAsync(buffer.AsMemory(0, (int)Math.Min(Buffer, have - at)), ct).ConfigureAwait(false);
+            int read = await _file!.ReadAsync(
+                buffer.AsMemory(0, (int)Math.Min(Buffer, have - at)), ct).ConfigureAwait(false);
             if (read == 0)
             {
                 break;

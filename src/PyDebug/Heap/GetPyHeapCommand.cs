@@ -30,7 +30,10 @@ public sealed class GetPyHeapCommand : ProcessCommandBase
     [Alias("Duration")]
     public int DurationSeconds { get; set; }
 
-    /// <summary>How many looks are taken within the duration: 9 where they are cheap, else 5. What grows is said of four or more.</summary>
+    /// <summary>
+    /// How many looks are taken within the duration: 9 where they are cheap, else 5. What grows is said of four or
+    /// more.
+    /// </summary>
     [Parameter]
     [ValidateRange(2, 60)]
     public int? Census { get; set; }
@@ -80,7 +83,8 @@ public sealed class GetPyHeapCommand : ProcessCommandBase
         if (DurationSeconds == 0 && MyInvocation.BoundParameters.ContainsKey(nameof(Census)))
         {
             ThrowTerminatingError(ErrorFactory.Local(
-                LocalCause.ParameterInvalid, "-Census spreads looks over -DurationSeconds, which is missing.").ErrorRecord);
+                LocalCause.ParameterInvalid,
+                "-Census spreads looks over -DurationSeconds, which is missing.").ErrorRecord);
         }
     }
 

@@ -71,7 +71,8 @@ internal static class HeapProfiles
         int thread = builder.Thread(null, null);
         foreach ((string[] names, long bytes, long count) in stacks)
         {
-            builder.Add(thread, frames.Stack([.. Enumerable.Reverse(names).Select(n => new StackFrame { Name = n })]), bytes, count);
+            builder.Add(thread, frames.Stack(
+                [.. Enumerable.Reverse(names).Select(n => new StackFrame { Name = n })]), bytes, count);
         }
 
         return builder.Build(new StackProfile

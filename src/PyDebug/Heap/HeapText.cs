@@ -35,7 +35,8 @@ internal static class HeapText
     public static string Sum(PyHeapReport report)
     {
         string rss = $"RSS {Amounts.Bytes(report.ResidentEndBytes)}";
-        return report.WhyNoCensus is null ? Invariant($"{rss}, {report.TypeCount:#,0} types") : rss + ", objects not counted";
+        return report.WhyNoCensus is null ? Invariant($"{rss}, {report.TypeCount:#,0} types")
+            : rss + ", objects not counted";
     }
 
     /// <summary>A rate of bytes, such as <c>+30.1 KiB/s</c>; a point for none, nothing where it is not known.</summary>

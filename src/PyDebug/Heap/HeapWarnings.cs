@@ -86,17 +86,18 @@ internal static class HeapWarnings
             return $"The container's memory grows by {Amounts.Bytes(container)}/s, this process by "
                 + (files?.BytesPerSecond > 0.5 * container
                     ? $"{Amounts.Bytes(Math.Max(0, rss))}/s: as files in memory (tmpfs, /dev/shm)."
-                    : $"{Amounts.Bytes(Math.Max(0, rss))}/s: another process of the container takes it, or the kernel for it.");
+                    : $"{Amounts.Bytes(Math.Max(0, rss))}/s: another process of the container takes "
+                        + "it, or the kernel for it.");
         }
 
         return other?.Kind switch
         {
-            "FreeInPython" => "RSS grows but nothing is kept: Python holds pools that are partly free. Fewer objects at a time, "
-                + "or a worker that is started again, gives them back.",
+            "FreeInPython" => "RSS grows but nothing is kept: Python holds pools that are partly free. Fewer objects "
+                + "at a time, or a worker that is started again, gives them back.",
             "CLibraryFree" => "RSS grows but nothing is kept: the C library holds freed memory. MALLOC_ARENA_MAX=2 or "
                 + "malloc_trim gives it back.",
-            "CLibraryUsed" or "OtherAnonymous" => "What grows is not Python's: a C library's memory. Get-MemrayReport -Native "
-                + "says who allocates it.",
+            "CLibraryUsed" or "OtherAnonymous" => "What grows is not Python's: a C library's memory. Get-MemrayReport "
+                + "-Native says who allocates it.",
             "Shared" => "What grows is shared memory: mappings of /dev/shm, memfd or anonymous shared ones.",
             "File" => "What grows are mapped files, which the kernel can take back.",
             _ => null,

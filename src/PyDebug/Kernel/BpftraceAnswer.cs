@@ -137,7 +137,8 @@ internal sealed class BpftraceAnswer(
             int? count = point.Integer("count");
             known &= count is not null;
             all += count ?? 0;
-            points.Add(count == 1 ? name : Invariant($"{name} ({(count is int number ? $"{number:#,0}" : "not counted")})"));
+            points.Add(
+                count == 1 ? name : Invariant($"{name} ({(count is int number ? $"{number:#,0}" : "not counted")})"));
         }
 
         string whole = known ? "" : "at least ";
@@ -198,8 +199,8 @@ internal sealed class BpftraceAnswer(
 
         if (!_output.HelperErrors.Any())
         {
-            warnings.AddRange(_output.FullMaps.Select(m => $"Map {m.Key} is full with {Counts.Of(m.Value, "key", "keys")}: "
-                + "what came later is missing. -MaximumKeys takes more."));
+            warnings.AddRange(_output.FullMaps.Select(m => $"Map {m.Key} is full with "
+                + $"{Counts.Of(m.Value, "key", "keys")}: what came later is missing. -MaximumKeys takes more."));
         }
 
         if (_output.HasTextKeys && _output.Version.LeavesSpacesOut)
@@ -233,8 +234,8 @@ internal sealed class BpftraceAnswer(
         {
             yield return string.Create(
                 CultureInfo.InvariantCulture,
-                $"{_output.NamelessFrames:#,0} of {_output.NativeFrames:#,0} frames of native stacks have no name, as their "
-                + $"addresses have no symbol. 'pystack' names Python's own frames, and so does Measure-PyTime.");
+                $"{_output.NamelessFrames:#,0} of {_output.NativeFrames:#,0} frames of native stacks have no name, as "
+                + $"their addresses have no symbol. 'pystack' names Python's own frames, and so does Measure-PyTime.");
         }
 
         if (_output.LostStacks > 0)

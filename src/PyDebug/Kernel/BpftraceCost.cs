@@ -25,5 +25,6 @@ public sealed partial record BpftraceCost
     /// <summary>The cost as <c>profile:hz:99: 396 runs, 0.19 ms</c>.</summary>
     /// <returns>One line that is safe to show.</returns>
     public override string ToString() => SafeText.Line(string.Create(
-        CultureInfo.InvariantCulture, $"{Probe ?? "all probes"}: {RunCount:#,0} run{(RunCount == 1 ? "" : "s")}, {Seconds * 1000:0.###} ms"));
+        CultureInfo.InvariantCulture,
+        $"{Probe ?? "all probes"}: {RunCount:#,0} run{(RunCount == 1 ? "" : "s")}, {Seconds * 1000:0.###} ms"));
 }

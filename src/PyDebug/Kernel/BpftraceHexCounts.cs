@@ -39,7 +39,8 @@ internal sealed partial class BpftraceHexCounts
     /// <summary>Where the first escape of a character by its number is; -1 where there is none.</summary>
     private static int Escape(string line)
     {
-        for (int i = line.IndexOf('\\', StringComparison.Ordinal); i >= 0 && i + 1 < line.Length; i = line.IndexOf('\\', i + 2))
+        for (int i = line.IndexOf('\\', StringComparison.Ordinal); i >= 0 && i + 1 < line.Length;
+            i = line.IndexOf('\\', i + 2))
         {
             if (line[i + 1] == 'u')
             {

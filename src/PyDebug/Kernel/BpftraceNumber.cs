@@ -42,7 +42,8 @@ internal static class BpftraceNumber
             : (double)number;
 
     private static object? Property(JsonElement item, string name)
-        => item.ValueKind == JsonValueKind.Object && item.TryGetProperty(name, out JsonElement value) ? Of(value) : null;
+        => item.ValueKind == JsonValueKind.Object && item.TryGetProperty(name, out JsonElement value) ? Of(value)
+            : null;
 
     private static object? Quoted(string text)
     {

@@ -150,7 +150,8 @@ internal sealed class BpftraceOutput(
             _ => "Text",
         };
         BpftraceEvent printed = Event(kind, Line(text), now);
-        return layout is null || kind != "Print" ? printed : layout.Event(printed, BpftraceEscapes.Bytes(text.TrimEnd('\n')));
+        return layout is null || kind != "Print" ? printed
+            : layout.Event(printed, BpftraceEscapes.Bytes(text.TrimEnd('\n')));
     }
 
     private BpftraceEvent Event(string kind, string text, DateTime now) => new()
@@ -332,7 +333,8 @@ internal sealed class BpftraceOutput(
             ("map_update_elem", KeyExists) =>
                 "a value was not counted, since another processor added the same key at the same moment",
             _ when helper.StartsWith("probe_read", StringComparison.Ordinal) =>
-                $"a read gave nothing ({helper}: {facts.Text("msg") ?? "failed"}), and 0 or an empty text was taken for it",
+                $"a read gave nothing ({helper}: {facts.Text("msg") ?? "failed"}), and 0 or an "
+                    + "empty text was taken for it",
             _ => $"{helper}: {facts.Text("msg") ?? "failed"}",
         };
         (string, int, int) key = (text, facts.Integer("line") ?? 0, facts.Integer("col") ?? 0);

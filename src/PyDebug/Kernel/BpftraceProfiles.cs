@@ -37,7 +37,8 @@ internal static class BpftraceProfiles
             else
             {
                 IReadOnlyList<StackFrame> stack = entry.Frames.Count == 0 ? s_none : entry.Frames;
-                builder.Add(thread, frames.Stack(stack), value, entry.Count ?? (IsCount(entry) && entry.Value is long count ? count : 1));
+                builder.Add(thread, frames.Stack(stack), value,
+                    entry.Count ?? (IsCount(entry) && entry.Value is long count ? count : 1));
             }
         }
 

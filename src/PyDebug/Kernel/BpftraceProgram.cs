@@ -184,6 +184,7 @@ internal sealed partial class BpftraceProgram
         return (text.AsSpan(0, offset).Count('\n') + 1, offset - lineStart + 1);
     }
 
-    [GeneratedRegex(@"->|\*\s*[($@A-Za-z_]|\b(?:str|kstr|ustr|buf|join|path|uptr|kptr|strncmp|strcontains|memcmp|ntop)\s*\(")]
+    [GeneratedRegex(
+        @"->|\*\s*[($@A-Za-z_]|\b(?:str|kstr|ustr|buf|join|path|uptr|kptr|strncmp|strcontains|memcmp|ntop)\s*\(")]
     private static partial Regex Pointer();
 }

@@ -39,7 +39,8 @@ internal static class BpftraceText
     {
         string range = bucket.Minimum == bucket.Maximum && bucket.Minimum is long only
             ? Short(only)
-            : $"{(bucket.Minimum is long least ? Short(least) : "")}..{(bucket.Maximum is long most ? Short(most) : "")}";
+            : (bucket.Minimum is long least ? Short(least) : "") + ".."
+                + (bucket.Maximum is long most ? Short(most) : "");
         return string.Create(CultureInfo.InvariantCulture, $"{range}: {bucket.Count}");
     }
 

@@ -149,7 +149,8 @@ public sealed class InvokeBpftraceCommand : ProcessCommandBase
         body["maximumBytes"] = MaximumBytes;
         body["maximumKeys"] = MaximumKeys;
         BpftraceAnswer answer = new(run, program, MaximumBytes, MaximumKeys, Raw, _layout);
-        await run.AskAsync(Operations.Bpftrace, body, answer.OnResultAsync, ct, answer.OnFileAsync).ConfigureAwait(false);
+        await run.AskAsync(
+            Operations.Bpftrace, body, answer.OnResultAsync, ct, answer.OnFileAsync).ConfigureAwait(false);
     }
 
     private string Text()

@@ -29,7 +29,8 @@ internal static class NativeStack
     public static IReadOnlyList<StackFrame> Read(string text)
     {
         List<StackFrame> frames = [];
-        foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        foreach (
+            string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             StackFrame frame = Frame(line);
             if (Address(frame) is ulong address && !IsPossible(address))

@@ -208,7 +208,8 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
         }
 
         ReportPath? keep = KeepCapture ? Check(nameof(Path), Path ?? ".", ".bin") : null;
-        FileInfo? file = CapturePath is null ? null : MemrayCapture.Find(LocalPath.Full(this, CapturePath, LocalCause.SourceInvalid));
+        FileInfo? file = CapturePath is null ? null
+            : MemrayCapture.Find(LocalPath.Full(this, CapturePath, LocalCause.SourceInvalid));
         _payload = MemrayPayload.Find();
         _files = new MemrayFiles(keep);
         _options = new MemrayOptions
@@ -226,14 +227,16 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
     }
 
     private ReportPath Check(string parameter, string path, string extension)
-        => ReportPath.Check(parameter, LocalPath.Full(this, path, LocalCause.DestinationInvalid), extension, replace: !NoClobber);
+        => ReportPath.Check(
+            parameter, LocalPath.Full(this, path, LocalCause.DestinationInvalid), extension, replace: !NoClobber);
 
     private string Action() => _options.Action(_payload!.Version);
 
     /// <summary>Which process, for the question: what runs there, so that nobody says yes to another one.</summary>
     private static string Describe(PyProcess process)
     {
-        string python = process.PythonVersion is null ? "" : $", {process.Implementation ?? "Python"} {process.PythonVersion}";
+        string python = process.PythonVersion is null ? ""
+            : $", {process.Implementation ?? "Python"} {process.PythonVersion}";
         string command = process.CommandLine.Length == 0 ? "" : $" ({SafeText.Line(process.CommandLine, 80)})";
         return $"{process.Target()}{python}{command}";
     }
@@ -302,7 +305,8 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
         using MemrayAnswer answer = new(run, _files, _history, _options.LargestCapture);
         try
         {
-            await run.AskAsync(Operations.Memray, body, answer.OnResultAsync, ct, answer.OnFileAsync, _payload.OpenAsync)
+            await run.AskAsync(
+                Operations.Memray, body, answer.OnResultAsync, ct, answer.OnFileAsync, _payload.OpenAsync)
                 .ConfigureAwait(false);
         }
         finally
@@ -318,7 +322,8 @@ public sealed class GetMemrayReportCommand : ProcessCommandBase
             await TellOfEndAsync(run, ct).ConfigureAwait(false);
         }
         else if (hasParent
-            && MemrayWorkers.Growing(processes, before, await FindAsync(run, ct).ConfigureAwait(false)) is string growing)
+            && MemrayWorkers.Growing(
+                processes, before, await FindAsync(run, ct).ConfigureAwait(false)) is string growing)
         {
             await run.Writer.WriteWarningAsync($"{run.Session.Target()}: {growing}", ct).ConfigureAwait(false);
         }

@@ -40,7 +40,8 @@ internal sealed class MemrayAnswer(AgentRun run, MemrayFiles files, MemrayHistor
         switch (item.Text("kind"))
         {
             case "memray":
-                return await TakeAsync(MemrayParser.Parse(item, run.Session, DateTime.UtcNow), ct).ConfigureAwait(false);
+                return await TakeAsync(
+                    MemrayParser.Parse(item, run.Session, DateTime.UtcNow), ct).ConfigureAwait(false);
             case "file":
                 await ReceiveAsync(item.Integer("pid"), item.Long("size"), ct).ConfigureAwait(false);
                 return true;

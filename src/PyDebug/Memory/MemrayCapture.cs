@@ -52,7 +52,8 @@ internal sealed class MemrayCapture(FileInfo file, MemrayOptions options, Memray
     {
         JsonObject body = new()
         {
-            ["capture"] = new JsonObject { ["size"] = file.Length, ["sha256"] = await HashAsync(ct).ConfigureAwait(false) },
+            ["capture"] =
+                new JsonObject { ["size"] = file.Length, ["sha256"] = await HashAsync(ct).ConfigureAwait(false) },
             ["sha256"] = payload.Hashes(),
         };
         options.WriteCaps(body);
@@ -95,7 +96,8 @@ internal sealed class MemrayCapture(FileInfo file, MemrayOptions options, Memray
         if (MemrayParser.IsCut(report))
         {
             throw Invalid(file, string.Create(
-                CultureInfo.InvariantCulture, $"is cut: it ends before the {report.DurationSeconds:0.0} s that it is of."));
+                CultureInfo.InvariantCulture,
+                $"is cut: it ends before the {report.DurationSeconds:0.0} s that it is of."));
         }
 
         foreach (string warning in report.Warnings)

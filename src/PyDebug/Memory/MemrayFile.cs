@@ -20,8 +20,8 @@ internal static class MemrayFile
     {
         if (file.Length == 0)
         {
-            return "is empty: tracking never ended. With -Aggregate memray writes at the end alone, and a process that is "
-                + "killed writes nothing.";
+            return "is empty: tracking never ended. With -Aggregate memray writes at the end alone, and a process that "
+                + "is killed writes nothing.";
         }
 
         byte[] head = Read(file, 0, s_own.Length);

@@ -54,7 +54,8 @@ internal sealed class MemrayHistory
         string when = ended.ToString("HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
         string text = $"Container '{container.Name}' {GoneDiagnosis.EndOf(container)} at {when}.";
         return known
-            ? text + string.Create(CultureInfo.InvariantCulture, $" The last report, of {last.Begun:HH:mm:ss} UTC, saw {last.Text}.")
+            ? text + string.Create(CultureInfo.InvariantCulture,
+                $" The last report, of {last.Begun:HH:mm:ss} UTC, saw {last.Text}.")
             : text;
     }
 
@@ -67,7 +68,8 @@ internal sealed class MemrayHistory
         MemrayAllocation? most = report.Allocations.FirstOrDefault(a => a.Frames.Count > 0);
         text += most is null
             ? ""
-            : $", most of it ({Amounts.Bytes(most.Bytes)}) by {FrameText.One(most.Frames[MemrayText.Innermost(most.Frames)])}";
+            : $", most of it ({Amounts.Bytes(most.Bytes)}) by "
+                + $"{FrameText.One(most.Frames[MemrayText.Innermost(most.Frames)])}";
         return report.SecondsToLimit is double seconds
             ? text + $", and {Amounts.Ahead(seconds)} until the limit"
             : text;

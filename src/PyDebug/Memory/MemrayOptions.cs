@@ -81,8 +81,8 @@ internal sealed record MemrayOptions
         return string.Create(
             CultureInfo.InvariantCulture,
             $"run memray {version}{mode} for {DurationSeconds} s inside (pause about 10 ms, memory about ")
-            + $"{Mebibytes} MiB, {Slower} times slower while it does nothing but allocate; undone at the end except for "
-            + "the loaded module)";
+            + $"{Mebibytes} MiB, {Slower} times slower while it does nothing but allocate; undone at the end except "
+            + "for the loaded module)";
     }
 
     /// <summary>What the modes cost, for those who asked for them.</summary>
@@ -91,8 +91,8 @@ internal sealed record MemrayOptions
         if (PythonAllocators)
         {
             yield return "-PythonAllocators tracks every object that Python makes: a process that does nothing but "
-                + $"allocate ran {Slower} times slower in a measurement{(Native ? ", together with -Native" : "")}, and "
-                + $"the capture grew by {(Native ? 15 : 30)} MB a second.";
+                + $"allocate ran {Slower} times slower in a measurement{(Native ? ", together with -Native" : "")}, "
+                + $"and the capture grew by {(Native ? 15 : 30)} MB a second.";
         }
 
         if (Native)

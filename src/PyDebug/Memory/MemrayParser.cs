@@ -197,7 +197,8 @@ internal static class MemrayParser
             PeakOmittedBytes = Amount(peakOmitted, "size") ?? 0,
             PeakOmittedCount = Amount(peakOmitted, "count") ?? 0,
             ResidentBytesPerSecond = MemrayGrowth.Rate(timeline) is double rate ? Math.Round(rate, 1) : null,
-            ContainerBytesPerSecond = MemoryForecast.Rate(container)?.BytesPerSecond is double grown ? Math.Round(grown, 1) : null,
+            ContainerBytesPerSecond = MemoryForecast.Rate(container)?.BytesPerSecond is double grown
+                ? Math.Round(grown, 1) : null,
         };
         int cut = kept.Concat(atPeak).Count(a => a.Frames.Count > 0 && a.Frames[^1] is { Name: Cut, FileName: "" });
         return report with

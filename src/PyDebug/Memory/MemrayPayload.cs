@@ -32,7 +32,8 @@ internal sealed class MemrayPayload
     {
         _folder = folder;
         Version = manifest.Text("version") ?? "";
-        if (!manifest.TryGetProperty("payloads", out JsonElement machines) || machines.ValueKind != JsonValueKind.Object)
+        if (!manifest.TryGetProperty("payloads", out JsonElement machines)
+            || machines.ValueKind != JsonValueKind.Object)
         {
             return;
         }
@@ -62,7 +63,8 @@ internal sealed class MemrayPayload
 
     /// <summary>Finds it.</summary>
     /// <exception cref="PyDebugException">This build does not carry it.</exception>
-    public static MemrayPayload Find() => Find(Path.Join(ModuleFiles.Folder("payload"), Name), PayloadManifest.Read(Name));
+    public static MemrayPayload Find()
+        => Find(Path.Join(ModuleFiles.Folder("payload"), Name), PayloadManifest.Read(Name));
 
     /// <summary>Finds it in a folder.</summary>
     /// <exception cref="PyDebugException">The manifest is none.</exception>

@@ -33,11 +33,11 @@ internal static class MemrayWarnings
         string? end = report.EndReason switch
         {
             null or Time => null,
-            Limit => $"Tracking of {process} ended early, {after}: the capture reached -MaximumCaptureBytes or what there "
-                + "is room for.",
+            Limit => $"Tracking of {process} ended early, {after}: the capture reached -MaximumCaptureBytes or what "
+                + "there is room for.",
             Memory => $"Tracking of {process} ended early, {after}: the memory limit was near.",
-            Incomplete => $"The capture has no end: {process} was killed while it was tracked, or still is. The report is "
-                + $"what had been written {after}.",
+            Incomplete => $"The capture has no end: {process} was killed while it was tracked, or still is. The report "
+                + $"is what had been written {after}.",
             Exited => $"The {process} ended {after}: the report is what was captured until then.",
             _ => $"Tracking of {process} ended early, {after}: the report is what was captured until then.",
         };
@@ -93,14 +93,16 @@ internal static class MemrayWarnings
             [
                 $"The container's memory grows by {Amounts.Bytes(rate.BytesPerSecond)}/s"
                     + (asFiles ? ", as files in memory (tmpfs)" : "")
-                    + Invariant($", process {report.ProcessId} by {Amounts.Bytes(resident)}/s: what it allocates is not it. ")
+                    + Invariant(
+                        $", process {report.ProcessId} by {Amounts.Bytes(resident)}/s: what it allocates is not it. ")
                     + "Get-PyHeap -DurationSeconds 20 says where the memory is.",
             ];
         }
 
         return resident > LeastRate && kept < resident / 2 && report.ResidentBytesPerSecond is not null
             ? [
-                Invariant($"RSS of process {report.ProcessId} grows by {Amounts.Bytes(resident)}/s and little of what was ")
+                Invariant(
+                    $"RSS of process {report.ProcessId} grows by {Amounts.Bytes(resident)}/s and little of what was ")
                     + "allocated meanwhile is kept: Get-PyHeap -DurationSeconds 20 says what grows, and who holds it.",
             ]
             : [];

@@ -55,7 +55,8 @@ internal static class MemrayWorkers
             && p.StartTime is DateTime one && now.StartTime is DateTime other
             && Math.Abs((one - other).TotalSeconds) <= SameStartSeconds);
         double seconds = then is null ? 0 : (now.Timestamp - then.Timestamp).TotalSeconds;
-        return then?.ResidentBytes is long was && now.ResidentBytes is long size && size - was >= LeastGrowth && seconds > 0
+        return then?.ResidentBytes is long was && now.ResidentBytes is long size && size - was >= LeastGrowth
+            && seconds > 0
             ? (size - was) / seconds
             : 0;
     }

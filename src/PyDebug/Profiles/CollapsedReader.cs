@@ -207,7 +207,8 @@ internal sealed class CollapsedReader
     private StackProfile[] Build(StackProfile about)
     {
         IReadOnlyList<string> warnings = [.. about.Warnings, .. Warnings()];
-        Part[] parts = _parts.Count == 0 ? [new Part(new ProfileBuilder(_frames), CollapsedStack.Parse("", placed: false))] : [.. _parts.Values];
+        Part[] parts = _parts.Count == 0
+            ? [new Part(new ProfileBuilder(_frames), CollapsedStack.Parse("", placed: false))] : [.. _parts.Values];
         return
         [
             .. parts.Select(p => p.Builder.Build(p.About(about) with { Warnings = warnings })).Select(WithoutUnknown),
@@ -236,7 +237,8 @@ internal sealed class CollapsedReader
         {
             yield return string.Create(
                 CultureInfo.InvariantCulture,
-                $"{_joined:#,0} {(_joined == 1 ? "line was" : "lines were")} put together with the next, as names hold line ends.");
+                $"{_joined:#,0} {(_joined == 1 ? "line was" : "lines were")} put together with the next, "
+                    + $"as names hold line ends.");
         }
 
         if (_decimals > 0)

@@ -66,7 +66,8 @@ internal sealed class CollapsedStack
     /// <summary>
     /// Whether a text begins as a stack with a process or thread around it does, whose names may be anything.
     /// </summary>
-    public static bool BeginsWithGroup(string text) => text.StartsWith("thread (", StringComparison.Ordinal) || IsProcess(text);
+    public static bool BeginsWithGroup(string text)
+        => text.StartsWith("thread (", StringComparison.Ordinal) || IsProcess(text);
 
     private static bool IsProcess(ReadOnlySpan<char> text) => ProcessNumber(text, out _) > 0;
 
@@ -267,7 +268,8 @@ internal sealed class CollapsedStack
     }
 
     /// <summary>Whether a part ends in <c> (file:line)</c> behind a name.</summary>
-    private bool IsPlaced(int begin, int end) => end <= _text.Length && begin < end && Bracket(_text.AsSpan(begin, end - begin)) > 0;
+    private bool IsPlaced(int begin, int end)
+        => end <= _text.Length && begin < end && Bracket(_text.AsSpan(begin, end - begin)) > 0;
 
     /// <summary>Where the bracket of a frame's place opens; 0 where it has none.</summary>
     private static int Bracket(ReadOnlySpan<char> frame)
@@ -328,7 +330,8 @@ internal sealed class CollapsedStack
     {
         colon = text.LastIndexOf(':');
         if (colon < 0
-            || !int.TryParse(text[(colon + 1)..], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int line))
+            || !int.TryParse(
+                text[(colon + 1)..], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int line))
         {
             colon = -1;
             return null;

@@ -115,7 +115,8 @@ public sealed class ExportStackProfileCommand : PSCmdlet
             WriteError(ErrorFactory.Local(
                 LocalCause.ParameterInvalid,
                 $"An object that is made like a profile cannot be read as one: {(e.InnerException ?? e).Message}",
-                detail: new Dictionary<string, string> { ["advice"] = "ConvertTo-Json keeps all of it at -Depth 5." }).ErrorRecord);
+                detail: new Dictionary<string, string> { ["advice"] = "ConvertTo-Json keeps all of it at -Depth 5." })
+                    .ErrorRecord);
             return;
         }
 
@@ -219,7 +220,8 @@ public sealed class ExportStackProfileCommand : PSCmdlet
 
         if (_profiles.Any(p => p.Samples.Any(s => !double.IsFinite(s.Value) || s.Value < 0 || s.Count < 0)))
         {
-            throw ErrorFactory.Local(LocalCause.ParameterInvalid, "A profile has samples whose value is no number of 0 or more.");
+            throw ErrorFactory.Local(
+                LocalCause.ParameterInvalid, "A profile has samples whose value is no number of 0 or more.");
         }
 
         if (_profiles.All(p => p.Samples.Count == 0))
@@ -256,7 +258,8 @@ public sealed class ExportStackProfileCommand : PSCmdlet
             return;
         }
 
-        using StreamWriter writer = new(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), leaveOpen: true);
+        using StreamWriter writer = new(
+            stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), leaveOpen: true);
         if (format == "Svg")
         {
             FlameGraphWriter.Write(writer, _profiles, ByThread);

@@ -24,7 +24,8 @@ public sealed class ImportStackProfileCommand : PSCmdlet, IDisposable
 
     private const long LargestFile = 1L << 30;
 
-    private const string Damaged = "What can be read of it contradicts itself: have the program that made it write it again.";
+    private const string Damaged =
+        "What can be read of it contradicts itself: have the program that made it write it again.";
 
     private readonly CancellationTokenSource _stopping = new();
 
@@ -177,7 +178,8 @@ public sealed class ImportStackProfileCommand : PSCmdlet, IDisposable
             throw ErrorFactory.Local(
                 LocalCause.LimitExceeded,
                 $"'{file}' is larger than is read. {e.Message}",
-                detail: new Dictionary<string, string> { ["advice"] = "Nothing of it was taken. A shorter recording is smaller." });
+                detail: new Dictionary<string, string> {
+                    ["advice"] = "Nothing of it was taken. A shorter recording is smaller." });
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {

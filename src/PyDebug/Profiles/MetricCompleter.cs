@@ -19,6 +19,7 @@ internal sealed class MetricCompleter : IArgumentCompleter
         string wordToComplete,
         CommandAst commandAst,
         IDictionary fakeBoundParameters)
-        => s_metrics.Where(m => m.StartsWith((wordToComplete ?? "").Trim('\'', '"'), StringComparison.OrdinalIgnoreCase))
+        => s_metrics.Where(
+            m => m.StartsWith((wordToComplete ?? "").Trim('\'', '"'), StringComparison.OrdinalIgnoreCase))
             .Select(m => new CompletionResult(m));
 }

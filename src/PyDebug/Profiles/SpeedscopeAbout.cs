@@ -31,7 +31,8 @@ internal static class SpeedscopeAbout
     /// <param name="list">The list of them.</param>
     /// <param name="template">What is known besides.</param>
     public static List<StackProfile> Read(JsonElement list, StackProfile template)
-        => list.ValueKind != JsonValueKind.Array ? [] : [.. list.EnumerateArray().Take(MostProfiles).Select(item => template with
+        => list.ValueKind != JsonValueKind.Array ? []
+            : [.. list.EnumerateArray().Take(MostProfiles).Select(item => template with
         {
             Namespace = item.Text("namespace") ?? "",
             PodName = item.Text("podName") ?? "",

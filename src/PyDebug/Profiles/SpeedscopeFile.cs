@@ -238,12 +238,14 @@ internal sealed class SpeedscopeFile
         Action? item = name switch
         {
             "samples" => () => profile.Stacks.Add(ReadStack(profile)),
-            "weights" => () => profile.Weights.Add(_tokens.Number() is double weight and >= 0 and <= SpeedscopeProfile.Most
+            "weights" => () => profile.Weights.Add(
+                _tokens.Number() is double weight and >= 0 and <= SpeedscopeProfile.Most
                 ? weight
                 : throw profile.Damaged(
                     $"weight {profile.Weights.Count} is not a number from 0 to {SpeedscopeProfile.Most:0.0e+0}")),
             "events" => () => profile.Events.Add(ReadEvent(profile)),
-            SpeedscopeProfile.CountsName => () => profile.Counts.Add(_tokens.Long() is long count ? Math.Max(0, count) : 1),
+            SpeedscopeProfile.CountsName => () => profile.Counts.Add(
+                _tokens.Long() is long count ? Math.Max(0, count) : 1),
             SpeedscopeProfile.StatesName => () => profile.States.Add(ReadState()),
             _ => null,
         };

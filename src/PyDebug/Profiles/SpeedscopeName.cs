@@ -22,7 +22,8 @@ internal sealed partial record SpeedscopeName(int? ProcessId, long? ThreadId, st
         int? process = int.TryParse(match.Groups["process"].Value, CultureInfo.InvariantCulture, out int p) ? p : null;
         string number = match.Groups["thread"].Value;
         long? thread = number.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
-            ? long.TryParse(number.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out long hex)
+            ? long.TryParse(
+                number.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out long hex)
                 ? hex
                 : null
             : long.TryParse(number, CultureInfo.InvariantCulture, out long t) ? t : null;
@@ -39,7 +40,8 @@ internal sealed partial record SpeedscopeName(int? ProcessId, long? ThreadId, st
     }
 
     [GeneratedRegex(
-        """\A(?:Process (?<process>\d{1,10}) )?Thread(?: (?<thread>0[xX][0-9A-Fa-f]{1,16}|\d{1,19}))?(?: "(?<name>.*)")?\z""",
+        """\A(?:Process (?<process>\d{1,10}) )?Thread"""
+            + """(?: (?<thread>0[xX][0-9A-Fa-f]{1,16}|\d{1,19}))?(?: "(?<name>.*)")?\z""",
         RegexOptions.Singleline | RegexOptions.CultureInvariant)]
     private static partial Regex Form();
 }

@@ -86,7 +86,8 @@ internal sealed class SpeedscopeProfile(int number)
     {
         string name = Name.Length == 0 ? "" : $" '{Name}'";
         return new InvalidDataException(
-            string.Create(CultureInfo.InvariantCulture, $"Profile {number}{name}: {what.ToString(CultureInfo.InvariantCulture)}."));
+            string.Create(CultureInfo.InvariantCulture,
+                $"Profile {number}{name}: {what.ToString(CultureInfo.InvariantCulture)}."));
     }
 
     /// <summary>Its samples. Samples and events are counted from 0, as the file's lists are.</summary>
@@ -146,7 +147,8 @@ internal sealed class SpeedscopeProfile(int number)
             (bool isOpen, int frame, double at) = Events[i];
             if (at < last)
             {
-                throw Damaged($"event {i} at {at:R} lies before {(i == 0 ? "its start" : "the event before it")} at {last:R}");
+                throw Damaged(
+                    $"event {i} at {at:R} lies before {(i == 0 ? "its start" : "the event before it")} at {last:R}");
             }
 
             if (at > End)
@@ -172,8 +174,9 @@ internal sealed class SpeedscopeProfile(int number)
             else if (file.Stacks.Innermost(open) != frame)
             {
                 string innermost = file.Frames[file.Stacks.Innermost(open)].Name;
+                string closed = file.Frames[frame].Name;
                 throw Damaged(
-                    $"event {i} at {at:R} closes '{file.Frames[frame].Name}' while '{innermost}' is the innermost open frame");
+                    $"event {i} at {at:R} closes '{closed}' while '{innermost}' is the innermost open frame");
             }
             else
             {
@@ -185,8 +188,8 @@ internal sealed class SpeedscopeProfile(int number)
         if (open != StackPool.Empty)
         {
             int event_ = opened.Peek();
-            throw Damaged(
-                $"'{file.Frames[Events[event_].Frame].Name}', opened by event {event_} at {Events[event_].At:R}, is never closed");
+            string name = file.Frames[Events[event_].Frame].Name;
+            throw Damaged($"'{name}', opened by event {event_} at {Events[event_].At:R}, is never closed");
         }
 
         if (End is double end && end > last)

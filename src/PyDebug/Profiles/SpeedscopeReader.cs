@@ -71,7 +71,8 @@ internal static class SpeedscopeReader
 
         private long _frames;
 
-        public void Add(SpeedscopeProfile profile, SpeedscopeName name, double factor, bool isOurs, CancellationToken ct)
+        public void Add(
+            SpeedscopeProfile profile, SpeedscopeName name, double factor, bool isOurs, CancellationToken ct)
         {
             int thread = _builder.Thread(
                 name.ThreadId, ThreadName(name), isOurs ? (profile.ProcessId, profile.IsMainThread) : null);
@@ -135,7 +136,8 @@ internal static class SpeedscopeReader
             _frames += frames.Length;
             if (_frames > MostFrames)
             {
-                throw new LimitExceededException($"Its different stacks have more than {MostFrames:#,0} frames in all.");
+                throw new LimitExceededException(
+                    $"Its different stacks have more than {MostFrames:#,0} frames in all.");
             }
 
             return frames[ProcessFrames.Count(frames, file.Frames, processId, ref _commandLine)..];

@@ -111,8 +111,8 @@ internal sealed class PySpyAnswer(AgentRun run, PySpyOptions options) : IDisposa
             if (threads.Count == 0)
             {
                 await run.Writer.WriteWarningAsync(
-                    $"{run.Session.Target(result.ProcessId)}: py-spy saw no thread that runs Python. Get-PyStack reads it by "
-                    + "other means.",
+                    $"{run.Session.Target(result.ProcessId)}: py-spy saw no thread that runs Python. Get-PyStack reads "
+                    + "it by other means.",
                     ct).ConfigureAwait(false);
             }
 
@@ -128,7 +128,8 @@ internal sealed class PySpyAnswer(AgentRun run, PySpyOptions options) : IDisposa
             if (rows.Count == 0 && _idle.Add(result.ProcessId))
             {
                 await run.Writer.WriteWarningAsync(
-                    $"{Interval(result)}{PySpyProfile.Idle($"Process {result.ProcessId}", samples: 0, options)}", ct).ConfigureAwait(false);
+                    $"{Interval(result)}{PySpyProfile.Idle($"Process {result.ProcessId}", samples: 0, options)}",
+                    ct).ConfigureAwait(false);
             }
 
             if (PySpyPlausibility.Check(profile, result.Rate ?? options.SampleRate) is string wrong

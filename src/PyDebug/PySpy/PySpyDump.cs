@@ -58,7 +58,8 @@ internal static class PySpyDump
             }
 
             // A process has its main thread's id.
-            return [.. Identified(threads, result).Select(t => t with { IsMainThread = t.ThreadId == result.ProcessId })];
+            return [
+                .. Identified(threads, result).Select(t => t with { IsMainThread = t.ThreadId == result.ProcessId })];
         }
         catch (JsonException e)
         {

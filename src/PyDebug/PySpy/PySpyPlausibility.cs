@@ -45,7 +45,8 @@ internal static class PySpyPlausibility
 
         string thread = worst is null
             ? ""
-            : Text($"; {ThreadText.One(worst.ThreadId, worst.Name)} has {worst.SampleCount / rate:0.##} s of it and used ")
+            : Text(
+                $"; {ThreadText.One(worst.ThreadId, worst.Name)} has {worst.SampleCount / rate:0.##} s of it and used ")
                 + Text($"{worst.CpuSeconds:0.##} s");
         return $"{all}{thread}. What it took for running was waiting: its shares are not to be trusted. Measure-PyTime "
             + "has the kernel's times.";

@@ -57,7 +57,8 @@ internal static class PySpyProfile
             CpuSeconds = result.CpuSeconds,
             Threads =
             [
-                .. profile.Threads.Select(t => t.ThreadId is long id && result.CpuByThread.TryGetValue(id, out double cpu)
+                .. profile.Threads.Select(
+                    t => t.ThreadId is long id && result.CpuByThread.TryGetValue(id, out double cpu)
                     ? t with { CpuSeconds = cpu }
                     : t),
             ],
@@ -82,7 +83,8 @@ internal static class PySpyProfile
             warnings.Add(new(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{process} has many threads: it was sampled {rate} instead of {options.SampleRate} times a second."),
+                    $"{process} has many threads: it was sampled {rate} instead of "
+                        + $"{options.SampleRate} times a second."),
                 AgentWarning.ManyThreads));
         }
 
@@ -107,11 +109,13 @@ internal static class PySpyProfile
                 ? $" ({ProfileText.Share(errors, errors + (double)good)})" : "";
             string words = result.Messages.Count > 0 ? $": {result.Messages[0].TrimEnd('.')}" : "";
             warnings.Add(new(Counts.Of(errors, "sample", "samples")
-                + $"{share} of {process.ToLowerInvariant()} failed and {(errors == 1 ? "is" : "are")} missing{words}."));
+                + $"{share} of {process.ToLowerInvariant()} failed and "
+                + $"{(errors == 1 ? "is" : "are")} missing{words}."));
         }
 
         double expected = result.Seconds * (result.Rate ?? options.SampleRate);
-        if (!options.IncludeIdle && !result.TargetExited && !result.TargetReplaced && profile.SampleCount < IdleShare * expected)
+        if (!options.IncludeIdle && !result.TargetExited && !result.TargetReplaced
+            && profile.SampleCount < IdleShare * expected)
         {
             warnings.Add(new(Idle(process, profile.SampleCount, options)));
         }

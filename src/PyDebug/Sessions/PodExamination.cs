@@ -80,7 +80,8 @@ internal sealed class PodExamination(
         // One profile serves all questions, as it does in Start-PodDebug.
         string? asked = questions[0].Name.Length == 0 ? null : SecurityProfiles.For(questions.Select(q => q.Name));
         DebugContainerRequest wanted = make(pod, container, asked);
-        if (Try("Policy", "", () => gateway.CheckRequest(wanted, pod, container), "The request for a debug container is allowed here."))
+        if (Try("Policy", "", () => gateway.CheckRequest(wanted, pod, container), "The request for a debug container "
+            + "is allowed here."))
         {
             (profile, refusal, known) = await AdmitAsync(wanted, pod, container, ct).ConfigureAwait(false);
         }
@@ -164,7 +165,8 @@ internal sealed class PodExamination(
         catch (EngineException e)
         {
             // The image that no privileged container may be of is no matter of a policy file.
-            Add(e.Cause == Causes.PolicyDenied ? check : e.Cause == Causes.ImageNotNamed ? "Image" : "Admission", Finding.Fail, question, e);
+            Add(e.Cause == Causes.PolicyDenied ? check : e.Cause == Causes.ImageNotNamed ? "Image" : "Admission",
+                Finding.Fail, question, e);
             return false;
         }
     }

@@ -113,8 +113,8 @@ public sealed class StartPodDebugCommand : PodCommandBase
         if (For is not null && !SecurityProfiles.ServesAll(For))
         {
             Refuse(
-                "Get-MemrayReport enters no process from a privileged debug container, and bpftrace needs one: no profile "
-                + "serves both.",
+                "Get-MemrayReport enters no process from a privileged debug container, and bpftrace needs one: no "
+                + "profile serves both.",
                 "Start one -For each; both can run side by side. Nothing was changed.");
         }
 

@@ -58,8 +58,8 @@ public sealed class TestPodDebugCommand : PodCommandBase
         if (For is not null && !SecurityProfiles.ServesAll(For))
         {
             Refuse(
-                "Get-MemrayReport enters no process from a privileged debug container, and bpftrace needs one: no profile "
-                + "serves both.",
+                "Get-MemrayReport enters no process from a privileged debug container, and bpftrace needs one: no "
+                + "profile serves both.",
                 "Test one -For each. Nothing was changed.");
         }
     }
@@ -68,7 +68,8 @@ public sealed class TestPodDebugCommand : PodCommandBase
     protected override void EndProcessing()
     {
         Image ??= Environment.GetEnvironmentVariable("PYDEBUG_IMAGE") is { Length: > 0 } image ? image : null;
-        IReadOnlyList<Question> questions = [.. (For ?? [""]).Distinct(StringComparer.OrdinalIgnoreCase).Select(Question.Find)];
+        IReadOnlyList<Question> questions =
+            [.. (For ?? [""]).Distinct(StringComparer.OrdinalIgnoreCase).Select(Question.Find)];
         _fails = HasBadInput;
         if (HasSources)
         {
@@ -134,7 +135,8 @@ public sealed class TestPodDebugCommand : PodCommandBase
             new JsonObject(),
             (item, _) =>
             {
-                checks.AddRange(NodeFindings.Read(item, questions).Select(f => PodExamination.Record(f, session.Target())));
+                checks.AddRange(
+                    NodeFindings.Read(item, questions).Select(f => PodExamination.Record(f, session.Target())));
                 return ValueTask.FromResult(true);
             },
             ct,

@@ -197,7 +197,8 @@ internal sealed class AgentRun(
         {
             if (frame.Kind is FrameKinds.File or FrameKinds.HashedFile)
             {
-                await (onFile ?? throw new LimitExceededException("The debug container sent a file that nobody asked for."))(
+                await (onFile
+                    ?? throw new LimitExceededException("The debug container sent a file that nobody asked for."))(
                     frame.Payload, stop).ConfigureAwait(false);
                 _held?.Add(frame.Payload);
                 return;

@@ -67,7 +67,8 @@ internal sealed class FileBudget
         Count += bytes;
         if (Count > _announced)
         {
-            throw Exceeded(Invariant($"{_what} has more than the {_announced:#,0} bytes that were announced."), _target);
+            throw Exceeded(
+                Invariant($"{_what} has more than the {_announced:#,0} bytes that were announced."), _target);
         }
 
         _sinceLook += bytes;

@@ -26,10 +26,12 @@ internal static class KubernetesObject
     /// <exception cref="PyDebugException">It is nothing that has pods.</exception>
     public static IEnumerable<PodSource> Read(object value, string? ns, string? containerName)
     {
-        object bare = value is PSObject wrapped && wrapped.BaseObject is not PSCustomObject ? wrapped.BaseObject : value;
+        object bare = value is PSObject wrapped && wrapped.BaseObject is not PSCustomObject ? wrapped.BaseObject
+            : value;
         if (bare is string name)
         {
-            foreach (string line in name.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+            foreach (
+                string line in name.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
             {
                 yield return PodSource.Parse(line, ns, containerName);
             }
@@ -91,8 +93,8 @@ internal static class KubernetesObject
         detail: new Dictionary<string, string>
         {
             ["advice"] = "Taken are names of pods, pod/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME, "
-                + "replicaset/NAME and job/NAME, such objects from kubectl get -o json | ConvertFrom-Json, and sessions. "
-                + "Nothing was changed.",
+                + "replicaset/NAME and job/NAME, such objects from kubectl get -o json | ConvertFrom-Json, and "
+                + "sessions. Nothing was changed.",
         });
 
     /// <summary>The pod that a record names, as a session does, or a row of a CSV file.</summary>

@@ -267,8 +267,8 @@ public abstract class PodCommandBase : KubernetesCommandBase
             if (chosen.Count < objects.Count)
             {
                 writer.Warn(
-                    $"{chosen.Count} of {objects.Count} pods of the pipeline {(chosen.Count == 1 ? "is" : "are")} taken; left out: "
-                    + $"{objects.Count - chosen.Count} by {order.Names}.");
+                    $"{chosen.Count} of {objects.Count} pods of the pipeline {(chosen.Count == 1 ? "is" : "are")} "
+                    + $"taken; left out: {objects.Count - chosen.Count} by {order.Names}.");
             }
         }
 

@@ -64,7 +64,8 @@ internal sealed class PodResolver(KubeGateway gateway, PodOrder order, PipelineW
         string hindrances = Hindrances(pods);
         if (fit.Count == 0)
         {
-            Dictionary<string, string> detail = pods.Any(p => p.Hindrance == "Pending") ? new() { ["pending"] = "" } : [];
+            Dictionary<string, string> detail = pods.Any(p => p.Hindrance == "Pending") ? new() { ["pending"] = "" }
+                : [];
             throw ErrorFactory.Local(
                 Causes.NoRunningPod,
                 $"{what} has no running pod: of {pods.Count} {(pods.Count == 1 ? "pod" : "pods")}, {hindrances}.",

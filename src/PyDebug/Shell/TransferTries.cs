@@ -79,7 +79,8 @@ internal sealed class TransferTries(AgentRun run)
         Causes.ConnectionFailed or Causes.PeerSilent => true,
         Causes.OutcomeUnknown => !e.Detail.ContainsKey(GoneDiagnosis.ExitCode),
         Causes.AgentStartFailed => e.InnerException is not null,
-        Causes.RequestFailed or Causes.ExecFailed or Causes.NodeUnreachable => e.StatusCode is 429 or (>= 500 and < 505),
+        Causes.RequestFailed or Causes.ExecFailed or Causes.NodeUnreachable
+            => e.StatusCode is 429 or (>= 500 and < 505),
         _ => e.Retryable,
     };
 

@@ -45,5 +45,6 @@ internal static class ThreadGroups
     }
 
     private static string Key(PyThreadStack thread) => StackGroups.Key(
-        thread.ProcessId, thread.PythonVersion, thread.State, StackGroups.Kind(thread.WaitsFor), thread.Error, thread.Frames);
+        thread.ProcessId, thread.PythonVersion, thread.State, StackGroups.Kind(
+            thread.WaitsFor), thread.Error, thread.Frames);
 }

@@ -61,7 +61,8 @@ public sealed class GetPyTaskCommand : ProcessCommandBase
         if (parser.Unfinished is int process and > 0)
         {
             IReadOnlyList<PyTask> tasks = parser.Finish(null);
-            StackSnapshot said = new() { Warnings = [$"It ended, or failed, after {tasks.Count} of its tasks were read."] };
+            StackSnapshot said =
+                new() { Warnings = [$"It ended, or failed, after {tasks.Count} of its tasks were read."] };
             await run.RemarkAsync(said, process, ct).ConfigureAwait(false);
             await WriteAsync(run, tasks, process, ct).ConfigureAwait(false);
         }

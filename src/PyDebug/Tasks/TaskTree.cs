@@ -80,7 +80,8 @@ internal static class TaskTree
             }
         }
 
-        foreach (int task in Enumerable.Range(0, tasks.Count).Where(i => rank[i] < Waiting).OrderBy(i => rank[i]).ToList())
+        foreach (
+            int task in Enumerable.Range(0, tasks.Count).Where(i => rank[i] < Waiting).OrderBy(i => rank[i]).ToList())
         {
             Stack<int> open = new([task]);
             while (open.TryPop(out int next))

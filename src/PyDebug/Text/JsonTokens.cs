@@ -116,13 +116,15 @@ internal sealed class JsonTokens(Stream stream, CancellationToken ct)
 
     /// <summary>The token as a whole number; null where it is none.</summary>
     public int? Integer()
-        => Type == JsonTokenType.Number && Utf8Parser.TryParse(Value, out int number, out int read) && read == Value.Length
+        => Type == JsonTokenType.Number && Utf8Parser.TryParse(Value, out int number, out int read)
+            && read == Value.Length
             ? number
             : null;
 
     /// <summary>The token as a long number; null where it is none.</summary>
     public long? Long()
-        => Type == JsonTokenType.Number && Utf8Parser.TryParse(Value, out long number, out int read) && read == Value.Length
+        => Type == JsonTokenType.Number && Utf8Parser.TryParse(Value, out long number, out int read)
+            && read == Value.Length
             ? number
             : null;
 

@@ -35,8 +35,8 @@ internal sealed class WatchLimits(double intervalSeconds, Func<double> clock)
         {
             throw new LimitExceededException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"The debug container sent more than {most:#,0} samples, which is more than {MostProcesses:#,0} processes "
-                + $"come to."));
+                $"The debug container sent more than {most:#,0} samples, which is more than {MostProcesses:#,0} "
+                + $"processes come to."));
         }
     }
 }

@@ -197,7 +197,8 @@ public sealed class ParsingTests
 
     [Theory]
     [InlineData("{\"spec\":{\"containers\":[{\"name\":\"app\",\"x\":1,\"x\":2}]}}")]
-    [InlineData("{\"spec\":{\"containers\":[{\"name\":\"app\",\"resources\":{\"limits\":{\"memory\":{\"x\":1,\"x\":2}}}}]}}")]
+    [InlineData(
+        "{\"spec\":{\"containers\":[{\"name\":\"app\",\"resources\":{\"limits\":{\"memory\":{\"x\":1,\"x\":2}}}}]}}")]
     public void A_pod_with_a_name_twice_in_it_is_read_without_harm(string pod)
         => Assert.Single(PodParser.Parse(KubeJson.ParseObject(Encoding.UTF8.GetBytes(pod))!).Containers);
 

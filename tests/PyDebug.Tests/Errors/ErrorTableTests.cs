@@ -89,7 +89,8 @@ public sealed class ErrorTableTests
         FailureFacts facts = new(new PodTarget("shop", "web", "app", 7), null);
         Assert.Contains(advice, ErrorTable.Find(cause).Advice(facts), StringComparison.Ordinal);
         Assert.EndsWith(
-            "-Method Memory needs neither BPF nor a capability.", ErrorTable.Find(cause).Advice(facts), StringComparison.Ordinal);
+            "-Method Memory needs neither BPF nor a capability.", ErrorTable.Find(cause).Advice(facts),
+            StringComparison.Ordinal);
     }
 
     [Theory]

@@ -31,7 +31,8 @@ internal sealed class Transfer : IDisposable
         {
             _cluster.Before = async (request, connection) =>
             {
-                if (!request.IsExec || request.Headers["sec-websocket-protocol"].StartsWith("v5", StringComparison.Ordinal))
+                if (!request.IsExec || request.Headers["sec-websocket-protocol"]
+                    .StartsWith("v5", StringComparison.Ordinal))
                 {
                     return false;
                 }
@@ -68,7 +69,8 @@ internal sealed class Transfer : IDisposable
     {
         bool folder = Directory.Exists(local);
         LocalTree tree = folder ? LocalTree.Below(local, []) : LocalTree.Of(local);
-        return new PodFileSender(Run(), new PodFileOptions("/srv/file", local), tree, folder).RunAsync(CancellationToken.None);
+        return new PodFileSender(Run(), new PodFileOptions("/srv/file", local), tree, folder).RunAsync(
+            CancellationToken.None);
     }
 
     public void Dispose()
@@ -82,7 +84,8 @@ internal sealed class Transfer : IDisposable
     {
         PodDebugSession session = new()
         {
-            Namespace = "shop", PodName = "web-0", ContainerName = "app", DebugContainer = "pydebug-abcde", PodUid = "uid-1",
+            Namespace = "shop", PodName = "web-0", ContainerName = "app", DebugContainer = "pydebug-abcde",
+            PodUid = "uid-1",
             Python = "/usr/bin/python3", TargetContainerId = "containerd://aaaa", IsVerified = true,
         };
         Channel<Action<AsyncCommandBase>> queue = Channel.CreateUnbounded<Action<AsyncCommandBase>>();

@@ -82,7 +82,8 @@ public sealed class TransferCounts
             agent.Files[""] = content;
             using Transfer transfer = new(agent, number % 2 == 1);
             string path = transfer.At("file");
-            if (await EndsAsync(() => transfer.ReceiveAsync(path)) && File.ReadAllBytes(path).AsSpan().SequenceEqual(content))
+            if (await EndsAsync(() => transfer.ReceiveAsync(path)) && File.ReadAllBytes(path).AsSpan()
+                .SequenceEqual(content))
             {
                 Interlocked.Increment(ref whole);
             }
@@ -120,7 +121,8 @@ public sealed class TransferCounts
     }
 
     private static int Number(string variable, int usual)
-        => int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out int number) ? number : usual;
+        => int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out int number)
+            ? number : usual;
 
     private static void Write(string name, int count, params (string Name, int Value)[] values)
     {

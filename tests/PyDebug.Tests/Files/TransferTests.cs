@@ -30,7 +30,8 @@ public sealed class TransferTests
         byte[] content = Bytes(1_500_000);
         FakeFileAgent agent = new()
         {
-            Fails = t => t < 10 ? new(t == 4 ? FaultKind.ResetFirst : Enum.Parse<FaultKind>(kind), 100_000 + t) : Fault.None,
+            Fails = t => t < 10 ? new(t == 4 ? FaultKind.ResetFirst : Enum.Parse<FaultKind>(kind), 100_000 + t)
+                : Fault.None,
         };
         agent.Files[""] = content;
         using Transfer transfer = new(agent, v5);
@@ -97,7 +98,8 @@ public sealed class TransferTests
         agent.Files[""] = Bytes(10);
         using Transfer transfer = new(agent);
 
-        PyDebugException e = await Assert.ThrowsAsync<PyDebugException>(() => transfer.ReceiveAsync(transfer.At("file")));
+        PyDebugException e = await Assert.ThrowsAsync<PyDebugException>(
+            () => transfer.ReceiveAsync(transfer.At("file")));
 
         Assert.Contains("exit code 42", e.Message);
     }
@@ -124,7 +126,8 @@ public sealed class TransferTests
     public async Task What_cannot_be_written_is_left_out_and_the_rest_comes()
     {
         FakeFileAgent agent = new();
-        foreach (string name in new[] { "../out", "a/../../out", "a//b", "b\u001b[2J", "kept", "link/x", "new", "taken/x" })
+        foreach (
+            string name in new[] { "../out", "a/../../out", "a//b", "b\u001b[2J", "kept", "link/x", "new", "taken/x" })
         {
             agent.Files[name] = Bytes(100);
         }
@@ -158,7 +161,8 @@ public sealed class TransferTests
     [InlineData("file/in", true)]
     [InlineData("file/in", false)]
     [InlineData("dangling", true)]
-    public async Task Where_nothing_can_be_written_it_ends_with_one_error_and_nothing_is_left(string place, bool recurse)
+    public async Task Where_nothing_can_be_written_it_ends_with_one_error_and_nothing_is_left(
+        string place, bool recurse)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "These places are Linux's.");
         FakeFileAgent agent = new();
@@ -177,7 +181,8 @@ public sealed class TransferTests
 
         Assert.StartsWith("DestinationInvalid", e.ErrorRecord.FullyQualifiedErrorId);
         Assert.Equal("mine", File.ReadAllText(transfer.At("file")));
-        Assert.Equal(["dangling", "file"], new DirectoryInfo(transfer.Folder).GetFileSystemInfos().Select(f => f.Name).Order());
+        Assert.Equal(
+            ["dangling", "file"], new DirectoryInfo(transfer.Folder).GetFileSystemInfos().Select(f => f.Name).Order());
         // The next one is not hindered.
         await transfer.ReceiveAsync(transfer.At("good"), recurse);
         Assert.Equal(200_000, new FileInfo(transfer.At(recurse ? "good/a/b" : "good")).Length);
@@ -234,7 +239,8 @@ public sealed class TransferTests
 
         using Transfer large = new(agent);
 
-        PyDebugException e = await Assert.ThrowsAsync<PyDebugException>(() => large.ReceiveAsync(large.At("in"), recurse: true));
+        PyDebugException e = await Assert.ThrowsAsync<PyDebugException>(
+            () => large.ReceiveAsync(large.At("in"), recurse: true));
 
         Assert.StartsWith("LimitExceeded", e.ErrorRecord.FullyQualifiedErrorId);
         Assert.Empty(Directory.GetFileSystemEntries(large.Folder));
@@ -261,7 +267,8 @@ public sealed class TransferTests
     {
         FakeFileAgent agent = new() { Fails = t => t < 4 ? new(FaultKind.Reset, 50_000) : Fault.None };
         using Transfer transfer = new(agent);
-        Dictionary<string, byte[]> files = new() { ["a"] = Bytes(0), ["b/one"] = Bytes(120_000), ["b/two"] = Bytes(90_000) };
+        Dictionary<string, byte[]> files =
+            new() { ["a"] = Bytes(0), ["b/one"] = Bytes(120_000), ["b/two"] = Bytes(90_000) };
         foreach ((string name, byte[] content) in files)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(transfer.At(name))!);
@@ -294,7 +301,8 @@ public sealed class TransferTests
     [InlineData("a/", false, false, "name")]
     [InlineData("a\u202eb", false, false, "name")]
     [InlineData("a\nb", false, false, "name")]
-    public void A_name_is_one_that_this_system_can_have_as_it_is(string path, bool onWindows, bool ignoreCase, string? why)
+    public void A_name_is_one_that_this_system_can_have_as_it_is(
+        string path, bool onWindows, bool ignoreCase, string? why)
         => Assert.Equal(why, new TreeNames(onWindows, ignoreCase).WhyNot(path));
 
     [Fact]
@@ -303,7 +311,8 @@ public sealed class TransferTests
         TreeNames blind = new(onWindows: false, ignoreCase: true);
         TreeNames seeing = new(onWindows: false, ignoreCase: false);
 
-        Assert.Equal([null, "case", null, "case", null], new[] { "a/Log", "a/log", "a/b", "A/c", "d" }.Select(blind.WhyNot));
+        Assert.Equal(
+            [null, "case", null, "case", null], new[] { "a/Log", "a/log", "a/b", "A/c", "d" }.Select(blind.WhyNot));
         Assert.All(new[] { "a/Log", "a/log", "A/c" }, n => Assert.Null(seeing.WhyNot(n)));
     }
 
@@ -314,7 +323,8 @@ public sealed class TransferTests
         LocalFolder folder = new(transfer.At("in"), new PodTarget("shop", "web-0", "app", null));
         folder.Create();
         Gen<string> part = Gen.Elements(
-            "a", "..", ".", "", "A", "b c", "c:", "\\", "\\\\?\\C:", "CON", "nul.txt", "x:y", "e.", " ", "\0", "\u202e", "\ud800", "~", "%2e%2e");
+            "a", "..", ".", "", "A", "b c", "c:", "\\", "\\\\?\\C:", "CON", "nul.txt", "x:y", "e.", " ", "\0", "\u202e",
+            "\ud800", "~", "%2e%2e");
         Gen<string> path = part.ArrayOf().Select(parts => string.Join('/', parts));
 
         Check.One(Config.QuickThrowOnFailure.WithMaxTest(3000), Prop.ForAll(path.ToArbitrary(), text =>
@@ -322,7 +332,8 @@ public sealed class TransferTests
             string? place = folder.Place(text, out string why);
             Assert.Equal(place is null, why.Length > 0);
             Assert.True(place is null || Path.GetFullPath(place) == place);
-            Assert.True(place is null || place.StartsWith(folder.Path + Path.DirectorySeparatorChar, StringComparison.Ordinal));
+            Assert.True(
+                place is null || place.StartsWith(folder.Path + Path.DirectorySeparatorChar, StringComparison.Ordinal));
         }));
         Assert.Equal(["in"], new DirectoryInfo(transfer.Folder).GetFileSystemInfos().Select(f => f.Name));
     }

@@ -19,7 +19,8 @@ public sealed class HeapComparerTests
         Assert.True(comparer.IsSameProcess);
         Assert.Empty(comparer.Remarks());
         Dictionary<string, PyHeapDifference> rows = Types(comparer);
-        Assert.Equal(("Grown", 2000.0, "Bytes"), (rows["shop.Order"].Change, rows["shop.Order"].Difference, rows["shop.Order"].Basis));
+        Assert.Equal(("Grown", 2000.0, "Bytes"),
+            (rows["shop.Order"].Change, rows["shop.Order"].Difference, rows["shop.Order"].Basis));
         Assert.Equal((10L, 30L), (rows["shop.Order"].ReferenceCount, rows["shop.Order"].DifferenceCount));
         Assert.Equal(("Gone", -64.0), (rows["shop.Old"].Change, rows["shop.Old"].Difference));
         Assert.Equal(("New", 128.0), (rows["shop.New"].Change, rows["shop.New"].Difference));
@@ -41,7 +42,8 @@ public sealed class HeapComparerTests
     [InlineData("shop-2", 0, "3.13.5", 1)]
     [InlineData("shop", 60, "3.13.5", 1)]
     [InlineData("shop", 60, "3.14.1", 2)]
-    public void Two_processes_are_compared_by_shares_and_that_is_said(string pod, int later, string version, int remarks)
+    public void Two_processes_are_compared_by_shares_and_that_is_said(
+        string pod, int later, string version, int remarks)
     {
         PyHeapReport before = Report(("shop.Order", 10, 10_000, 0)) with
         {
@@ -58,7 +60,8 @@ public sealed class HeapComparerTests
         Assert.Equal(remarks, comparer.Remarks().Count);
         Assert.Contains("two processes", comparer.Remarks()[0], StringComparison.Ordinal);
         PyHeapDifference row = Types(comparer)["shop.Order"];
-        Assert.Equal(("Share", 10.0, 10.0, 0.0), (row.Basis, row.ReferencePercent, row.DifferencePercent, row.Difference));
+        Assert.Equal(
+            ("Share", 10.0, 10.0, 0.0), (row.Basis, row.ReferencePercent, row.DifferencePercent, row.Difference));
         Assert.Equal("Same", row.Change);
     }
 
@@ -74,7 +77,8 @@ public sealed class HeapComparerTests
     public void A_type_that_may_have_been_left_out_is_neither_new_nor_gone()
     {
         PyHeapReport cut = Report(("str", 5, 500, 0)) with { TypeCount = 7 };
-        Assert.Equal("Unlisted", Types(new HeapComparer(cut, Report(("str", 5, 500, 0), ("shop.New", 1, 64, 0))))["shop.New"].Change);
+        Assert.Equal("Unlisted", Types(
+            new HeapComparer(cut, Report(("str", 5, 500, 0), ("shop.New", 1, 64, 0))))["shop.New"].Change);
     }
 
     [Fact]

@@ -58,7 +58,8 @@ public sealed class HeapParserTests
     [Fact]
     public void Unknown_memory_above_a_tenth_is_said_first()
     {
-        PyHeapReport report = Parse(Least.Replace("\"unknown\":10000", "\"unknown\":120000", StringComparison.Ordinal))!;
+        PyHeapReport report = Parse(
+            Least.Replace("\"unknown\":10000", "\"unknown\":120000", StringComparison.Ordinal))!;
         Assert.Contains("12 % of the RSS", Assert.Single(report.Warnings), StringComparison.Ordinal);
         string[] lines = Shown(report);
         Assert.Contains("nothing is known", lines[2], StringComparison.Ordinal);
@@ -68,7 +69,8 @@ public sealed class HeapParserTests
     [Fact]
     public void A_census_that_is_refused_leaves_the_parts_and_says_why()
     {
-        string why = "\"why\":{\"cause\":\"HeapAllocator\",\"message\":\"Its allocator (mimalloc) cannot be read.\"},\"types\":[";
+        string why = "\"why\":{\"cause\":\"HeapAllocator\",\"message\":\"Its allocator (mimalloc) cannot "
+            + "be read.\"},\"types\":[";
         PyHeapReport report = Parse(Least.Replace("\"types\":[", why, StringComparison.Ordinal))!;
         Assert.Equal("HeapAllocator", report.WhyNoCensusCause);
         Assert.Contains("mimalloc", report.Warnings[0], StringComparison.Ordinal);
@@ -91,7 +93,8 @@ public sealed class HeapParserTests
     [InlineData(100, 1000, 10, null, null)]
     [InlineData(0, 1000, 10, 2000, null)]
     [InlineData(-100, 1000, 10, 2000, null)]
-    public void The_limit_is_foretold_of_growth_alone(double rate, double start, int seconds, int? limit, double? expected)
+    public void The_limit_is_foretold_of_growth_alone(
+        double rate, double start, int seconds, int? limit, double? expected)
     {
         const double unit = 1 << 20;
         (double, double)[] points =

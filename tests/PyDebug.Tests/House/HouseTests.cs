@@ -28,9 +28,11 @@ public sealed class HouseTests
     [Fact]
     public void No_file_has_more_long_lines_than_it_had()
     {
-        Dictionary<string, int> known = File.ReadLines(Path.Join(Repository.Root, "tests/PyDebug.Tests/Fixtures/long-lines.txt"))
+        Dictionary<string, int> known = File.ReadLines(
+            Path.Join(Repository.Root, "tests/PyDebug.Tests/Fixtures/long-lines.txt"))
             .Select(line => line.Split(' ', 2))
-            .ToDictionary(part => part[1], part => int.Parse(part[0], CultureInfo.InvariantCulture), StringComparer.Ordinal);
+            .ToDictionary(
+                part => part[1], part => int.Parse(part[0], CultureInfo.InvariantCulture), StringComparer.Ordinal);
 
         Assert.Empty(Sources()
             .Select(source => (source.Name, Long: Long(source.Lines)))
@@ -46,7 +48,8 @@ public sealed class HouseTests
         string root = Repository.Root;
         IEnumerable<string> files = Directory.EnumerateFiles(root, "*.ps1")
             .Concat(new[] { "src", "tests", "examples", "deploy" }
-                .SelectMany(folder => Directory.EnumerateFiles(Path.Join(root, folder), "*", SearchOption.AllDirectories)));
+                .SelectMany(
+                    folder => Directory.EnumerateFiles(Path.Join(root, folder), "*", SearchOption.AllDirectories)));
         List<(string Name, string[] Lines)> found =
         [
             .. files.Where(file => s_kinds.Contains(Path.GetExtension(file)))

@@ -110,7 +110,8 @@ public sealed partial class RoomTests
                 .Select(m => (Type: m.Groups[1].Value, Room: RoomOf(root, file.Key))))
             .GroupBy(entry => entry.Type, StringComparer.Ordinal)
             .ToDictionary(g => g.Key, g => g.Select(entry => entry.Room).Distinct().ToArray(), StringComparer.Ordinal);
-        Assert.Empty(homes.Where(home => home.Value.Length > 1).Select(home => $"{home.Key}: {string.Join(", ", home.Value)}"));
+        Assert.Empty(
+            homes.Where(home => home.Value.Length > 1).Select(home => $"{home.Key}: {string.Join(", ", home.Value)}"));
 
         List<Use> uses = [];
         foreach ((string file, string text) in files)
@@ -130,7 +131,8 @@ public sealed partial class RoomTests
     private sealed record Use(string From, string To, string Type, string File);
 
     [GeneratedRegex(
-        @"^(?:public|internal)(?: sealed| static| abstract| partial| readonly)* (?:class|record struct|record|struct|enum|interface) (\w+)",
+        @"^(?:public|internal)(?: sealed| static| abstract| partial| readonly)* (?:class|record "
+            + @"struct|record|struct|enum|interface) (\w+)",
         RegexOptions.Multiline)]
     private static partial Regex TypePattern();
 

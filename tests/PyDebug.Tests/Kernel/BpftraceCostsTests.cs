@@ -21,8 +21,10 @@ public sealed class BpftraceCostsTests
     [Fact]
     public void A_wildcard_has_those_of_all_that_it_stands_for()
     {
-        IReadOnlyList<BpftraceCost> costs = Costs([(0.1, 1), (0.2, 2), (0.3, 3), (0.4, 4)], "BEGIN", "tracepoint:syscalls:*", "END");
-        Assert.Equal([("BEGIN", 1, 1L), ("tracepoint:syscalls:*", 2, 5L), ("END", 1, 4L)], costs.Select(c => (c.Probe!, c.ProgramCount, c.RunCount)));
+        IReadOnlyList<BpftraceCost> costs = Costs(
+            [(0.1, 1), (0.2, 2), (0.3, 3), (0.4, 4)], "BEGIN", "tracepoint:syscalls:*", "END");
+        Assert.Equal([("BEGIN", 1, 1L), ("tracepoint:syscalls:*", 2, 5L), ("END", 1, 4L)], costs.Select(
+            c => (c.Probe!, c.ProgramCount, c.RunCount)));
     }
 
     [Theory]
@@ -32,7 +34,8 @@ public sealed class BpftraceCostsTests
     public void What_cannot_be_told_apart_is_one_sum(int programs, params string[] points)
     {
         BpftraceCost cost = Assert.Single(Costs([.. Enumerable.Repeat((0.5, 2L), programs)], points));
-        Assert.Equal((null, programs, 2L * programs, 0.5 * programs), (cost.Probe, cost.ProgramCount, cost.RunCount, cost.Seconds));
+        Assert.Equal((null, programs, 2L * programs, 0.5 * programs),
+            (cost.Probe, cost.ProgramCount, cost.RunCount, cost.Seconds));
     }
 
     [Fact]
@@ -44,7 +47,8 @@ public sealed class BpftraceCostsTests
 
     private static IReadOnlyList<BpftraceCost> Costs((double Seconds, long Runs)[] programs, params string[] points)
     {
-        string text = JsonSerializer.Serialize(new { cost = programs.Select(p => new { seconds = p.Seconds, runs = p.Runs }) });
+        string text = JsonSerializer.Serialize(
+            new { cost = programs.Select(p => new { seconds = p.Seconds, runs = p.Runs }) });
         return BpftraceCosts.Parse(JsonDocument.Parse(text).RootElement, points);
     }
 }

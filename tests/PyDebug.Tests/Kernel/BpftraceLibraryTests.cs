@@ -14,7 +14,8 @@ public sealed class BpftraceLibraryTests
 
     private static readonly Dictionary<string, string> s_words = new()
     {
-        ["target"] = "(MINE)", ["pid"] = "(PID)", ["tid"] = "(TID)", ["libc"] = "/proc/1/root/libc.so.6", ["python"] = "/proc/1/root/python",
+        ["target"] = "(MINE)", ["pid"] = "(PID)", ["tid"] = "(TID)", ["libc"] = "/proc/1/root/libc.so.6",
+        ["python"] = "/proc/1/root/python",
     };
 
     public static TheoryData<string> Names => new(BpftraceLibrary.Names);
@@ -27,9 +28,11 @@ public sealed class BpftraceLibraryTests
         Assert.Equal(name, script.Name);
         Assert.EndsWith(".", script.Synopsis);
         Assert.True(script.Columns.Count > 0);
-        string text = BpftraceProgram.Parse(script.Text, scoped: true, BpftraceLibrary.IsScopedByHand(script.Text)).Render(s_words);
+        string text = BpftraceProgram.Parse(
+            script.Text, scoped: true, BpftraceLibrary.IsScopedByHand(script.Text)).Render(s_words);
         Assert.Contains("(MINE)", text);
-        Assert.DoesNotContain("__", text.Replace("import__find__load__start", "").Replace("import__find__load__done", "")
+        Assert.DoesNotContain(
+            "__", text.Replace("import__find__load__start", "").Replace("import__find__load__done", "")
             .Replace("gc__start", "").Replace("gc__done", ""));
         // What is kept for itself is not shown.
         Assert.Equal(script.Text.Contains("@start"), script.Text.Contains("clear(@start)"));
@@ -38,7 +41,8 @@ public sealed class BpftraceLibraryTests
     [Fact]
     public void A_line_becomes_an_event_with_the_parts_as_properties()
     {
-        PSObject item = (PSObject)Read("FileOpen", """{"type": "printf", "data": "1 43 1234 -2 cpu worker      /srv/a b,\u001b[2J c\n"}""").Single();
+        PSObject item = (PSObject)Read("FileOpen",
+            """{"type": "printf", "data": "1 43 1234 -2 cpu worker      /srv/a b,\u001b[2J c\n"}""").Single();
         BpftraceEvent opened = (BpftraceEvent)item.BaseObject;
         Assert.Equal((1, 43, "cpu worker"), (opened.ProcessId, opened.ThreadId, opened.Thread));
         Assert.Equal(1.234, item.Properties["Milliseconds"].Value);
@@ -53,7 +57,8 @@ public sealed class BpftraceLibraryTests
     [InlineData("")]
     public void A_line_of_other_parts_is_left_as_it_is(string text)
     {
-        BpftraceEvent printed = Assert.IsType<BpftraceEvent>(Read("FileOpen", $$"""{"type": "printf", "data": "{{text}}\n"}""").Single());
+        BpftraceEvent printed = Assert.IsType<BpftraceEvent>(
+            Read("FileOpen", $$"""{"type": "printf", "data": "{{text}}\n"}""").Single());
         Assert.Equal((text, null), (printed.Text, printed.ProcessId));
     }
 
@@ -71,8 +76,10 @@ public sealed class BpftraceLibraryTests
     [Fact]
     public void A_key_has_its_parts_as_properties()
     {
-        PSObject row = (PSObject)Read("LockWait", """{"type": "stats", "data": {"@wait": {"1,43,a,b": {"count": 2, "average": 3, "total": 7}}}}""").Single();
-        Assert.Equal((1L, 43L, "a,b"), (row.Properties["ProcessId"].Value, row.Properties["ThreadId"].Value, row.Properties["Thread"].Value));
+        PSObject row = (PSObject)Read("LockWait",
+            """{"type": "stats", "data": {"@wait": {"1,43,a,b": {"count": 2, "average": 3, "total": 7}}}}""").Single();
+        Assert.Equal((1L, 43L, "a,b"),
+            (row.Properties["ProcessId"].Value, row.Properties["ThreadId"].Value, row.Properties["Thread"].Value));
     }
 
     [Fact]
@@ -86,7 +93,8 @@ public sealed class BpftraceLibraryTests
     {
         string text = BpftraceLibrary.Find(script).Text;
         BpftraceOutput output = new(
-            new PodDebugSession(), BpftraceProgram.Parse(text, scoped: true).Keys, int.MaxValue, BpftraceLayout.Parse(text)) { Machine = "x86_64" };
+            new PodDebugSession(), BpftraceProgram.Parse(
+                text, scoped: true).Keys, int.MaxValue, BpftraceLayout.Parse(text)) { Machine = "x86_64" };
         return output.Read(line, s_now);
     }
 }

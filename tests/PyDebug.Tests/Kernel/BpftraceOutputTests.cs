@@ -14,7 +14,8 @@ public sealed class BpftraceOutputTests
 {
     private static readonly PodDebugSession s_session = new()
     {
-        Namespace = "shop", PodName = "backend", ContainerName = "web", NodeName = "n1", DebugContainer = "pydebug-1", PodUid = "u1",
+        Namespace = "shop", PodName = "backend", ContainerName = "web", NodeName = "n1", DebugContainer = "pydebug-1",
+        PodUid = "u1",
     };
 
     private static readonly DateTime s_now = new(2026, 11, 25, 1, 2, 3, DateTimeKind.Utc);
@@ -34,13 +35,15 @@ public sealed class BpftraceOutputTests
             events.Where(e => e.Kind == "Print").Select(e => e.Text));
         Assert.Equal(2, events.Count(e => e.Kind == "Time" && e.Text.Length == 8));
         Assert.Equal(["1, x,y, z", "text", "5"], events.Where(e => e.Kind == "Value").Select(e => e.Text));
-        Assert.Equal(("shop", "backend", "web", "n1", s_now), (events[0].Namespace, events[0].PodName, events[0].ContainerName,
+        Assert.Equal(
+            ("shop", "backend", "web", "n1", s_now), (events[0].Namespace, events[0].PodName, events[0].ContainerName,
             events[0].NodeName, events[0].Timestamp));
         Assert.DoesNotContain(events, e => e.Kind is "Unread" or "Text");
         Assert.Equal((2, 0L, 0L), (output.Probes, output.LostEvents, output.UnreadLines));
 
         // What was printed while it ran comes again at the end.
-        Dictionary<string, List<BpftraceMap>> maps = records.SkipWhile(r => r is not BpftraceMap { Map: "@a" }).OfType<BpftraceMap>()
+        Dictionary<string, List<BpftraceMap>> maps = records.SkipWhile(
+            r => r is not BpftraceMap { Map: "@a" }).OfType<BpftraceMap>()
             .GroupBy(m => m.Map).ToDictionary(g => g.Key, g => g.ToList());
         BpftraceMap One(string name) => Assert.Single(maps[name]);
         Assert.Equal(5L, One("@one").Value);
@@ -58,7 +61,8 @@ public sealed class BpftraceOutputTests
         Assert.Equal("@h: 0: 1  2..3: 1  1K..2K: 1", hist.ToString());
         Assert.Equal("k,1", One("@hk").Keys.Single());
         BpftraceMap linear = One("@l");
-        Assert.Equal((null, -1L, 100L, null), (linear.Buckets[0].Minimum, linear.Buckets[0].Maximum, linear.Buckets[^1].Minimum,
+        Assert.Equal(
+            (null, -1L, 100L, null), (linear.Buckets[0].Minimum, linear.Buckets[0].Maximum, linear.Buckets[^1].Minimum,
             linear.Buckets[^1].Maximum));
         Assert.Equal([1L, "a"], One("@lk").Keys);
 
@@ -165,14 +169,19 @@ public sealed class BpftraceOutputTests
     [InlineData("0.27.1", "syntax", "ProgramInvalid", "Line 1, column 20: syntax: expected expression.")]
     [InlineData("0.23.2", "unknown", "ProgramInvalid", "Line 1, column 24: Unknown identifier: 'foo'.")]
     [InlineData("0.27.1", "unknown", "ProgramInvalid", "Line 1, column 24: Unknown identifier: 'foo'.")]
-    [InlineData("0.17.0", "missing", "ProbeUnavailable", "Line 1, column 1: tracepoint not found: syscalls:sys_enter_nope.")]
-    [InlineData("0.23.2", "missing", "ProbeUnavailable", "Line 1, column 1: tracepoint not found: syscalls:sys_enter_nope.")]
-    [InlineData("0.27.1", "missing", "ProbeUnavailable", "Line 1, column 1: No matches for tracepoint syscalls:sys_enter_nope.")]
+    [InlineData(
+        "0.17.0", "missing", "ProbeUnavailable", "Line 1, column 1: tracepoint not found: syscalls:sys_enter_nope.")]
+    [InlineData(
+        "0.23.2", "missing", "ProbeUnavailable", "Line 1, column 1: tracepoint not found: syscalls:sys_enter_nope.")]
+    [InlineData("0.27.1", "missing", "ProbeUnavailable", "Line 1, column 1: No matches for tracepoint "
+        + "syscalls:sys_enter_nope.")]
     [InlineData("0.17.0", "kprobe", "ProbeUnavailable", "Error attaching probe: 'kprobe:vfs_read'.")]
     [InlineData("0.23.2", "kprobe", "ProbeUnavailable", "Error attaching probe: kprobe:vfs_read.")]
     [InlineData("0.27.1", "kprobe", "ProbeUnavailable", "Line 1, column 1: No matches for kprobe vfs_read.")]
-    [InlineData("0.23.2", "file", "ProbeUnavailable", "Line 1, column 1: uprobe target file '/nope' does not exist or is not executable.")]
-    [InlineData("0.23.2", "unsafe", "ProgramInvalid", "Line 1, column 9: system() is an unsafe function being used in safe mode.")]
+    [InlineData("0.23.2", "file", "ProbeUnavailable", "Line 1, column 1: uprobe target file '/nope' does not "
+        + "exist or is not executable.")]
+    [InlineData("0.23.2", "unsafe", "ProgramInvalid", "Line 1, column 9: system() is an unsafe function "
+        + "being used in safe mode.")]
     public void An_error_leads_to_its_place_in_the_program(string version, string name, string id, string message)
     {
         string text = Fixture.Text($"bpftrace-{version}/{name}.stderr");
@@ -186,18 +195,21 @@ public sealed class BpftraceOutputTests
     [MemberData(nameof(Versions))]
     public void What_bpftrace_says_of_limits_of_memory_is_no_message(string version)
         => Assert.DoesNotContain(
-            BpftraceMessages.Parse(Fixture.Text($"bpftrace-{version}/full.stderr")), m => m.IsError || m.Text.Contains("MEMLOCK"));
+            BpftraceMessages.Parse(Fixture.Text($"bpftrace-{version}/full.stderr")), m
+                => m.IsError || m.Text.Contains("MEMLOCK"));
 
     [Fact]
     public void A_crash_is_a_failure_of_the_tool()
     {
         string text = Fixture.Text("bpftrace-0.17.0/unknown.stderr");
-        PyDebugException failure = BpftraceMessages.Failure(BpftraceMessages.Parse(text), text, -11, (l, c) => (l, c), s_target);
+        PyDebugException failure = BpftraceMessages.Failure(
+            BpftraceMessages.Parse(text), text, -11, (l, c) => (l, c), s_target);
         Assert.Equal("ToolFailed", failure.ErrorRecord.FullyQualifiedErrorId);
         Assert.Contains("signal 11", failure.Message);
     }
 
-    private static (BpftraceOutput Output, IReadOnlyList<object> Records) Read(string fixture, int mostKeys = int.MaxValue)
+    private static (BpftraceOutput Output, IReadOnlyList<object> Records) Read(
+        string fixture, int mostKeys = int.MaxValue)
     {
         Dictionary<string, IReadOnlyList<string>> keys = new()
         {
@@ -209,7 +221,8 @@ public sealed class BpftraceOutputTests
             ["@k"] = ["kstack(2)"],
             ["@ks"] = ["kstack(2)", "5", "comm"],
         };
-        BpftraceOutput output = new(s_session, keys, mostKeys) { Version = new BpftraceVersion(fixture.Split('/')[0].Split('-')[^1]) };
+        BpftraceOutput output = new(
+            s_session, keys, mostKeys) { Version = new BpftraceVersion(fixture.Split('/')[0].Split('-')[^1]) };
         List<object> records = [];
         foreach (string line in File.ReadLines(Fixture.PathOf(fixture)))
         {

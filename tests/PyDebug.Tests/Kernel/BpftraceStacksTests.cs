@@ -15,7 +15,8 @@ public sealed class BpftraceStacksTests
 {
     private const ulong Large = 0xF000_0000_0000_0001;
 
-    private static readonly PodDebugSession s_session = new() { Namespace = "shop", PodName = "backend", ContainerName = "web" };
+    private static readonly PodDebugSession s_session =
+        new() { Namespace = "shop", PodName = "backend", ContainerName = "web" };
 
     private static readonly DateTime s_now = new(2026, 11, 25, 1, 2, 3, DateTimeKind.Utc);
 
@@ -23,7 +24,8 @@ public sealed class BpftraceStacksTests
     private static readonly string s_frames =
         $$"""
         {"frames": [[5000000001, 7, "inner", "/app/a.py", 3], [5000000002, 7, "inner", "/app/a.py", 3],
-         [5000000003, 5000000001], [5000000004, 5000000003, "outer", "/app/a.py", 9], [{{Large}}, 5000000002, "outer", "/app/a.py", 9]]}
+         [5000000003, 5000000001], [5000000004, 5000000003, "outer", "/app/a.py", 9],
+          [{{Large}}, 5000000002, "outer", "/app/a.py", 9]]}
         """;
 
     [Fact]
@@ -61,7 +63,8 @@ public sealed class BpftraceStacksTests
     [Fact]
     public void Stacks_of_the_same_lines_are_one_entry_with_their_sum()
     {
-        BpftraceMap[] rows = Rows("k:f { @[pystack, comm] = count(); }", """{"5000000004,a": 3, "17293822569102704641,a": 4, "17293822569102704641,b": 5}""");
+        BpftraceMap[] rows = Rows("k:f { @[pystack, comm] = count(); }",
+            """{"5000000004,a": 3, "17293822569102704641,a": 4, "17293822569102704641,b": 5}""");
         Assert.Equal([7L, 5L], rows.Select(r => r.Value));
         Assert.Equal(["inner (a.py:3) < outer (a.py:9)", "a"], rows[0].Keys);
         Assert.Equal((7, "count"), (rows[0].ProcessId, rows[0].Function));
@@ -72,11 +75,14 @@ public sealed class BpftraceStacksTests
     [InlineData("sum(arg0)", "3", "4", 7L)]
     [InlineData("max(arg0)", "3", "4", 4L)]
     [InlineData("min(arg0)", "3", "4", 3L)]
-    [InlineData("hist(arg0)", """[{"min": 1, "max": 1, "count": 3}]""", """[{"min": 1, "max": 1, "count": 1}, {"min": 2, "max": 3, "count": 3}]""", 7L)]
-    [InlineData("stats(arg0)", """{"count": 3, "average": 2, "total": 6}""", """{"count": 4, "average": 1, "total": 4}""", 7L)]
+    [InlineData("hist(arg0)", """[{"min": 1, "max": 1, "count": 3}]""",
+        """[{"min": 1, "max": 1, "count": 1}, {"min": 2, "max": 3, "count": 3}]""", 7L)]
+    [InlineData(
+        "stats(arg0)", """{"count": 3, "average": 2, "total": 6}""", """{"count": 4, "average": 1, "total": 4}""", 7L)]
     public void Every_sum_adds_up(string function, string one, string other, long value)
     {
-        BpftraceMap row = Assert.Single(Rows($"k:f {{ @[pystack] = {function}; }}", $$"""{"5000000004": {{one}}, "17293822569102704641": {{other}}}"""));
+        BpftraceMap row = Assert.Single(Rows(
+            $"k:f {{ @[pystack] = {function}; }}", $$"""{"5000000004": {{one}}, "17293822569102704641": {{other}}}"""));
         Assert.Equal(value, row.Value);
         if (row.Kind == "Histogram")
         {
@@ -91,7 +97,8 @@ public sealed class BpftraceStacksTests
     [Fact]
     public void What_does_not_add_up_stays_apart()
     {
-        Assert.Equal(2, Rows("k:f { @[pystack] = avg(arg0); }", """{"5000000004": 3, "17293822569102704641": 4}""").Length);
+        Assert.Equal(
+            2, Rows("k:f { @[pystack] = avg(arg0); }", """{"5000000004": 3, "17293822569102704641": 4}""").Length);
         Assert.Equal(2, Rows("k:f { @[pystack] = nsecs; }", """{"5000000004": 3, "17293822569102704641": 4}""").Length);
     }
 
@@ -103,7 +110,8 @@ public sealed class BpftraceStacksTests
         StackProfile profile = profiles[0];
         Assert.Equal(
             ("shop", "backend", "web", 7, "@", "events", 5L),
-            (profile.Namespace, profile.PodName, profile.ContainerName, profile.ProcessId!.Value, profile.Metric, profile.Unit, profile.SampleCount));
+            (profile.Namespace, profile.PodName, profile.ContainerName, profile.ProcessId!.Value, profile.Metric,
+                profile.Unit, profile.SampleCount));
         Assert.Equal([3.0, 2.0], profile.Samples.Select(s => s.Value));
         Assert.Equal(["(no Python)"], profile.Samples[1].Frames.Select(f => f.Name));
         using StringWriter writer = new();
@@ -128,7 +136,8 @@ public sealed class BpftraceStacksTests
         BpftraceProgram parsed = BpftraceProgram.Parse(program, scoped: true);
         BpftraceOutput output = new(s_session, parsed.Keys, functions: parsed.Functions);
         Assert.True(output.Stacks.Add(JsonDocument.Parse(s_frames).RootElement));
-        string type = program.Contains("hist", StringComparison.Ordinal) ? "hist" : program.Contains("stats", StringComparison.Ordinal) ? "stats" : "map";
+        string type = program.Contains("hist", StringComparison.Ordinal) ? "hist"
+            : program.Contains("stats", StringComparison.Ordinal) ? "stats" : "map";
         string line = "{\"type\": \"" + type + "\", \"data\": {\"@\": " + entries + "}}";
         return [.. output.Read(line, s_now).Cast<BpftraceMap>()];
     }

@@ -27,7 +27,8 @@ public sealed class BpftraceTextTests
         BpftraceMap[] maps = [.. records.OfType<BpftraceMap>()];
 
         Assert.Equal("na\u00efve", records.OfType<BpftraceEvent>().First(e => e.Kind == "Print").Text);
-        Assert.Equal(["gr\u00f6\u00dfe", "1, gr\u00f6\u00dfe"], records.OfType<BpftraceEvent>().Where(e => e.Kind == "Value").Select(e => e.Text));
+        Assert.Equal(["gr\u00f6\u00dfe", "1, gr\u00f6\u00dfe"], records.OfType<BpftraceEvent>().Where(
+            e => e.Kind == "Value").Select(e => e.Text));
         Assert.Equal(["gr\u00f6\u00dfe"], maps.Single(m => m.Map == "@").Keys);
         Assert.Equal(["gr\u00f6\u00dfe", 7L], maps.Single(m => m.Map == "@one").Keys);
         Assert.Equal(["gr\u00f6\u00dfe\u240a\"x\\", "\u65e5\u672c"], maps.Single(m => m.Map == "@two").Keys);
@@ -86,10 +87,12 @@ public sealed class BpftraceTextTests
         {
             Version = new BpftraceVersion("0.25.0"),
         };
-        const string Line = """{"type": "hist", "data": {"@h": {"a": [{"min": 1, "max": 1, "count": 10}], "\uffffffc3\uffffffb6": [{"min": 1, "max": 1, "count": 10}]}}}""";
+        const string Line = """{"type": "hist", "data": {"@h": {"a": [{"min": 1, "max": 1, "count": """
+            + """10}], "\uffffffc3\uffffffb6": [{"min": 1, "max": 1, "count": 10}]}}}""";
 
         Assert.Equal([10L, 16L], output.Read(Line, s_now).Cast<BpftraceMap>().Select(m => m.Count));
-        Assert.Equal(10L, ((BpftraceMap)output.Read("""{"type": "map", "data": {"@m": {"count": 10}}}""", s_now).Single()).Value);
+        Assert.Equal(10L,
+            ((BpftraceMap)output.Read("""{"type": "map", "data": {"@m": {"count": 10}}}""", s_now).Single()).Value);
     }
 
     [Theory]
@@ -106,7 +109,8 @@ public sealed class BpftraceTextTests
     [Fact]
     public void A_read_that_failed_is_told_of_and_a_key_that_is_not_there_is_not()
     {
-        (string Text, int Line, int Column, long Times) error = Assert.Single(Read("0.23.2", "reads").Output.HelperErrors);
+        (string Text, int Line, int Column, long Times) error = Assert.Single(
+            Read("0.23.2", "reads").Output.HelperErrors);
         Assert.Equal((1, 29, 6L), (error.Line, error.Column, error.Times));
         Assert.Contains("probe_read: Bad address", error.Text);
     }
@@ -116,11 +120,14 @@ public sealed class BpftraceTextTests
     {
         string text = BpftraceLibrary.Find("FileOpen").Text;
         BpftraceOutput output = new(
-            new PodDebugSession(), BpftraceProgram.Parse(text, scoped: true).Keys, int.MaxValue, BpftraceLayout.Parse(text));
+            new PodDebugSession(), BpftraceProgram.Parse(
+                text, scoped: true).Keys, int.MaxValue, BpftraceLayout.Parse(text));
         // Sixteen bytes: 3 + 4 of two-byte letters each as bpftrace escapes them, and blanks.
         PSObject item = (PSObject)output.Read(
-            """{"type": "printf", "data": "1 43 1234 0 gr\uffffffc3\uffffffb6\uffffffc3\uffffff9fe         /srv/b\uffffffc3\uffffffbccher\n"}""", s_now).Single();
-        Assert.Equal(("gr\u00f6\u00dfe", "/srv/b\u00fccher"), (((BpftraceEvent)item.BaseObject).Thread, item.Properties["Path"].Value));
+            """{"type": "printf", "data": "1 43 1234 0 gr\uffffffc3\uffffffb6\uffffffc3\uffffff9fe         """
+                + """/srv/b\uffffffc3\uffffffbccher\n"}""", s_now).Single();
+        Assert.Equal(("gr\u00f6\u00dfe", "/srv/b\u00fccher"),
+            (((BpftraceEvent)item.BaseObject).Thread, item.Properties["Path"].Value));
     }
 
     [Theory]
@@ -132,7 +139,8 @@ public sealed class BpftraceTextTests
     [InlineData("feed", "feed", null, false)]
     [InlineData("a+b", "a", null, false)]
     [InlineData("a+x", "a+x", null, false)]
-    public void A_line_of_a_native_stack_is_read_from_its_ends(string line, string name, string? module, bool isNameless)
+    public void A_line_of_a_native_stack_is_read_from_its_ends(
+        string line, string name, string? module, bool isNameless)
     {
         StackFrame frame = Assert.Single(NativeStack.Read($"\n        {line}\n"));
         Assert.Equal((name, module, isNameless), (frame.Name, frame.Module, NativeStack.IsNameless(frame)));
@@ -143,13 +151,15 @@ public sealed class BpftraceTextTests
     [InlineData("0x34006c500070000")]
     public void A_walk_that_lost_its_way_says_so(string address)
         => Assert.Equal(
-            ["PyObject_GetAttr", "..."], NativeStack.Read($"\n        PyObject_GetAttr+1\n        {address}\n        main+5\n").Select(f => f.Name));
+            ["PyObject_GetAttr", "..."], NativeStack.Read(
+                $"\n        PyObject_GetAttr+1\n        {address}\n        main+5\n").Select(f => f.Name));
 
     [Fact]
     public void Names_made_to_cost_time_cost_none()
     {
         Stopwatch watch = Stopwatch.StartNew();
-        foreach (string hostile in new[] { new string(' ', 1_000_000), new string('(', 1_000_000), "f " + new string('+', 1_000_000), string.Concat(Enumerable.Repeat(" (", 500_000)) })
+        foreach (string hostile in new[] { new string(' ', 1_000_000), new string('(', 1_000_000),
+            "f " + new string('+', 1_000_000), string.Concat(Enumerable.Repeat(" (", 500_000)) })
         {
             NativeStack.Read($"\nx{hostile}y\n");
             NativeStack.Read($"\nx{hostile})\n");
@@ -161,10 +171,12 @@ public sealed class BpftraceTextTests
     [Fact]
     public void Stacks_without_a_weight_are_counted_and_not_just_left_out()
     {
-        BpftraceOutput output = new(new PodDebugSession(), new Dictionary<string, IReadOnlyList<string>> { ["@"] = ["kstack"] });
+        BpftraceOutput output = new(
+            new PodDebugSession(), new Dictionary<string, IReadOnlyList<string>> { ["@"] = ["kstack"] });
         BpftraceMap[] entries =
         [
-            .. output.Read("""{"type": "map", "data": {"@": {"\nf+1\n": "9223372036854775807", "\ng+1\n": "text", "\nh+1\n": -5}}}""", s_now)
+            .. output.Read("""{"type": "map", "data": {"@": """
+                + """{"\nf+1\n": "9223372036854775807", "\ng+1\n": "text", "\nh+1\n": -5}}}""", s_now)
                 .Cast<BpftraceMap>(),
         ];
 

@@ -17,7 +17,8 @@ public sealed class MemrayCaptureTests
     private static readonly DateTime s_now = new(2026, 11, 25, 1, 2, 3, DateTimeKind.Utc);
 
     private static readonly byte[] s_packed =
-        [0x04, 0x22, 0x4d, 0x18, 0x40, 0x40, 0xc0, 0xc0, 0x2e, 0, 0, 0xfb, 3, (byte)'m', (byte)'e', (byte)'m', 7, 0x50, 0, 0, 0, 0];
+        [0x04, 0x22, 0x4d, 0x18, 0x40, 0x40, 0xc0, 0xc0, 0x2e, 0, 0, 0xfb, 3, (byte)'m', (byte)'e', (byte)'m', 7, 0x50,
+            0, 0, 0, 0];
 
     [Theory]
     [InlineData("", "is empty: tracking never ended")]
@@ -70,7 +71,8 @@ public sealed class MemrayCaptureTests
     {
         JsonNode report = JsonNode.Parse(File.ReadAllText(Fixture.PathOf("cases/memray.json")))!["report"]!.DeepClone();
         change(report);
-        using JsonDocument document = JsonDocument.Parse(new JsonObject { ["kind"] = "memrayRead", ["memray"] = "1.20.0", ["report"] = report }.ToJsonString());
+        using JsonDocument document = JsonDocument.Parse(
+            new JsonObject { ["kind"] = "memrayRead", ["memray"] = "1.20.0", ["report"] = report }.ToJsonString());
         return MemrayParser.ParseRead(document.RootElement, "/tmp/leak.bin", 4096, s_now)!;
     }
 

@@ -39,8 +39,9 @@ public sealed class MemrayHistoryTests
         string? text = history.Tell(s_session, Ended("OOMKilled", s_begun.AddSeconds(41)), s_begun.AddSeconds(60));
         string at = s_begun.AddSeconds(41).ToString("HH:mm:ss");
         Assert.Equal(
-            $"Container 'web' was OOMKilled (code 137, restart count 3) at {at} UTC. The last report, of {s_begun:HH:mm:ss} "
-            + "UTC, saw 38.1 MiB kept in 30.0 s, most of it (36.1 MiB) by remember (cache.py:51), and 15 s until the limit.",
+            $"Container 'web' was OOMKilled (code 137, restart count 3) at {at} UTC. The last report, of "
+            + $"{s_begun:HH:mm:ss} UTC, saw 38.1 MiB kept in 30.0 s, most of it (36.1 MiB) by remember (cache.py:51), "
+            + "and 15 s until the limit.",
             text);
     }
 
@@ -110,11 +111,12 @@ public sealed class MemrayHistoryTests
         JsonObject body = [];
         options.Write(body);
         Assert.Equal(
-            """{"seconds":5,"native":true,"pythonAllocators":false,"aggregate":true,"maximumBytes":2097152,"keepCapture":true,"stacks":5000,"depth":128}""",
+            """{"seconds":5,"native":true,"pythonAllocators":false,"aggregate":true,"maximumBytes":2097152,"""
+                + "\"keepCapture\":true,\"stacks\":5000,\"depth\":128}",
             body.ToJsonString());
         Assert.Equal(
-            "run memray 1.20.0, native, aggregated, for 5 s inside (pause about 10 ms, memory about 9 MiB, 1.2 to 2.3 times "
-            + "slower while it does nothing but allocate; undone at the end except for the loaded module)",
+            "run memray 1.20.0, native, aggregated, for 5 s inside (pause about 10 ms, memory about 9 MiB, 1.2 to 2.3 "
+            + "times slower while it does nothing but allocate; undone at the end except for the loaded module)",
             options.Action("1.20.0"));
         Assert.Empty(new MemrayOptions().Costs());
         Assert.Single(new MemrayOptions { PythonAllocators = true }.Costs());

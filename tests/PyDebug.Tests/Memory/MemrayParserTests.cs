@@ -39,9 +39,11 @@ public sealed class MemrayParserTests
         MemrayReport report = Recorded();
         Assert.Equal("default/bad-app/web process 1: 38.1 MiB kept in 30.0 s, peak 41.0 MiB", report.ToString());
         Assert.Equal(("node-1", s_now), (report.NodeName, report.Timestamp));
-        Assert.Equal(("3.13.5", "1.20.0", "pymalloc"), (report.PythonVersion, report.MemrayVersion, report.PythonAllocator));
+        Assert.Equal(
+            ("3.13.5", "1.20.0", "pymalloc"), (report.PythonVersion, report.MemrayVersion, report.PythonAllocator));
         Assert.Equal(DateTimeKind.Utc, report.Started!.Value.Kind);
-        Assert.Equal((214, 9.2, 5.4), (report.HeldMicroseconds, report.PauseMilliseconds, report.UsualPauseMilliseconds));
+        Assert.Equal(
+            (214, 9.2, 5.4), (report.HeldMicroseconds, report.PauseMilliseconds, report.UsualPauseMilliseconds));
         Assert.Equal(("Thread", 1L, "epoll_wait"), (report.AttachMethod, report.AttachThreadId, report.AttachPlace));
         Assert.Equal("Same", report.Rehearsal);
         Assert.Equal((128 * Mebi, 110 * Mebi), (report.ContainerLimitBytes, report.ContainerBytes));
@@ -94,7 +96,8 @@ public sealed class MemrayParserTests
         Assert.Equal(("remember", "/srv/shop/app/cache.py", 51), (first.Function, first.FileName, first.Line));
         Assert.Equal(("MMAP", "worker", 2L), (first.Allocator, first.Thread, first.MemrayThreadId));
         Assert.Equal("remember (cache.py:51) < handle (views.py:14)", MemrayText.Stack(first));
-        Assert.StartsWith("36.1 MiB in 18,204: remember (cache.py:51) < handle", first.ToString(), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "36.1 MiB in 18,204: remember (cache.py:51) < handle", first.ToString(), StringComparison.Ordinal);
         MemrayAllocation last = Recorded().Allocations[^1];
         Assert.Equal(("", null), (last.Function, last.Thread));
         Assert.Equal("(no Python frames)", MemrayText.Stack(last));
@@ -136,7 +139,8 @@ public sealed class MemrayParserTests
             r["report"]!["timeline"] = points;
         });
         Assert.Null(still.SecondsToLimit);
-        Assert.Contains("\nRSS                 61.0 MiB -> 61.3 MiB of 128.0 MiB\n", Shown(still), StringComparison.Ordinal);
+        Assert.Contains(
+            "\nRSS                 61.0 MiB -> 61.3 MiB of 128.0 MiB\n", Shown(still), StringComparison.Ordinal);
 
         // Without resident memory over time, what was kept tells.
         MemrayReport blind = Changed(r => r["report"]!["timeline"] = new JsonArray());
@@ -171,7 +175,8 @@ public sealed class MemrayParserTests
         Assert.Equal("Exited", report.EndReason);
         Assert.Equal("default/bad-app/web process 1: nothing could be read of 30.0 s", report.ToString());
         Assert.Equal(2, report.Warnings.Count);
-        Assert.Contains("\nNothing could be read from the capture of 12.3 MiB.", Shown(report), StringComparison.Ordinal);
+        Assert.Contains(
+            "\nNothing could be read from the capture of 12.3 MiB.", Shown(report), StringComparison.Ordinal);
         Assert.Empty(report.GetStackProfiles(null)[0].Samples);
     }
 
@@ -206,14 +211,17 @@ public sealed class MemrayParserTests
     [Fact]
     public void A_command_line_comes_as_text_or_as_its_arguments()
     {
-        Assert.Equal("python3 /srv/a.py", Parse(Least.Replace("\"pid\":1", "\"pid\":1,\"command\":\"python3 /srv/a.py\"", StringComparison.Ordinal))!.CommandLine);
-        Assert.Equal("python3 /srv/a.py", Parse(Least.Replace("\"pid\":1", "\"pid\":1,\"command\":[\"python3\",\"/srv/a.py\"]", StringComparison.Ordinal))!.CommandLine);
+        Assert.Equal("python3 /srv/a.py", Parse(Least.Replace("\"pid\":1", "\"pid\":1,\"command\":\"python3 "
+            + "/srv/a.py\"", StringComparison.Ordinal))!.CommandLine);
+        Assert.Equal("python3 /srv/a.py", Parse(Least.Replace("\"pid\":1", "\"pid\":1,\"command\":[\"python3\","
+            + "\"/srv/a.py\"]", StringComparison.Ordinal))!.CommandLine);
         Assert.Null(Parse(Least)!.CommandLine);
     }
 
     [Fact]
     public void A_first_point_before_the_beginning_is_the_beginning()
-        => Assert.Equal(0, Parse(Least.Replace("[0,1000,0]", "[-0.002,1000,0]", StringComparison.Ordinal))!.Timeline[0].Seconds);
+        => Assert.Equal(
+            0, Parse(Least.Replace("[0,1000,0]", "[-0.002,1000,0]", StringComparison.Ordinal))!.Timeline[0].Seconds);
 
     [Theory]
     [InlineData("limit", "Limit", "reached -MaximumCaptureBytes or what there is room for")]
@@ -223,7 +231,8 @@ public sealed class MemrayParserTests
     [InlineData("magic", "Other", "ended early, after 10.0 s")]
     public void An_end_before_its_time_is_said(string ended, string reason, string warning)
     {
-        MemrayReport report = Parse(Least.Replace("\"ended\":\"time\"", $"\"ended\":\"{ended}\"", StringComparison.Ordinal))!;
+        MemrayReport report = Parse(
+            Least.Replace("\"ended\":\"time\"", $"\"ended\":\"{ended}\"", StringComparison.Ordinal))!;
         Assert.Equal(reason, report.EndReason);
         Assert.Contains(warning, Assert.Single(report.Warnings), StringComparison.Ordinal);
         Assert.Contains($"\n   {report.Warnings[0]}", Shown(report), StringComparison.Ordinal);
@@ -233,16 +242,19 @@ public sealed class MemrayParserTests
     public void What_the_lists_do_not_hold_is_said()
     {
         MemrayReport report = Changed(r => r["report"]!["omitted"]!["leaked"]!["size"] = 5_000_000);
-        Assert.Contains("7 smaller stacks of process 1, 4.8 MiB in all", Assert.Single(report.Warnings), StringComparison.Ordinal);
+        Assert.Contains(
+            "7 smaller stacks of process 1, 4.8 MiB in all", Assert.Single(report.Warnings), StringComparison.Ordinal);
         report = Changed(r => r["report"]!["frames"]![2] = new JsonArray("[cut]", "", 0));
         Assert.Contains("4 stacks of process 1 were cut", Assert.Single(report.Warnings), StringComparison.Ordinal);
     }
 
     [Theory]
-    [InlineData(8e6, 70e3, "RSS of process 1 grows by 7.6 MiB/s and little of what was allocated meanwhile is kept: Get-PyHeap ")]
+    [InlineData(8e6, 70e3, "RSS of process 1 grows by 7.6 MiB/s and little of what was allocated "
+        + "meanwhile is kept: Get-PyHeap ")]
     [InlineData(8e6, 7e6, null)]
     [InlineData(100e3, 0.0, null)]
-    public void Growth_that_nothing_kept_explains_is_put_beside_what_was_kept(double resident, double kept, string? warning)
+    public void Growth_that_nothing_kept_explains_is_put_beside_what_was_kept(
+        double resident, double kept, string? warning)
     {
         MemrayReport report = Recorded() with { ResidentBytesPerSecond = resident, LeakedBytesPerSecond = kept };
 
@@ -257,16 +269,19 @@ public sealed class MemrayParserTests
     {
         string[] lines = Shown(Recorded()).Trim('\n').Split('\n');
         Assert.Equal(
-            "   default/bad-app/web  process 1  python3 /srv/shop/app/main.py --password ***  30.0 s  memray 1.20.0  pause 9 ms",
+            "   default/bad-app/web  process 1  python3 /srv/shop/app/main.py --password ***  30.0 s  "
+                + "memray 1.20.0  pause 9 ms",
             lines[0]);
         Assert.Equal("Kept after 30.0 s   38.1 MiB in 19,132 allocations (1.3 MiB/s)", lines[2]);
         Assert.Equal("Peak                41.0 MiB at 29.8 s", lines[3]);
         Assert.Equal(
-            "RSS                 61.0 MiB -> 103.0 MiB of 128.0 MiB: the limit is reached in about 15 s at this rate", lines[4]);
+            "RSS                 61.0 MiB -> 103.0 MiB of 128.0 MiB: the limit is reached in about 15 s at this rate",
+            lines[4]);
         Assert.EndsWith("        Size     Count", lines[5], StringComparison.Ordinal);
         Assert.StartsWith("remember (cache.py:51) < handle (views.py:14)  ", lines[6], StringComparison.Ordinal);
         Assert.EndsWith("    36.1 MiB    18,204", lines[6], StringComparison.Ordinal);
-        Assert.StartsWith("_compile (__init__.py:351) < route (urls.py:9) < <module> (main.py:3)", lines[9], StringComparison.Ordinal);
+        Assert.StartsWith("_compile (__init__.py:351) < route (urls.py:9) < <module> (main.py:3)", lines[9],
+            StringComparison.Ordinal);
         Assert.StartsWith("… and 2 more functions; .Allocations has every stack", lines[11], StringComparison.Ordinal);
         Assert.EndsWith("    13.7 KiB        14", lines[11], StringComparison.Ordinal);
         Assert.Equal(12, lines.Length);
@@ -276,7 +291,8 @@ public sealed class MemrayParserTests
     [Fact]
     public void Lines_of_one_function_are_one_function()
     {
-        string json = Least.Replace("[\"malloc\",\"/lib/libc.so.6\",0]", "[\"f\",\"/srv/a.py\",2]", StringComparison.Ordinal);
+        string json = Least.Replace(
+            "[\"malloc\",\"/lib/libc.so.6\",0]", "[\"f\",\"/srv/a.py\",2]", StringComparison.Ordinal);
         string[] lines = Shown(Parse(json)!).Trim('\n').Split('\n');
         Assert.Equal(7, lines.Length);
         Assert.StartsWith("f (a.py:1)", lines[6], StringComparison.Ordinal);
@@ -298,7 +314,8 @@ public sealed class MemrayParserTests
     {
         MemrayReport report = Parse(Least
             .Replace("[\"f\"", "[\"x\\n\\u202egpj\\u001b]0;\\u0007\"", StringComparison.Ordinal)
-            .Replace("\"pid\":1", "\"pid\":1,\"command\":\"a\\u001b[2J\\nb\",\"memray\":\"1\\u001b[1m\"", StringComparison.Ordinal))!;
+            .Replace("\"pid\":1", "\"pid\":1,\"command\":\"a\\u001b[2J\\nb\",\"memray\":\"1\\u001b[1m\"",
+                StringComparison.Ordinal))!;
         string shown = Shown(report) + report + report.Allocations[0] + report.GetStackProfiles(null)[0];
         Assert.DoesNotContain('\u001b', shown);
         Assert.DoesNotContain('\u202e', shown);

@@ -72,7 +72,8 @@ public sealed class MemrayPayloadTests : IDisposable
     {
         JsonObject need = new() { ["name"] = name, ["machine"] = machine, ["size"] = null };
         using Stream? stream = await payload.OpenAsync(need, CancellationToken.None);
-        return stream is null ? null : await new StreamReader(stream).ReadToEndAsync(TestContext.Current.CancellationToken);
+        return stream is null ? null
+            : await new StreamReader(stream).ReadToEndAsync(TestContext.Current.CancellationToken);
     }
 
     private MemrayPayload Make(string manifest)

@@ -42,7 +42,8 @@ public sealed class MemrayProfileTests
         Assert.Equal(report.PeakBytes!.Value, Sum("HighWatermark"));
         Assert.Equal(report.LeakedCount!.Value, Sum("LeakedAllocations"));
         Assert.Contains(
-            report.GetStackProfiles(null)[0].Samples, s => s.Frames is [{ Name: "(7 smaller stacks)" }] && s.Value == 3000);
+            report.GetStackProfiles(null)[0].Samples, s
+                => s.Frames is [{ Name: "(7 smaller stacks)" }] && s.Value == 3000);
         Assert.DoesNotContain(
             report.GetStackProfiles("HighWatermark")[0].Samples, s => s.Frames.Any(f => f.Name.Contains("smaller")));
     }
@@ -55,7 +56,8 @@ public sealed class MemrayProfileTests
         Assert.Contains("memory kept · 30.0 s · 19,132 allocations", text, StringComparison.Ordinal);
         Assert.Contains("94.7 %, 36.1 MiB, 18,204 allocations", text, StringComparison.Ordinal);
         Assert.Contains("data-unit=\"bytes\"", text, StringComparison.Ordinal);
-        Assert.DoesNotContain("samples", text.Replace("' samples'", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "samples", text.Replace("' samples'", "", StringComparison.Ordinal), StringComparison.Ordinal);
         string Hue(string metric) => FlamePalette.Rules(["a00"], metric, dark: false);
         Assert.Equal(Hue("Bytes"), Hue("Leaked"));
         Assert.Equal(Hue("Bytes"), Hue("HighWatermarkAllocations"));
@@ -90,7 +92,8 @@ public sealed class MemrayProfileTests
     {
         StringWriter text = new();
         CollapsedWriter.Write(text, MemrayParserTests.Recorded().GetStackProfiles(null));
-        Assert.Contains(";handle (/srv/shop/app/views.py:14);remember (/srv/shop/app/cache.py:51) 37848736\n", text.ToString());
+        Assert.Contains(
+            ";handle (/srv/shop/app/views.py:14);remember (/srv/shop/app/cache.py:51) 37848736\n", text.ToString());
     }
 
     private static IEnumerable<string> Lines(StackProfile profile)

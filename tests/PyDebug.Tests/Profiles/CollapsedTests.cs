@@ -22,9 +22,11 @@ public sealed class CollapsedTests
         Assert.Equal([40.0, 25, 20, 10, 5], profile.Samples.Select(s => s.Value));
         Assert.Equal(
             ["spin", "render; part 2", "<module>"], profile.Samples[0].Frames.Select(f => f.Name));
-        Assert.Equal(("/srv/svc;blue/views.py", 10), (profile.Samples[0].Frames[1].FileName, profile.Samples[0].Frames[1].Line));
+        Assert.Equal(
+            ("/srv/svc;blue/views.py", 10), (profile.Samples[0].Frames[1].FileName, profile.Samples[0].Frames[1].Line));
         Assert.Equal("count 12", profile.Samples[1].Frames[0].Name);
-        Assert.Equal(("operator()", "lib.so"), (profile.Samples[4].Frames[0].Name, profile.Samples[4].Frames[0].FileName));
+        Assert.Equal(
+            ("operator()", "lib.so"), (profile.Samples[4].Frames[0].Name, profile.Samples[4].Frames[0].FileName));
     }
 
     [Fact]
@@ -67,7 +69,8 @@ public sealed class CollapsedTests
         StackProfile profile = Read("main;a 1\nnocount\nmain;b 2\n");
 
         Assert.Equal((3L, 3.0), (profile.SampleCount, profile.Samples.Sum(s => s.Value)));
-        Assert.Equal("1 of 3 lines has no stack with a number and was skipped (line 2: 'nocount').", Assert.Single(profile.Warnings));
+        Assert.Equal("1 of 3 lines has no stack with a number and was skipped (line 2: 'nocount').", Assert.Single(
+            profile.Warnings));
     }
 
     [Fact]
@@ -87,7 +90,8 @@ public sealed class CollapsedTests
         StackProfile profile = Read(Fixture.Text("cases/collapsed-newline-thread.txt"));
 
         Assert.Equal(105, profile.Samples.Sum(s => s.Value));
-        Assert.Equal([(7013L, "pool \"A\";#1\u240a2", 100.0), (6971L, "MainThread", 5.0)], profile.Threads.Select(t => (t.ThreadId!.Value, t.Name!, t.Value)));
+        Assert.Equal([(7013L, "pool \"A\";#1\u240a2", 100.0), (6971L, "MainThread", 5.0)], profile.Threads.Select(
+            t => (t.ThreadId!.Value, t.Name!, t.Value)));
         Assert.Equal(["spin", "work", "run"], profile.Samples[0].Frames.Select(f => f.Name));
         Assert.Contains("2 lines were put together", Assert.Single(profile.Warnings));
     }
@@ -118,7 +122,8 @@ public sealed class CollapsedTests
     {
         StackProfile profile = Assert.Single(Fixture.Parse(
             """
-            {"shared":{"frames":[{"name":"a"},{"name":"b"}]},"profiles":[{"type":"evented","name":"t","unit":"milliseconds",
+            {"shared":{"frames":[{"name":"a"},{"name":"b"}]},"profiles":[{"type":"evented","name":"t",
+            "unit":"milliseconds",
              "startValue":0,"endValue":50,"events":[{"type":"O","at":0,"frame":0},{"type":"O","at":10,"frame":1},
              {"type":"C","at":45,"frame":1},{"type":"C","at":50,"frame":0}]}]}
             """));
@@ -152,8 +157,10 @@ public sealed class CollapsedTests
 
         Assert.Equal([(4932L, 2893L), (4887L, 2893L)], profile.Threads.Select(t => (t.ThreadId!.Value, t.SampleCount)));
         Assert.Contains(profile.Samples[0].Frames, f => Place(f) == ("<native>", "", null));
-        Assert.All(profile.Samples.SelectMany(s => s.Frames), f => Assert.Equal(f.Name == "<native>", f.FileName.Length == 0));
-        Assert.Contains(profile.Samples.SelectMany(s => s.Frames), f => Place(f) == ("_run_module_as_main", "<frozen runpy>", 201));
+        Assert.All(
+            profile.Samples.SelectMany(s => s.Frames), f => Assert.Equal(f.Name == "<native>", f.FileName.Length == 0));
+        Assert.Contains(
+            profile.Samples.SelectMany(s => s.Frames), f => Place(f) == ("_run_module_as_main", "<frozen runpy>", 201));
     }
 
     [Fact]
@@ -172,10 +179,13 @@ public sealed class CollapsedTests
             process 1:"uwsgi --ini "a;b"";main (a.py:1) 1
             """);
 
-        Assert.Equal([(7, "uwsgi", 3L), (8, "uwsgi -x", 2L), (1, "uwsgi --ini \"a;b\"", 1L)], profiles.Select(p => (p.ProcessId!.Value, p.CommandLine!, p.SampleCount)));
+        Assert.Equal([(7, "uwsgi", 3L), (8, "uwsgi -x", 2L), (1, "uwsgi --ini \"a;b\"", 1L)], profiles.Select(
+            p => (p.ProcessId!.Value, p.CommandLine!, p.SampleCount)));
         ProfileThread main = Assert.Single(profiles[0].Threads);
-        Assert.Equal((7, 7L, "MainThread", true), (main.ProcessId!.Value, main.ThreadId!.Value, main.Name!, main.IsMainThread!.Value));
-        Assert.Equal((9L, null, false), (profiles[1].Threads[0].ThreadId!.Value, profiles[1].Threads[0].Name, profiles[1].Threads[0].IsMainThread!.Value));
+        Assert.Equal((7, 7L, "MainThread", true),
+            (main.ProcessId!.Value, main.ThreadId!.Value, main.Name!, main.IsMainThread!.Value));
+        Assert.Equal((9L, null, false), (profiles[1].Threads[0].ThreadId!.Value, profiles[1].Threads[0].Name,
+            profiles[1].Threads[0].IsMainThread!.Value));
         Assert.Equal(["f", "main"], profiles[0].Samples[0].Frames.Select(f => f.Name));
         Assert.Empty(profiles[2].Threads);
     }
@@ -183,12 +193,15 @@ public sealed class CollapsedTests
     [Fact]
     public void Several_profiles_in_one_file_of_ours_come_apart_again()
     {
-        StackProfile one = Read("main (a.py:1);f (a.py:2) 3\n") with { Namespace = "shop", PodName = "backend", ContainerName = "web", ProcessId = 7 };
-        StackProfile two = Read("main (a.py:1) 4\n") with { Namespace = "shop", PodName = "other", ContainerName = "web", ProcessId = 7 };
+        StackProfile one = Read("main (a.py:1);f (a.py:2) 3\n") with { Namespace = "shop", PodName = "backend",
+            ContainerName = "web", ProcessId = 7 };
+        StackProfile two = Read(
+            "main (a.py:1) 4\n") with { Namespace = "shop", PodName = "other", ContainerName = "web", ProcessId = 7 };
 
         IReadOnlyList<StackProfile> read = Fixture.Collapsed(Write(one, two));
 
-        Assert.Equal([("backend", 7, 3L, 2), ("other", 7, 4L, 1)], read.Select(p => (p.PodName, p.ProcessId!.Value, p.SampleCount, p.Samples[0].Frames.Count)));
+        Assert.Equal([("backend", 7, 3L, 2), ("other", 7, 4L, 1)], read.Select(
+            p => (p.PodName, p.ProcessId!.Value, p.SampleCount, p.Samples[0].Frames.Count)));
     }
 
     [Fact]
@@ -205,7 +218,8 @@ public sealed class CollapsedTests
     public void A_text_of_another_kind_is_not_taken_for_a_few_stacks()
         => Assert.Contains(
             "Only 2 of its 102 lines end", Assert.Throws<InvalidDataException>(
-                () => Fixture.Collapsed(string.Concat(Enumerable.Repeat("2026-11-25 started\n", 100)) + "took 5\nmain 3\n")).Message);
+                () => Fixture.Collapsed(
+                    string.Concat(Enumerable.Repeat("2026-11-25 started\n", 100)) + "took 5\nmain 3\n")).Message);
 
     [Theory]
     [InlineData("a", ";", 2_000_000, ") 1\n")]

@@ -91,7 +91,8 @@ public sealed class FlameTests
     [Fact]
     public void Names_from_the_target_are_text_and_nothing_else()
     {
-        StackProfile profile = Fixture.Profile("</title><script>alert(1)</script>\u202e\u0007\"'&]]> 1", "\ud800\uffff 1") with
+        StackProfile profile = Fixture.Profile(
+            "</title><script>alert(1)</script>\u202e\u0007\"'&]]> 1", "\ud800\uffff 1") with
         {
             PodName = "<b>pod",
             CommandLine = "x\u001b[31m</text><script>",
@@ -105,7 +106,8 @@ public sealed class FlameTests
         Assert.DoesNotContain('\u202e', svg);
         Assert.DoesNotContain('\u001b', svg);
         Assert.Contains(
-            document.Descendants(s_svg + "title"), t => t.Value.Contains("<script>alert(1)</script>\\u202e\u2407\"'&]]>"));
+            document.Descendants(s_svg + "title"), t => t.Value.Contains(
+                "<script>alert(1)</script>\\u202e\u2407\"'&]]>"));
     }
 
     [Fact]
@@ -123,7 +125,8 @@ public sealed class FlameTests
     {
         StackProfile profile = Fixture.Speedscope("py-spy-0.4.3/cpython3.13.5/record-speedscope.out")[0] with
         {
-            Namespace = "shop", PodName = "backend", ContainerName = "web", ProcessId = 14, CommandLine = "python3 app.py",
+            Namespace = "shop", PodName = "backend", ContainerName = "web", ProcessId = 14,
+            CommandLine = "python3 app.py",
             Timestamp = new DateTime(2026, 11, 25, 1, 2, 3, DateTimeKind.Utc), DurationSeconds = 2, SampleRate = 50,
             PythonVersion = "3.13.5", ErrorCount = 2,
         };
@@ -132,8 +135,8 @@ public sealed class FlameTests
 
         Assert.Equal("shop/backend/web process 14 \u00b7 python3 app.py", head.Title);
         Assert.Equal(
-            "CPU time \u00b7 2.0 s at 50 Hz \u00b7 197 samples \u00b7 2 errors \u00b7 2026-11-25 01:02:03 UTC \u00b7 py-spy 0.4.3 "
-            + "\u00b7 Python 3.13.5",
+            "CPU time \u00b7 2.0 s at 50 Hz \u00b7 197 samples \u00b7 2 errors \u00b7 2026-11-25 01:02:03 UTC \u00b7 "
+            + "py-spy 0.4.3 \u00b7 Python 3.13.5",
             head.About);
     }
 

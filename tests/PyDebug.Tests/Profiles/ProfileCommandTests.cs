@@ -51,12 +51,14 @@ public sealed class ProfileCommandTests : IDisposable
         Write("a.txt", "a 1\n");
         Write("b.txt", "b 2\n");
 
-        (List<PSObject> output, List<ErrorRecord> errors, _) = Invoke($"'a.txt', {path}, 'b.txt' | Import-StackProfile");
+        (List<PSObject> output, List<ErrorRecord> errors, _) = Invoke(
+            $"'a.txt', {path}, 'b.txt' | Import-StackProfile");
 
         Assert.Equal([1L, 2L], output.Select(p => ((StackProfile)p.BaseObject).SampleCount));
         Assert.StartsWith(id + ",", Assert.Single(errors).FullyQualifiedErrorId);
         Assert.IsType<PyDebugException>(errors[0].Exception);
-        Assert.StartsWith(id + ",", Assert.Single(Invoke($"Import-StackProfile -LiteralPath {path}").Errors).FullyQualifiedErrorId);
+        Assert.StartsWith(
+            id + ",", Assert.Single(Invoke($"Import-StackProfile -LiteralPath {path}").Errors).FullyQualifiedErrorId);
     }
 
     [Theory]
@@ -68,7 +70,8 @@ public sealed class ProfileCommandTests : IDisposable
     public void A_path_that_cannot_be_written_is_an_error_of_ours(string path)
     {
         Write("a.txt", "a 1\n");
-        ErrorRecord error = Assert.Single(Invoke($"Import-StackProfile a.txt | Export-StackProfile -Path {path}").Errors);
+        ErrorRecord error = Assert.Single(
+            Invoke($"Import-StackProfile a.txt | Export-StackProfile -Path {path}").Errors);
         Assert.StartsWith("DestinationInvalid,", error.FullyQualifiedErrorId);
         Assert.IsType<PyDebugException>(error.Exception);
     }
@@ -96,9 +99,11 @@ public sealed class ProfileCommandTests : IDisposable
     [Theory]
     [InlineData("cases/speedscope-no-profiles.json", "SourceInvalid", "has no profiles")]
     [InlineData("cases/speedscope-evented-unclosed.json", "SourceInvalid", "event 0 at 0, is never closed")]
-    public void A_file_with_nothing_to_give_is_an_error_whose_advice_is_of_the_file(string fixture, string id, string message)
+    public void A_file_with_nothing_to_give_is_an_error_whose_advice_is_of_the_file(
+        string fixture, string id, string message)
     {
-        (List<PSObject> output, List<ErrorRecord> errors, _) = Invoke($"Import-StackProfile -LiteralPath '{Fixture.PathOf(fixture)}'");
+        (List<PSObject> output, List<ErrorRecord> errors, _) = Invoke(
+            $"Import-StackProfile -LiteralPath '{Fixture.PathOf(fixture)}'");
         Assert.Empty(output);
         ErrorRecord error = Assert.Single(errors);
         Assert.StartsWith(id + ",", error.FullyQualifiedErrorId);
@@ -123,7 +128,8 @@ public sealed class ProfileCommandTests : IDisposable
     public void Collapsed_stacks_go_through_every_format_with_nothing_lost(string name)
     {
         (List<PSObject> output, List<ErrorRecord> errors, List<string> warnings) = Invoke(
-            $"Import-StackProfile '{Fixture.PathOf("cases/compare-before.txt")}' | Export-StackProfile -Path {name}; Import-StackProfile {name}");
+            $"Import-StackProfile '{Fixture.PathOf("cases/compare-before.txt")}' | Export-StackProfile -Path {name}; "
+                + $"Import-StackProfile {name}");
         Assert.Empty(errors);
         Assert.Empty(warnings);
         Assert.Equal(10L, ((StackProfile)output.Single().BaseObject).SampleCount);
@@ -132,7 +138,9 @@ public sealed class ProfileCommandTests : IDisposable
     [Fact]
     public void A_profile_without_samples_can_be_exported_and_read_again()
     {
-        Write("none.json", """{"profiles":[{"type":"sampled","name":"t","unit":"none","samples":[],"weights":[]}],"shared":{"frames":[]}}""");
+        Write("none.json", """
+            {"profiles":[{"type":"sampled","name":"t","unit":"none","samples":[],"weights":[]}],"shared":{"frames":[]}}
+            """);
         (List<PSObject> output, List<ErrorRecord> errors, List<string> warnings) = Invoke(
             "Import-StackProfile none.json | Export-StackProfile -Path e.txt -PassThru | Import-StackProfile");
         Assert.Empty(errors);
@@ -156,7 +164,8 @@ public sealed class ProfileCommandTests : IDisposable
         await Task.Delay(300, TestContext.Current.CancellationToken);
         Assert.False(running.IsCompleted);
         Stopwatch watch = Stopwatch.StartNew();
-        await Task.Run(shell.Stop, TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        await Task.Run(shell.Stop, TestContext.Current.CancellationToken).WaitAsync(
+            TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5), $"{watch.Elapsed}");
         Assert.Equal(PSInvocationState.Stopped, shell.InvocationStateInfo.State);
     }
@@ -166,8 +175,10 @@ public sealed class ProfileCommandTests : IDisposable
     [InlineData("@{ Samples = @([pscustomobject]@{ Value = 'much' }); Metric = 'Cpu' }")]
     [InlineData("@{ Samples = @([pscustomobject]@{ Frames = 7 }); Metric = 'Cpu' }")]
     [InlineData("@{ Samples = @([pscustomobject]@{ Value = [double]::NaN }); Metric = 'Cpu'; Unit = 'samples' }")]
-    [InlineData("@{ Samples = @([pscustomobject]@{ Value = [double]::PositiveInfinity; Count = [long]::MaxValue }, [pscustomobject]@{ Count = [long]::MaxValue }); Metric = 'Cpu' }")]
-    [InlineData("@{ Samples = @([pscustomobject]@{ Frames = @([pscustomobject]@{ Name = $null }, $null) }); Metric = $null }")]
+    [InlineData("@{ Samples = @([pscustomobject]@{ Value = [double]::PositiveInfinity; Count = [long]::MaxValue }, "
+        + "[pscustomobject]@{ Count = [long]::MaxValue }); Metric = 'Cpu' }")]
+    [InlineData(
+        "@{ Samples = @([pscustomobject]@{ Frames = @([pscustomobject]@{ Name = $null }, $null) }); Metric = $null }")]
     [InlineData("@{ Map = 7; Frames = 'x'; Value = 5 }")]
     [InlineData("@{ Waits = 1; Cpu = 2 }")]
     public void An_object_that_only_looks_like_a_profile_is_written_or_an_error_of_ours(string like)

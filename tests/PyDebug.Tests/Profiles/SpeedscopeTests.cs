@@ -21,7 +21,8 @@ public sealed class SpeedscopeTests
         Assert.Equal(3.94, profile.Samples.Sum(s => s.Value), 6);
         Assert.Equal(7, profile.Threads.Count);
         ProfileThread busiest = profile.Threads[0];
-        Assert.Equal(("cpu; worker 1", 7L, 1.06, 53L), (busiest.Name, busiest.ThreadId, busiest.Value, busiest.SampleCount));
+        Assert.Equal(
+            ("cpu; worker 1", 7L, 1.06, 53L), (busiest.Name, busiest.ThreadId, busiest.Value, busiest.SampleCount));
         StackSample hottest = profile.Samples[0];
         Assert.Equal("hot_loop", hottest.Frames[0].Name);
         Assert.Equal("Thread._bootstrap", hottest.Frames[^1].Name);
@@ -54,7 +55,8 @@ public sealed class SpeedscopeTests
         StackProfile profile = Assert.Single(Fixture.Parse(
             """
             {"shared":{"frames":[{"name":"main","file":"a.py","line":1},{"name":"process 3:\"x\"","file":"","line":0}]},
-             "profiles":[{"type":"sampled","name":"Process 3 Thread 3","unit":"seconds","samples":[[0,1]],"weights":[1]}]}
+             "profiles":[{"type":"sampled","name":"Process 3 Thread 3","unit":"seconds","samples":[[0,1]],
+             "weights":[1]}]}
             """));
 
         Assert.Null(profile.CommandLine);
@@ -84,11 +86,13 @@ public sealed class SpeedscopeTests
             Fixture.Speedscope("py-spy-0.4.3/cpython3.13.5/record-speedscope.out")[0] with
             {
                 Namespace = "shop", PodName = "backend", ContainerName = "web", NodeName = "n1", ProcessId = 7,
-                Timestamp = new DateTime(2026, 11, 25, 1, 2, 3, DateTimeKind.Utc), CommandLine = "python3 ;<b> \"наïve\"",
+                Timestamp = new DateTime(
+                    2026, 11, 25, 1, 2, 3, DateTimeKind.Utc), CommandLine = "python3 ;<b> \"наïve\"",
                 PythonVersion = "3.13.5", Metric = "Wall", DurationSeconds = 2.02, SampleRate = 50, ErrorCount = 3,
                 StopsProcess = true, Warnings = ["py-spy was 1.02 s behind."],
             },
-            Fixture.Profile("a;b 1", "a 2", "a;b 1") with { ProcessId = 8, PodName = "backend", Metric = "Bytes", Unit = "bytes" },
+            Fixture.Profile(
+                "a;b 1", "a 2", "a;b 1") with { ProcessId = 8, PodName = "backend", Metric = "Bytes", Unit = "bytes" },
         ];
 
         IReadOnlyList<StackProfile> read = RoundTrip(profiles);
@@ -108,7 +112,8 @@ public sealed class SpeedscopeTests
     public void Samples_without_a_list_of_threads_are_written_all_the_same()
     {
         StackProfile collapsed = Assert.Single(Fixture.Collapsed("main;foo 1\nmain;foo;bar 4\nmain;idle 5\n"));
-        StackProfile shorter = Fixture.Speedscope("py-spy-0.4.3/cpython3.13.5/record-speedscope.out")[0] with { Threads = [] };
+        StackProfile shorter = Fixture.Speedscope(
+            "py-spy-0.4.3/cpython3.13.5/record-speedscope.out")[0] with { Threads = [] };
 
         Assert.Equal(Flat(collapsed), Flat(Assert.Single(RoundTrip([collapsed]))));
         Assert.Equal(10, Assert.Single(RoundTrip([collapsed])).SampleCount);
@@ -156,14 +161,18 @@ public sealed class SpeedscopeTests
     [InlineData("[]")]
     [InlineData("{\"profiles\":[]}")]
     [InlineData("{\"shared\":{\"frames\":[]},\"profiles\":[{\"type\":\"sampled\",\"samples\":[[0]],\"weights\":[1]}]}")]
-    [InlineData("{\"shared\":{\"frames\":[{}]},\"profiles\":[{\"type\":\"sampled\",\"samples\":[[0]],\"weights\":[]}]}")]
-    [InlineData("{\"shared\":{\"frames\":[{}]},\"profiles\":[{\"type\":\"sampled\",\"samples\":[[0]],\"weights\":[-1]}]}")]
-    [InlineData("{\"shared\":{\"frames\":[{}]},\"profiles\":[{\"type\":\"sampled\",\"samples\":[[-1]],\"weights\":[1]}]}")]
+    [InlineData(
+        "{\"shared\":{\"frames\":[{}]},\"profiles\":[{\"type\":\"sampled\",\"samples\":[[0]],\"weights\":[]}]}")]
+    [InlineData(
+        "{\"shared\":{\"frames\":[{}]},\"profiles\":[{\"type\":\"sampled\",\"samples\":[[0]],\"weights\":[-1]}]}")]
+    [InlineData(
+        "{\"shared\":{\"frames\":[{}]},\"profiles\":[{\"type\":\"sampled\",\"samples\":[[-1]],\"weights\":[1]}]}")]
     [InlineData("{\"shared\":{\"frames\":[{}]},\"profiles\":[{\"type\":\"sampled\",\"samples\":[7],\"weights\":[1]}]}")]
     [InlineData("{\"shared\":{\"frames\":[{}]},\"profiles\":[{\"type\":\"other\"}]}")]
     [InlineData("{\"shared\":{\"frames\":[{}]},\"profiles\":[7]}")]
     [InlineData("{\"shared\":7,\"profiles\":[{\"type\":\"sampled\",\"samples\":[[0]],\"weights\":[1]}]}")]
-    [InlineData("{\"shared\":{\"frames\":[{}]},\"profiles\":[{\"type\":\"evented\",\"events\":[{\"type\":\"C\",\"at\":1,\"frame\":0}]}]}")]
+    [InlineData("{\"shared\":{\"frames\":[{}]},\"profiles\":[{\"type\":\"evented\",\"events\":[{\"type\":\"C\","
+        + "\"at\":1,\"frame\":0}]}]}")]
     public void A_damaged_file_is_refused_with_a_reason(string json)
         => Assert.NotEmpty(Assert.Throws<InvalidDataException>(() => Fixture.Parse(json)).Message);
 
@@ -197,7 +206,8 @@ public sealed class SpeedscopeTests
     {
         StackProfile profile = Assert.Single(Fixture.Parse(
             """
-            {"shared":{"frames":[{"name":"a"},{"name":"b"}]},"profiles":[{"type":"evented","name":"t","unit":"milliseconds",
+            {"shared":{"frames":[{"name":"a"},{"name":"b"}]},"profiles":[{"type":"evented","name":"t",
+            "unit":"milliseconds",
              "startValue":0,"events":[{"type":"O","at":0,"frame":0},{"type":"O","at":10,"frame":1},
              {"type":"C","at":40,"frame":1},{"type":"C","at":50,"frame":0}]}]}
             """));
@@ -207,31 +217,40 @@ public sealed class SpeedscopeTests
 
     [Theory]
     [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":2}", 0, 10, "'main', opened by event 0 at 2, is never closed")]
-    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":0},{\"type\":\"O\",\"frame\":1,\"at\":2},{\"type\":\"C\",\"frame\":0,\"at\":5}", 0, 10,
+    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":0},{\"type\":\"O\",\"frame\":1,\"at\":2},"
+        + "{\"type\":\"C\",\"frame\":0,\"at\":5}", 0, 10,
         "event 2 at 5 closes 'main' while 'load' is the innermost open frame")]
-    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":0},{\"type\":\"O\",\"frame\":1,\"at\":6},{\"type\":\"C\",\"frame\":1,\"at\":4}", 0, 10,
+    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":0},{\"type\":\"O\",\"frame\":1,\"at\":6},"
+        + "{\"type\":\"C\",\"frame\":1,\"at\":4}", 0, 10,
         "event 2 at 4 lies before the event before it at 6")]
     [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":1}", 2, 10, "event 0 at 1 lies before its start at 2")]
-    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":1},{\"type\":\"C\",\"frame\":0,\"at\":20}", 0, 10, "event 1 at 20 lies behind its end at 10")]
-    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":1},{\"type\":\"X\",\"frame\":0,\"at\":2}", 0, 10, "event 1 at 2 is neither of type O nor C")]
+    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":1},{\"type\":\"C\",\"frame\":0,\"at\":20}", 0, 10, "event 1 at 20 "
+        + "lies behind its end at 10")]
+    [InlineData("{\"type\":\"O\",\"frame\":0,\"at\":1},{\"type\":\"X\",\"frame\":0,\"at\":2}", 0, 10, "event 1 at 2 is "
+        + "neither of type O nor C")]
     [InlineData("{\"type\":\"C\",\"frame\":1,\"at\":1}", 0, 10, "event 0 at 1 closes 'load', and no frame is open")]
-    [InlineData("{\"type\":\"O\",\"frame\":7,\"at\":1}", 0, 10, "event 0 at 1 refers to frame 7, which is not among the 2 of the file (0 to 1)")]
+    [InlineData("{\"type\":\"O\",\"frame\":7,\"at\":1}", 0, 10, "event 0 at 1 refers to frame 7, which is not among "
+        + "the 2 of the file (0 to 1)")]
     [InlineData("{\"type\":\"O\",\"frame\":0}", 0, 10, "event 0 has no time")]
     [InlineData("", 10, 0, "it ends at 0, before it begins at 10")]
-    public void A_damaged_profile_of_events_is_refused_with_the_event_and_its_time(string events, int start, int end, string message)
+    public void A_damaged_profile_of_events_is_refused_with_the_event_and_its_time(
+        string events, int start, int end, string message)
     {
         string json = $$$"""
-            {"profiles":[{"type":"evented","name":"worker","unit":"milliseconds","startValue":{{{start}}},"endValue":{{{end}}},"events":[{{{events}}}]}],
+            {"profiles":[{"type":"evented","name":"worker","unit":"milliseconds","startValue":{{{start}}},
+            "endValue":{{{end}}},"events":[{{{events}}}]}],
              "shared":{"frames":[{"name":"main"},{"name":"load"}]}}
             """;
-        Assert.Equal($"Profile 0 'worker': {message}.", Assert.Throws<InvalidDataException>(() => Fixture.Parse(json)).Message);
+        Assert.Equal(
+            $"Profile 0 'worker': {message}.", Assert.Throws<InvalidDataException>(() => Fixture.Parse(json)).Message);
     }
 
     [Fact]
     public void The_file_of_a_recorder_that_died_is_refused()
         => Assert.Contains(
             "'main', opened by event 0 at 0, is never closed",
-            Assert.Throws<InvalidDataException>(() => Fixture.Speedscope("cases/speedscope-evented-unclosed.json")).Message);
+            Assert.Throws<InvalidDataException>(
+                () => Fixture.Speedscope("cases/speedscope-evented-unclosed.json")).Message);
 
     [Theory]
     [InlineData("[[0],[7]]", "[1,1]", "sample 1 refers to frame 7, which is not among the 3 of the file (0 to 2)")]
@@ -246,20 +265,24 @@ public sealed class SpeedscopeTests
             {"profiles":[{"type":"sampled","name":"t","unit":"none","samples":{{{samples}}},"weights":{{{weights}}}}],
              "shared":{"frames":[{"name":"a"},{"name":"b"},{"name":"c"}]}}
             """;
-        Assert.Equal($"Profile 0 't': {message}.", Assert.Throws<InvalidDataException>(() => Fixture.Parse(json)).Message);
+        Assert.Equal(
+            $"Profile 0 't': {message}.", Assert.Throws<InvalidDataException>(() => Fixture.Parse(json)).Message);
     }
 
     [Theory]
     [InlineData("{\"type\":\"O\",\"at\":2,\"frame\":0},{\"type\":\"C\",\"at\":10,\"frame\":0}", 2.0)]
     [InlineData("{\"type\":\"O\",\"at\":0,\"frame\":0},{\"type\":\"C\",\"at\":7,\"frame\":0}", 3.0)]
-    [InlineData("{\"type\":\"O\",\"at\":0,\"frame\":0},{\"type\":\"C\",\"at\":4,\"frame\":0},{\"type\":\"O\",\"at\":5,\"frame\":0},{\"type\":\"C\",\"at\":10,\"frame\":0}", 1.0)]
+    [InlineData("{\"type\":\"O\",\"at\":0,\"frame\":0},{\"type\":\"C\",\"at\":4,\"frame\":0},{\"type\":\"O\",\"at\":5,"
+        + "\"frame\":0},{\"type\":\"C\",\"at\":10,\"frame\":0}", 1.0)]
     [InlineData("", 10.0)]
     public void Time_without_an_open_frame_counts_as_such(string events, double gap)
     {
         StackProfile profile = Assert.Single(Fixture.Parse($$$"""
-            {"profiles":[{"type":"evented","name":"t","unit":"none","startValue":0,"endValue":10,"events":[{{{events}}}]}],"shared":{"frames":[{"name":"a"}]}}
+            {"profiles":[{"type":"evented","name":"t","unit":"none","startValue":0,"endValue":10,
+            "events":[{{{events}}}]}],"shared":{"frames":[{"name":"a"}]}}
             """));
-        Assert.Equal((10.0, gap), (profile.Samples.Sum(s => s.Value), profile.Samples.Where(s => s.Frames.Count == 0).Sum(s => s.Value)));
+        Assert.Equal((10.0, gap),
+            (profile.Samples.Sum(s => s.Value), profile.Samples.Where(s => s.Frames.Count == 0).Sum(s => s.Value)));
     }
 
     [Fact]
@@ -296,18 +319,25 @@ public sealed class SpeedscopeTests
         StackProfile profile = Fixture.Parse(
             """
             {"shared":{"frames":[{"name":"a"}]},"profiles":[
-             {"type":"sampled","name":"Process 7 Thread 7 \"MainThread\"","unit":"seconds","samples":[[0]],"weights":[3]},
-             {"type":"sampled","name":"Process 7 Thread 9 \"MainThread\"","unit":"seconds","samples":[[0]],"weights":[2]},
-             {"type":"sampled","name":"Process 7 Thread 0x7F5A1C2B4740 \"x\"","unit":"seconds","samples":[[0]],"weights":[1]}]}
+             {"type":"sampled","name":"Process 7 Thread 7 \"MainThread\"","unit":"seconds","samples":[[0]],
+             "weights":[3]},
+             {"type":"sampled","name":"Process 7 Thread 9 \"MainThread\"","unit":"seconds","samples":[[0]],
+             "weights":[2]},
+             {"type":"sampled","name":"Process 7 Thread 0x7F5A1C2B4740 \"x\"","unit":"seconds","samples":[[0]],
+             "weights":[1]}]}
             """).Single();
 
-        Assert.Equal([(7, true), (7, false), (7, null)], profile.Threads.Select(t => (t.ProcessId!.Value, t.IsMainThread)));
+        Assert.Equal(
+            [(7, true), (7, false), (7, null)], profile.Threads.Select(t => (t.ProcessId!.Value, t.IsMainThread)));
     }
 
     [Fact]
     public void Frames_may_stand_behind_the_samples_and_a_mark_of_byte_order_before_all()
     {
-        const string Json = """{"profiles":[{"weights":[1],"samples":[[0]],"type":"sampled","unit":"none","name":"t"}],"shared":{"x":[1,{"y":2}],"frames":[{"name":"a"}]}}""";
+        const string Json = """
+            {"profiles":[{"weights":[1],"samples":[[0]],"type":"sampled","unit":"none","name":"t"}],
+             "shared":{"x":[1,{"y":2}],"frames":[{"name":"a"}]}}
+            """;
         using MemoryStream stream = new([0xef, 0xbb, 0xbf, .. System.Text.Encoding.UTF8.GetBytes(Json)]);
         Assert.Equal("a", Fixture.Read(stream)[0].Samples[0].Frames[0].Name);
     }
@@ -322,14 +352,16 @@ public sealed class SpeedscopeTests
 
     private static List<(string?, string)> Order(StackProfile profile)
         => [.. profile.Timeline!
-            .Select(r => (profile.Samples[r.Sample].Thread, string.Join(';', profile.Samples[r.Sample].Frames), r.Value, r.Count))
+            .Select(r => (
+                profile.Samples[r.Sample].Thread, string.Join(';', profile.Samples[r.Sample].Frames), r.Value, r.Count))
             .GroupBy(r => r.Thread)
             .OrderBy(t => t.Key, StringComparer.Ordinal)
             .Select(t => (t.Key, string.Join('|', t)))];
 
     private static object Facts(StackProfile p)
         => (p.Namespace, p.PodName, p.ContainerName, p.NodeName, p.ProcessId, p.Timestamp, p.CommandLine,
-            (p.PythonVersion, p.Metric, p.Unit, p.DurationSeconds, p.SampleRate, p.SampleCount, p.ErrorCount, p.StopsProcess));
+            (p.PythonVersion, p.Metric, p.Unit, p.DurationSeconds, p.SampleRate, p.SampleCount, p.ErrorCount,
+                p.StopsProcess));
 
     private static List<string> Flat(StackProfile profile)
         => [.. profile.Samples.Select(s => $"{s.ThreadId} {s.Thread} {s.Value} {s.Count} "

@@ -12,7 +12,8 @@ public sealed class StackGroupsTests
     public void Threads_that_wait_at_one_place_are_one_group_whatever_their_descriptors()
     {
         IReadOnlyList<PyThreadGroup> groups = ThreadGroups.Of(
-            [Thread(1, "idle", "lock", 5), Thread(2, "idle", "recvfrom fd 5 socket:[1]", 9), Thread(3, "running", null, 7),
+            [Thread(1, "idle", "lock", 5), Thread(2, "idle", "recvfrom fd 5 socket:[1]", 9), Thread(
+                3, "running", null, 7),
                 Thread(4, "idle", "recvfrom fd 6 socket:[2]", 9), Thread(5, "idle", "recvfrom fd 6 socket:[2]", 10)]);
         Assert.Equal([(1, "running"), (2, "idle"), (1, "idle"), (1, "idle")], groups.Select(g => (g.Count, g.State)));
         Assert.Equal([2L, 4L], groups[1].ThreadIds);
@@ -43,11 +44,13 @@ public sealed class StackGroupsTests
         Assert.Equal(told, hint is not null);
         if (told)
         {
-            Assert.Equal("21 threads are equal (at work (a.py:3), waiting for read). -Summary writes equal ones as one record.", hint);
+            Assert.Equal("21 threads are equal (at work (a.py:3), waiting for read). -Summary writes "
+                + "equal ones as one record.", hint);
         }
 
         Assert.Null(TaskGroups.Hint([.. Enumerable.Range(0, 50).Select(i => Task($"{i}", "waiting", i))]));
-        Assert.Equal(told, TaskGroups.Hint([.. Enumerable.Range(0, count).Select(i => Task($"{i}", "waiting", 3))]) is not null);
+        Assert.Equal(
+            told, TaskGroups.Hint([.. Enumerable.Range(0, count).Select(i => Task($"{i}", "waiting", 3))]) is not null);
     }
 
     [Fact]

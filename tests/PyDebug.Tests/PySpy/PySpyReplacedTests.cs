@@ -21,16 +21,19 @@ public sealed class PySpyReplacedTests
     {
         const string Json = """
             {"shared":{"frames":[{"name":"before"},{"name":"after"},{"name":"start"}]},"profiles":[
-             {"type":"sampled","name":"Thread 6 \"MainThread\"","unit":"seconds","samples":[[0],[0],[0],[0],[2],[1]],"weights":[0.01,0.01,0.01,0.01,0.01,0.01]},
+             {"type":"sampled","name":"Thread 6 \"MainThread\"","unit":"seconds","samples":[[0],[0],[0],[0],[2],[1]],
+             "weights":[0.01,0.01,0.01,0.01,0.01,0.01]},
              {"type":"sampled","name":"Thread 6","unit":"seconds","samples":[[1],[1]],"weights":[0.01,0.01]}]}
             """;
-        PySpyResult result = new() { ProcessId = 6, Seconds = 2.5, Rate = 100, TargetReplaced = true, DoubtfulSamples = 3 };
+        PySpyResult result =
+            new() { ProcessId = 6, Seconds = 2.5, Rate = 100, TargetReplaced = true, DoubtfulSamples = 3 };
         using MemoryStream file = new(Encoding.UTF8.GetBytes(Json));
 
         StackProfile profile = PySpyProfile.Parse(file, result, new PodDebugSession(), new PySpyOptions(), s_now);
 
         Assert.Equal([("before", 3L, 0.03)], profile.Samples.Select(s => (s.Frames[0].Name, s.Count, s.Value)));
-        Assert.Equal((3L, "MainThread", 6), (profile.SampleCount, Assert.Single(profile.Threads).Name, profile.Threads[0].ProcessId));
+        Assert.Equal((3L, "MainThread", 6),
+            (profile.SampleCount, Assert.Single(profile.Threads).Name, profile.Threads[0].ProcessId));
         Assert.Contains("Process 6 became another program while it was recorded", profile.Warnings[0]);
     }
 
@@ -39,13 +42,16 @@ public sealed class PySpyReplacedTests
     {
         PySpyResult result = new()
         {
-            ProcessId = 6, Seconds = 0.5, Rate = 100, ErrorCount = 327, SampleCount = 179, Messages = ["Error: failed to get stack trace."],
+            ProcessId = 6, Seconds = 0.5, Rate = 100, ErrorCount = 327, SampleCount = 179,
+            Messages = ["Error: failed to get stack trace."],
         };
-        using MemoryStream file = new(Encoding.UTF8.GetBytes(Fixture.Text("py-spy-0.4.3/cpython3.13.5/record-speedscope.out")));
+        using MemoryStream file = new(
+            Encoding.UTF8.GetBytes(Fixture.Text("py-spy-0.4.3/cpython3.13.5/record-speedscope.out")));
 
         StackProfile profile = PySpyProfile.Parse(file, result, new PodDebugSession(), new PySpyOptions(), s_now);
 
-        Assert.Contains("327 samples (64.6 %) of process 6 failed and are missing: Error: failed to get stack trace.", profile.Warnings);
+        Assert.Contains("327 samples (64.6 %) of process 6 failed and are missing: Error: failed to get stack trace.",
+            profile.Warnings);
     }
 
     [Theory]
@@ -64,7 +70,8 @@ public sealed class PySpyReplacedTests
         };
         using MemoryStream file = new(Encoding.UTF8.GetBytes(json));
 
-        IReadOnlyList<PyThreadStack> threads = PySpyDump.Parse(file, result, new PodDebugSession(), nonBlocking: false, s_now);
+        IReadOnlyList<PyThreadStack> threads = PySpyDump.Parse(
+            file, result, new PodDebugSession(), nonBlocking: false, s_now);
 
         Assert.Equal(state, threads.Single(t => t.ThreadId == 7).State);
     }
@@ -73,7 +80,9 @@ public sealed class PySpyReplacedTests
     public void The_agents_words_of_states_and_of_what_replaced_it_are_read()
     {
         using JsonDocument document = JsonDocument.Parse(
-            """{"kind":"tool","pid":7,"states":{"7":"S","x":"R","9":4},"ended":"replaced","doubtful":13,"samples":100}""");
+            """
+            {"kind":"tool","pid":7,"states":{"7":"S","x":"R","9":4},"ended":"replaced","doubtful":13,"samples":100}
+            """);
         PySpyResult result = PySpyResult.Parse(document.RootElement)!;
         Assert.Equal([KeyValuePair.Create(7L, "S")], result.States);
         Assert.Equal((true, 13L, 100L), (result.TargetReplaced, result.DoubtfulSamples, result.SampleCount!.Value));

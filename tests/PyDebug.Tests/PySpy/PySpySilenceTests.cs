@@ -70,6 +70,7 @@ public sealed class PySpySilenceTests : IDisposable
             $"Start-PodDebug web-0 -Namespace shop -ContainerName app @server | Invoke-PySpy {mode}"));
 
         Assert.Empty(_shell.Errors);
-        Assert.Contains(warning, Assert.Single(_shell.Warnings, w => !w.Contains("memory limit")), StringComparison.Ordinal);
+        Assert.Contains(
+            warning, Assert.Single(_shell.Warnings, w => !w.Contains("memory limit")), StringComparison.Ordinal);
     }
 }

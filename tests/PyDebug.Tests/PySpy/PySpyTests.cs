@@ -27,7 +27,8 @@ public sealed class PySpyTests
 
         Assert.Equal(7, threads.Count);
         PyThreadStack thread = threads.Single(t => t.Name == "cpu; worker 1");
-        Assert.Equal(("shop", "backend", "web", "n1", 1, s_now), (thread.Namespace, thread.PodName, thread.ContainerName,
+        Assert.Equal(
+            ("shop", "backend", "web", "n1", 1, s_now), (thread.Namespace, thread.PodName, thread.ContainerName,
             thread.NodeName, thread.ProcessId, thread.Timestamp));
         Assert.Equal((7L, "stopped"), (thread.ThreadId, thread.Source));
         Assert.Contains("cpu_worker", thread.Frames.Select(f => f.Name));
@@ -65,7 +66,8 @@ public sealed class PySpyTests
     {
         string json = Fixture.Text("py-spy-0.4.3/errors/name-semicolon.stdout");
 
-        PyThreadStack thread = Assert.Single(Parse(json[..(json.IndexOf("\n]", StringComparison.Ordinal) + 2)], 94, null));
+        PyThreadStack thread = Assert.Single(
+            Parse(json[..(json.IndexOf("\n]", StringComparison.Ordinal) + 2)], 94, null));
 
         Assert.Equal("q;r s\u241b[31m<b>", thread.Frames[0].Name);
         Assert.Equal("/srv/we;ird na\"me.py", thread.Frames[1].FileName);
@@ -78,7 +80,8 @@ public sealed class PySpyTests
     {
         string json = Fixture.Text("py-spy-0.4.3/errors/starting-up.stdout");
 
-        Assert.All(Parse(json[..(json.IndexOf("\n]", StringComparison.Ordinal) + 2)], 53, null), t => Assert.Null(t.Name));
+        Assert.All(
+            Parse(json[..(json.IndexOf("\n]", StringComparison.Ordinal) + 2)], 53, null), t => Assert.Null(t.Name));
     }
 
     [Fact]
@@ -142,10 +145,13 @@ public sealed class PySpyTests
     }
 
     [Theory]
-    [InlineData("Process 1 was sampled 197 times: it was idle. -IncludeIdle shows where it waits.", 100.0, 50, 0, null, false)]
-    [InlineData("py-spy was 1.02 s behind with process 1: the shares may be off. A lower -SampleRate helps.", 2.0, 50, 0, 1.02, false)]
+    [InlineData(
+        "Process 1 was sampled 197 times: it was idle. -IncludeIdle shows where it waits.", 100.0, 50, 0, null, false)]
+    [InlineData("py-spy was 1.02 s behind with process 1: the shares may be off. A "
+        + "lower -SampleRate helps.", 2.0, 50, 0, 1.02, false)]
     [InlineData("3 samples of process 1 failed and are missing.", 2.0, 50, 3, null, false)]
-    [InlineData("Process 1 ended while it was recorded: the profile is what was seen until then.", 100.0, 50, 0, null, true)]
+    [InlineData(
+        "Process 1 ended while it was recorded: the profile is what was seen until then.", 100.0, 50, 0, null, true)]
     [InlineData("Process 1 has many threads: it was sampled 20 instead of 50 times a second.", 2.0, 20, 0, null, false)]
     public void What_makes_a_recording_worth_less_is_said(
         string warning, double seconds, int rate, long errors, double? behind, bool exited)
@@ -167,7 +173,8 @@ public sealed class PySpyTests
         StackProfile profile = PySpyProfile.Parse(file, result, s_session, new PySpyOptions(), s_now);
 
         Assert.Equal((9, 0L), (profile.ProcessId!.Value, profile.SampleCount));
-        Assert.Equal(["Process 9 was never sampled: it was idle. -IncludeIdle shows where it waits."], profile.Warnings);
+        Assert.Equal(
+            ["Process 9 was never sampled: it was idle. -IncludeIdle shows where it waits."], profile.Warnings);
     }
 
     [Fact]
@@ -177,7 +184,8 @@ public sealed class PySpyTests
         StackProfile profile = Fixture.Profile("main;f;f;f 0.5", "main;g 0.25");
 
         top.Add(profile, new PySpyResult { ProcessId = 1, Seconds = 1 });
-        IReadOnlyList<PyTopSample> rows = top.Add(profile, new PySpyResult { ProcessId = 1, Seconds = 1, Sequence = 1 });
+        IReadOnlyList<PyTopSample> rows = top.Add(
+            profile, new PySpyResult { ProcessId = 1, Seconds = 1, Sequence = 1 });
 
         Assert.Equal(
             [("f", 50.0, 50.0, 1.0, 1.0), ("g", 25.0, 25.0, 0.5, 0.5), ("main", 0.0, 75.0, 0.0, 1.5)],
@@ -204,15 +212,19 @@ public sealed class PySpyTests
     {
         using JsonDocument document = JsonDocument.Parse(
             """
-            {"kind":"tool","pid":7,"command":["python3","a b.py"],"python":"3.13.5","threads":[7,9,"x"],"version":"0.4.3",
-             "sequence":2,"seconds":1.5,"rate":50,"errors":4,"behind":0.7,"ended":"exited","stopped":true,"messages":["m"]}
+            {"kind":"tool","pid":7,"command":["python3","a b.py"],"python":"3.13.5","threads":[7,9,"x"],
+            "version":"0.4.3",
+             "sequence":2,"seconds":1.5,"rate":50,"errors":4,"behind":0.7,"ended":"exited","stopped":true,
+             "messages":["m"]}
             """);
 
         PySpyResult result = PySpyResult.Parse(document.RootElement)!;
 
         Assert.Equal((7, "python3 'a b.py'", "3.13.5", "0.4.3", 2, 1.5, 50, 4L, 0.7, true, true),
-            (result.ProcessId, result.CommandLine, result.PythonVersion, result.Version, result.Sequence, result.Seconds,
-            result.Rate!.Value, result.ErrorCount!.Value, result.Behind!.Value, result.TargetExited, result.WasLeftStopped));
+            (result.ProcessId, result.CommandLine, result.PythonVersion, result.Version, result.Sequence,
+                result.Seconds,
+            result.Rate!.Value, result.ErrorCount!.Value, result.Behind!.Value, result.TargetExited,
+            result.WasLeftStopped));
         Assert.Equal([7L, 9L], result.Threads!.Order());
         Assert.Equal(["m"], result.Messages);
     }
@@ -257,8 +269,9 @@ public sealed class PySpyTests
     {
         StackProfile profile = Plausible(cpu: 10, thread: 0.0, samples: 205);
         Assert.Equal(
-            "py-spy counts 2.05 s of CPU, and the kernel counted 10 s; Thread 8 \"reader\" has 2.05 s of it and used 0 s. "
-            + "What it took for running was waiting: its shares are not to be trusted. Measure-PyTime has the kernel's times.",
+            "py-spy counts 2.05 s of CPU, and the kernel counted 10 s; Thread 8 \"reader\" has 2.05 s of it and used 0 "
+            + "s. What it took for running was waiting: its shares are not to be trusted. Measure-PyTime "
+            + "has the kernel's times.",
             PySpyPlausibility.Check(profile, 100));
         Assert.Null(PySpyPlausibility.Check(Plausible(cpu: 2, thread: 2, samples: 205), 100));
         Assert.Null(PySpyPlausibility.Check(Plausible(cpu: 0.01, thread: 0.01, samples: 12), 100));

@@ -47,7 +47,8 @@ public sealed class TestPodDebugTests : IDisposable
 
         Assert.DoesNotContain(checks, c => c.Status == "Fail");
         Assert.Equal(
-            ["Server", "Clock", "Permission", "Pod", "Node", "Policy", "Admission", "EarlierContainer", "SecurityContext",
+            ["Server", "Clock", "Permission", "Pod", "Node", "Policy", "Admission", "EarlierContainer",
+                "SecurityContext",
                 "Image", "Python", "Memory", "Cpu", "Probes"],
             checks.Select(c => c.Check).Distinct());
         Assert.All(checks, c => Assert.Equal(("shop", "web-1", "app"), (c.Namespace, c.PodName, c.ContainerName)));
@@ -90,7 +91,8 @@ public sealed class TestPodDebugTests : IDisposable
     [Theory]
     [InlineData("status.phase", "\"Pending\"", "", "Pod", "Fail", "is not running yet")]
     [InlineData("metadata.deletionTimestamp", "\"2026-11-20T10:00:00Z\"", "", "Pod", "Fail", "is being deleted")]
-    [InlineData("metadata.annotations", "{\"kubernetes.io/config.mirror\":\"x\",\"kubectl.kubernetes.io/default-container\":\"app\"}",
+    [InlineData("metadata.annotations", "{\"kubernetes.io/config.mirror\":\"x\","
+        + "\"kubectl.kubernetes.io/default-container\":\"app\"}",
         "", "Pod", "Fail", "static pod")]
     [InlineData("spec.os", "{\"name\":\"windows\"}", "", "Pod", "Fail", "runs on Windows")]
     [InlineData("spec.nodeName", "\"virtual-node-aci-linux\"", "", "Node", "Fail", "virtual node")]
@@ -100,9 +102,11 @@ public sealed class TestPodDebugTests : IDisposable
     [InlineData("spec.hostUsers", "false", "-For Bpftrace -Image t", "SecurityContext", "Fail", "hostUsers")]
     [InlineData("spec.hostUsers", "false", "-For Time", "SecurityContext", "Warning", "memory sampler")]
     [InlineData("spec.resources", "{\"limits\":{\"cpu\":\"100m\"}}", "", "Cpu", "Warning", "0.1 CPU")]
-    [InlineData("spec.resources", "{\"limits\":{\"memory\":\"64Mi\"}}", "-For Memray", "Memory", "Unknown", "is not known")]
+    [InlineData(
+        "spec.resources", "{\"limits\":{\"memory\":\"64Mi\"}}", "-For Memray", "Memory", "Unknown", "is not known")]
     [InlineData("metadata.name", "\"web-1\"", "-For Bpftrace", "Image", "Fail", "no image was named")]
-    [InlineData("metadata.name", "\"web-1\"", "-Image other:1", "Image", "Unknown", "is pulled where the node has it not")]
+    [InlineData(
+        "metadata.name", "\"web-1\"", "-Image other:1", "Image", "Unknown", "is pulled where the node has it not")]
     [InlineData("metadata.name", "\"web-1\"", "-Image other:1", "Python", "Unknown", "does not say")]
     [InlineData("metadata.name", "\"web-1\"", "-ImagePullPolicy Always", "Image", "Warning", "pulled again")]
     [InlineData("metadata.name", "\"web-1\"", "", "Python", "Pass", "/usr/bin/python3.13")]
@@ -113,7 +117,8 @@ public sealed class TestPodDebugTests : IDisposable
         string[] parts = path.Split('.');
         _pod[parts[0]]![parts[1]] = JsonNode.Parse(value);
 
-        PodDebugCheck found = Assert.Single(await ChecksAsync($"{Test} {parameters}"), c => c.Check == check && c.Status == status);
+        PodDebugCheck found = Assert.Single(
+            await ChecksAsync($"{Test} {parameters}"), c => c.Check == check && c.Status == status);
 
         Assert.Contains(detail, found.Detail);
         Assert.True(status != "Fail" || found.Remedy.Length > 0);
@@ -125,9 +130,11 @@ public sealed class TestPodDebugTests : IDisposable
     public async Task Admission_is_told_in_the_servers_words_with_the_profile_that_passes()
     {
         _fleet.Refuse = request => request.Method == "PATCH"
-            && request.Json["spec"]!["ephemeralContainers"]![0]!["securityContext"]!["runAsNonRoot"]!.GetValue<bool>() == false
+            && request.Json["spec"]!["ephemeralContainers"]![0]!["securityContext"]!["runAsNonRoot"]!.GetValue<bool>()
+                == false
             ? (403, FakeConnection.Status(
-                403, "Forbidden", "pods \"web-1\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true"))
+                403, "Forbidden",
+                "pods \"web-1\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true"))
             : null;
 
         IReadOnlyList<PodDebugCheck> named = await ChecksAsync($"{Test} -For Stack");
@@ -148,8 +155,8 @@ public sealed class TestPodDebugTests : IDisposable
         _pod["spec"]!["ephemeralContainers"] = new JsonArray(new JsonObject { ["name"] = "old-one", ["image"] = "x" });
         _fleet.Refuse = request => request.Method == "PATCH"
             ? (403, FakeConnection.Status(
-                403, "Forbidden", "pods \"web-1\" is forbidden: violates PodSecurity \"baseline:latest\": privileged (container "
-                + "\"old-one\" must not set securityContext.privileged=true)"))
+                403, "Forbidden", "pods \"web-1\" is forbidden: violates PodSecurity \"baseline:latest\": privileged "
+                + "(container \"old-one\" must not set securityContext.privileged=true)"))
             : null;
 
         PodDebugCheck check = Assert.Single(await ChecksAsync(Test), c => c.Check == "EarlierContainer");
@@ -178,7 +185,8 @@ public sealed class TestPodDebugTests : IDisposable
     [InlineData(1, 3, "PySpy", "Pass")]
     [InlineData(5, 1, "PySpy", "Pass")]
     [InlineData(1, 1, "Stack", "Pass")]
-    public async Task Probes_are_read_against_the_pause_of_a_question(int timeout, int failures, string question, string status)
+    public async Task Probes_are_read_against_the_pause_of_a_question(
+        int timeout, int failures, string question, string status)
     {
         _pod["spec"]!["containers"]![0]!["livenessProbe"] = new JsonObject
         {
@@ -196,7 +204,8 @@ public sealed class TestPodDebugTests : IDisposable
             TeamPolicy.Variable,
             _directory.Write("policy.json", """{"cmdlets":{"Get-MemrayReport":false},"requireReason":true}"""));
 
-        List<PodDebugCheck> policy = [.. (await ChecksAsync($"{Test} -For Stack, Memray")).Where(c => c.Check == "Policy")];
+        List<PodDebugCheck> policy =
+            [.. (await ChecksAsync($"{Test} -For Stack, Memray")).Where(c => c.Check == "Policy")];
 
         Assert.Equal(["Memray", ""], policy.Select(c => c.For));
         Assert.All(policy, c => Assert.Equal("Fail", c.Status));
@@ -225,11 +234,15 @@ public sealed class TestPodDebugTests : IDisposable
     {
         _fleet.Add("web-2", phase: "Pending");
 
-        Assert.Equal(false, Assert.Single(await _shell.RunAsync("'web-1', 'web-2' | Test-PodDebug -n shop -Quiet @server")).BaseObject);
-        Assert.Equal(true, Assert.Single(await _shell.RunAsync("'web-1', 'pod/web-1' | Test-PodDebug -n shop -Quiet @server")).BaseObject);
-        Assert.Equal(false, Assert.Single(await _shell.RunAsync("'service/x' | Test-PodDebug -n shop -Quiet @server")).BaseObject);
+        Assert.Equal(false, Assert.Single(
+            await _shell.RunAsync("'web-1', 'web-2' | Test-PodDebug -n shop -Quiet @server")).BaseObject);
+        Assert.Equal(true, Assert.Single(
+            await _shell.RunAsync("'web-1', 'pod/web-1' | Test-PodDebug -n shop -Quiet @server")).BaseObject);
+        Assert.Equal(false, Assert.Single(
+            await _shell.RunAsync("'service/x' | Test-PodDebug -n shop -Quiet @server")).BaseObject);
         Assert.Single(_shell.Errors);
-        Assert.Equal(false, Assert.Single(await _shell.RunAsync("Test-PodDebug -Deployment gone -n shop -Quiet @server")).BaseObject);
+        Assert.Equal(false, Assert.Single(
+            await _shell.RunAsync("Test-PodDebug -Deployment gone -n shop -Quiet @server")).BaseObject);
         Assert.Single(_shell.Errors);
     }
 
@@ -240,7 +253,8 @@ public sealed class TestPodDebugTests : IDisposable
         int before = _cluster.Requests.Count;
         JsonObject said = JsonNode.Parse(
             """
-            {"kind":"examine","kernel":"6.1.0","machine":"x86_64","btf":false,"tracefs":false,"yama":1,"lockdown":"none",
+            {"kind":"examine","kernel":"6.1.0","machine":"x86_64","btf":false,"tracefs":false,"yama":1,
+            "lockdown":"none",
              "userNamespace":false,"capabilities":["SYS_PTRACE"],"pythonCount":1,
              "pythons":[{"pid":1,"version":"3.13.5","implementation":"CPython","libc":"musl","readable":true}]}
             """)!.AsObject();

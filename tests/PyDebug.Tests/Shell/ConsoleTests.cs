@@ -40,7 +40,8 @@ public sealed class ConsoleTests : IDisposable
         string full = path.StartsWith('/') ? path : Path.Join(_directory.Path, path);
 
         IReadOnlyList<PSObject> caught = await _shell.RunAsync(
-            $"$measured = $false; try {{ & {{ $script:measured = $true }} | Export-StackProfile -Path '{full}' }} catch {{ $_ }}; $measured");
+            $"$measured = $false; try {{ & {{ $script:measured = $true }} | Export-StackProfile -Path '{full}' }} "
+                + $"catch {{ $_ }}; $measured");
 
         Assert.StartsWith(id + ",", Assert.IsType<ErrorRecord>(caught[0].BaseObject).FullyQualifiedErrorId);
         Assert.Equal(false, caught[1].BaseObject);
@@ -72,13 +73,17 @@ public sealed class ConsoleTests : IDisposable
     [Fact]
     public async Task Verbose_tells_each_request_with_its_duration_and_each_decision()
     {
-        await _shell.RunAsync("Start-PodDebug web-1 -Namespace shop @server -Verbose; Start-PodDebug web-1 -Namespace shop @server -Verbose");
+        await _shell.RunAsync("Start-PodDebug web-1 -Namespace shop @server -Verbose; Start-PodDebug web-1 "
+            + "-Namespace shop @server -Verbose");
 
         Assert.Empty(_shell.Errors);
         Assert.Contains(
-            _shell.Verbose, v => v.StartsWith("GET /api/v1/namespaces/shop/pods/web-1: HTTP 200 in ") && v.EndsWith(" ms (to read pod 'shop/web-1')."));
-        Assert.Contains(_shell.Verbose, v => v.StartsWith("PATCH /api/v1/namespaces/shop/pods/web-1/ephemeralcontainers?fieldManager=pydebug&dryRun=All: HTTP 200"));
-        Assert.Contains(_shell.Verbose, v => v.StartsWith("Exec in pod 'shop/web-1' by v4.channel.k8s.io: HTTP 101 in "));
+            _shell.Verbose, v => v.StartsWith("GET /api/v1/namespaces/shop/pods/web-1: HTTP 200 in ")
+                && v.EndsWith(" ms (to read pod 'shop/web-1')."));
+        Assert.Contains(_shell.Verbose, v => v.StartsWith(
+            "PATCH /api/v1/namespaces/shop/pods/web-1/ephemeralcontainers?fieldManager=pydebug&dryRun=All: HTTP 200"));
+        Assert.Contains(
+            _shell.Verbose, v => v.StartsWith("Exec in pod 'shop/web-1' by v4.channel.k8s.io: HTTP 101 in "));
         Assert.Contains("A dry run in pod 'shop/web-1' accepts profile General.", _shell.Verbose);
         Assert.Contains(_shell.Verbose, v => v.EndsWith("of pod 'shop/web-1' is used again."));
         Assert.DoesNotContain(_shell.Verbose, v => v.Contains(Secrets.Token.ToString()!));

@@ -14,8 +14,8 @@ using Xunit;
 namespace PyDebug.Tests.Module;
 
 /// <summary>
-/// What a network and a server can do to a question, as a user sees it, over both versions of the exec protocol. Each has
-/// its id, says when it happened and what may be left of it, and shows the token nowhere.
+/// What a network and a server can do to a question, as a user sees it, over both versions of the exec protocol. Each
+/// has its id, says when it happened and what may be left of it, and shows the token nowhere.
 /// </summary>
 public sealed class FaultTests : IDisposable
 {
@@ -55,7 +55,8 @@ public sealed class FaultTests : IDisposable
         {
             Exec = exec => Reset(exec.Connection),
         },
-        Answered("reset before the hello", Causes.ConnectionFailed, MayBeRunning, exec => Reset(exec.Connection), hello: false),
+        Answered("reset before the hello", Causes.ConnectionFailed, MayBeRunning, exec => Reset(
+            exec.Connection), hello: false),
         Answered("reset after the hello", Causes.OutcomeUnknown, MayBeRunning, exec => Reset(exec.Connection)),
         Answered("reset within a frame", Causes.OutcomeUnknown, MayBeRunning, async exec =>
         {
@@ -139,7 +140,8 @@ public sealed class FaultTests : IDisposable
         _cluster.Add(new JsonObject { ["name"] = "pydebug-abcde" }, FakeCluster.Running());
         _shell["s"] = new PodDebugSession
         {
-            Namespace = "shop", PodName = "web-0", ContainerName = "app", DebugContainer = "pydebug-abcde", PodUid = "uid-1",
+            Namespace = "shop", PodName = "web-0", ContainerName = "app", DebugContainer = "pydebug-abcde",
+            PodUid = "uid-1",
             Python = "/usr/bin/python3", TargetContainerId = "containerd://aaaa", IsVerified = true,
             Connection = new ConnectionSettings
             {
@@ -200,7 +202,8 @@ public sealed class FaultTests : IDisposable
 
         ErrorRecord error = await FailAsync("$s | Get-PyStack -TimeoutSeconds 20 -Verbose -Debug");
 
-        Assert.Equal($"{ErrorTable.Find(fault.Cause).Id},PyDebug.Commands.GetPyStackCommand", error.FullyQualifiedErrorId);
+        Assert.Equal(
+            $"{ErrorTable.Find(fault.Cause).Id},PyDebug.Commands.GetPyStackCommand", error.FullyQualifiedErrorId);
         PyDebugException e = Assert.IsType<PyDebugException>(error.Exception);
         Assert.Equal((fault.Phase, fault.RemoteState, fault.Again), (e.Phase, e.RemoteState, e.IsRetryable));
     }
@@ -272,9 +275,11 @@ public sealed class FaultTests : IDisposable
         IReadOnlyList<PSObject> output = await _shell.RunAsync("& { " + script + " } *>&1");
         foreach (PSObject one in output)
         {
-            string properties = string.Join('\n', one.Properties.OfType<PSProperty>().Select(p => $"{p.Name} {p.Value}"));
+            string properties = string.Join(
+                '\n', one.Properties.OfType<PSProperty>().Select(p => $"{p.Name} {p.Value}"));
             string exception = $"{(one.BaseObject as ErrorRecord)?.Exception}";
-            foreach (string text in new[] { $"{one} {one.BaseObject}", properties, exception, PSSerializer.Serialize(one, 5) })
+            foreach (string text in new[] { $"{one} "
+                + $"{one.BaseObject}", properties, exception, PSSerializer.Serialize(one, 5) })
             {
                 Assert.DoesNotContain(Secrets.Canary, text, StringComparison.Ordinal);
             }

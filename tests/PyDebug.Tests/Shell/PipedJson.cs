@@ -44,11 +44,13 @@ internal static class PipedJson
     private static object? ToValue(JsonNode? node) => node?.GetValueKind() switch
     {
         JsonValueKind.String => DateTime.TryParseExact(
-            node.ToString(), "yyyy-MM-ddTHH:mm:ssZ", null, System.Globalization.DateTimeStyles.AdjustToUniversal, out DateTime time)
+            node.ToString(), "yyyy-MM-ddTHH:mm:ssZ", null, System.Globalization.DateTimeStyles.AdjustToUniversal,
+            out DateTime time)
             ? time
             : node.ToString(),
         JsonValueKind.True or JsonValueKind.False => node.GetValue<bool>(),
-        JsonValueKind.Number => (long)double.Parse(node.ToJsonString(), System.Globalization.CultureInfo.InvariantCulture),
+        JsonValueKind.Number => (long)double.Parse(
+            node.ToJsonString(), System.Globalization.CultureInfo.InvariantCulture),
         _ => null,
     };
 }

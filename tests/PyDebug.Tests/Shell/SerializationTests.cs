@@ -19,7 +19,8 @@ public sealed class SerializationTests
         typeof(PyThreadGroup), typeof(PyTaskGroup), typeof(PodDebugCheck),
         typeof(BpftraceEvent), typeof(BpftraceMap), typeof(BpftraceBucket), typeof(BpftracePoint),
         typeof(BpftraceCost), typeof(BpftraceScript),
-        typeof(PyProcessSample), typeof(PyHeapReport), typeof(PyHeapPart), typeof(PyHeapType), typeof(PyHeapHolder), typeof(PyHeapDifference)]);
+        typeof(PyProcessSample), typeof(PyHeapReport), typeof(PyHeapPart), typeof(PyHeapType), typeof(PyHeapHolder),
+        typeof(PyHeapDifference)]);
 
     [Theory]
     [MemberData(nameof(Records))]

@@ -20,7 +20,8 @@ namespace PyDebug.Tests.Module;
 /// </summary>
 public sealed class TokenTests : IDisposable
 {
-    private const string Start = "Start-PodDebug web-0 -Namespace shop -ContainerName app @connect -Force -TimeoutSeconds 60";
+    private const string Start =
+        "Start-PodDebug web-0 -Namespace shop -ContainerName app @connect -Force -TimeoutSeconds 60";
 
     /// <summary>Tells the server which comes next, and keeps all that is said of it in every way.</summary>
     private const string Script =
@@ -36,7 +37,9 @@ public sealed class TokenTests : IDisposable
         $null = Start-Transcript (Join-Path $Folder transcript.txt)
         $VerbosePreference = $DebugPreference = $InformationPreference = 'Continue'
         $ids = foreach ($row in $given.Rows) {
-            $null = Invoke-RestMethod "$($given.Server)/next/$($row.Number)" -SkipCertificateCheck -TimeoutSec 30 -ErrorAction Stop -Verbose:$false -Debug:$false
+            $ask = @{ SkipCertificateCheck = $true; TimeoutSec = 30; ErrorAction = 'Stop' }
+            $ask += @{ Verbose = $false; Debug = $false }
+            $null = Invoke-RestMethod "$($given.Server)/next/$($row.Number)" @ask
             [Console]::Error.WriteLine("$([DateTime]::Now.ToString('HH:mm:ss')) row $($row.Number)")
             $error.Clear()
             $all = @(try { & ([scriptblock]::Create($row.Script)) *>&1 } catch { $_ })
@@ -106,7 +109,8 @@ public sealed class TokenTests : IDisposable
             (t, i) => $"{t.Split(' ')[0]} {_rows[i].Name}: {t[(t.IndexOf(' ') + 1)..]}"));
         string transcript = await File.ReadAllTextAsync(At("transcript.txt"), Token);
         Assert.All(_rows.Select(r => r.Id).Distinct(), id => Assert.Contains(id, transcript, StringComparison.Ordinal));
-        string[] logs = [.. Directory.GetFiles(_folder.Path).Where(f => Path.GetFileName(f) is not ("given.json" or "run.ps1"))];
+        string[] logs =
+            [.. Directory.GetFiles(_folder.Path).Where(f => Path.GetFileName(f) is not ("given.json" or "run.ps1"))];
         Assert.Equal(_rows.Count, logs.Count(l => l.EndsWith(".xml", StringComparison.Ordinal)));
         foreach (string log in logs)
         {
@@ -127,7 +131,8 @@ public sealed class TokenTests : IDisposable
             {
                 Upgrade = f.Upgrade, Exec = f.Exec,
             }));
-        foreach (string cause in new[] { AgentCause.PtraceDenied, AgentCause.NoBtf, AgentCause.TargetNotVisible, AgentCause.ProcessGone })
+        foreach (string cause in new[] { AgentCause.PtraceDenied, AgentCause.NoBtf, AgentCause.TargetNotVisible,
+            AgentCause.ProcessGone })
         {
             _rows.Add(new($"the agent says {cause}", IdOf(cause), Ask)
             {
@@ -143,31 +148,42 @@ public sealed class TokenTests : IDisposable
 
         FakeFileAgent files = new();
         files.Files[""] = [1, 2, 3];
-        _rows.Add(new("a folder that takes no files", ErrorId.DestinationInvalid, "$s | Copy-PodFile -Path /srv/x -Destination /proc/x")
+        _rows.Add(new("a folder that takes no files", ErrorId.DestinationInvalid, "$s | Copy-PodFile -Path /srv/x "
+            + "-Destination /proc/x")
         {
             Exec = files.ServeAsync,
         });
         _rows.Add(new("another authority", ErrorId.TlsFailed, $"$other = $connect.Clone(); "
-            + $"$other.CertificateAuthorityData = '{new TestCertificates().AuthorityData}'; Start-PodDebug web-0 -Namespace shop -ContainerName app @other"));
+            + $"$other.CertificateAuthorityData = '{new TestCertificates().AuthorityData}'; Start-PodDebug web-0 "
+            + "-Namespace shop -ContainerName app @other"));
         Refused("a pod that waits", Causes.PodNotRunning, c => c.PodObject["status"]!["phase"] = "Pending");
         Refused("a pod that is done", Causes.PodFinished, c => c.PodObject["status"]!["phase"] = "Succeeded");
-        Refused("a pod that goes", Causes.PodDeleting, c => c.PodObject["metadata"]!["deletionTimestamp"] = "2026-01-01T00:00:00Z");
-        Refused("no target", Causes.TargetNotRunning, c => c.PodObject["status"]!["containerStatuses"] = new JsonArray());
-        Refused("Windows", Causes.PodIsWindows, c => c.PodObject["spec"]!["os"] = new JsonObject { ["name"] = "windows" });
-        Refused("no image", Causes.ImagePullFailed, c => c.State = _ => FakeCluster.Waiting("ErrImageNeverPull", "not here"));
-        Refused("another machine", Causes.ContainerStartFailed, c => c.State = _ => FakeCluster.Terminated("Error", 255, "exec format error"));
-        Refused("no end of the start", Causes.StartTimeout, c => c.State = _ => FakeCluster.Waiting("ContainerCreating"), $"{Start[..^2]}1");
-        Refused("no ephemeral containers", Causes.EphemeralContainersUnsupported, c => c.Refuse = _ => FakeConnection.Status(404, "NotFound", "no"));
+        Refused("a pod that goes", Causes.PodDeleting, c => c.PodObject["metadata"]![
+            "deletionTimestamp"] = "2026-01-01T00:00:00Z");
+        Refused(
+            "no target", Causes.TargetNotRunning, c => c.PodObject["status"]!["containerStatuses"] = new JsonArray());
+        Refused(
+            "Windows", Causes.PodIsWindows, c => c.PodObject["spec"]!["os"] = new JsonObject { ["name"] = "windows" });
+        Refused("no image", Causes.ImagePullFailed, c => c.State = _ => FakeCluster.Waiting(
+            "ErrImageNeverPull", "not here"));
+        Refused("another machine", Causes.ContainerStartFailed, c => c.State = _ => FakeCluster.Terminated(
+            "Error", 255, "exec format error"));
+        Refused("no end of the start", Causes.StartTimeout, c => c.State = _ => FakeCluster.Waiting(
+            "ContainerCreating"), $"{Start[..^2]}1");
+        Refused("no ephemeral containers", Causes.EphemeralContainersUnsupported,
+            c => c.Refuse = _ => FakeConnection.Status(404, "NotFound", "no"));
         Refused("a quota", Causes.AdmissionDenied, c => c.Refuse = _ => FakeConnection.Status(
             403, "Forbidden", "pods \"web-0\" is forbidden: exceeded quota: few, requested: pods=1"));
         Refused("a policy", Causes.AdmissionDenied, c => c.Refuse = _ => FakeConnection.Status(
             400, "X", "admission webhook \"validate.kyverno.svc-fail\" denied the request: no debugging"));
         _rows.Add(new("a debug container that had no memory left", ErrorId.MemoryLow, Ask)
         {
-            Set = c => c.PodObject["status"]!["ephemeralContainerStatuses"]![0]!["state"] = FakeCluster.Terminated("OOMKilled", 137, ""),
+            Set = c => c.PodObject["status"]!["ephemeralContainerStatuses"]![0]!["state"] = FakeCluster.Terminated(
+                "OOMKilled", 137, ""),
             Exec = async exec =>
             {
-                await exec.SendStatusAsync("{\"status\":\"Failure\",\"reason\":\"InternalError\",\"message\":\"container not found\"}");
+                await exec.SendStatusAsync(
+                    "{\"status\":\"Failure\",\"reason\":\"InternalError\",\"message\":\"container not found\"}");
                 await exec.SendCloseAsync();
             },
         });
@@ -184,7 +200,8 @@ public sealed class TokenTests : IDisposable
         {
             ["Module"] = module, ["Server"] = _cluster.Address, ["Token"] = Secrets.Canary,
             ["Authority"] = TestCertificates.Shared.AuthorityData,
-            ["Rows"] = new JsonArray([.. _rows.Select((r, i) => new JsonObject { ["Number"] = i, ["Script"] = r.Script })]),
+            ["Rows"] = new JsonArray(
+                [.. _rows.Select((r, i) => new JsonObject { ["Number"] = i, ["Script"] = r.Script })]),
         };
         await File.WriteAllTextAsync(At("given.json"), given.ToJsonString(), Token);
         await File.WriteAllTextAsync(At("run.ps1"), Script, Token);

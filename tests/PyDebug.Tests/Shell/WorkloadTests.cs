@@ -37,7 +37,8 @@ public sealed class WorkloadTests : IDisposable
     [Theory]
     [InlineData("-Deployment backend", "web-1 web-2 web-3", "")]
     [InlineData("-Deployment backend -First 2", "web-2 web-3", "2 of 3 pods are taken; left out: 1 by -First 2.")]
-    [InlineData("-Deployment backend -First 1 -SortBy Oldest", "web-1", "1 of 3 pods is taken; left out: 2 by -First 1.")]
+    [InlineData(
+        "-Deployment backend -First 1 -SortBy Oldest", "web-1", "1 of 3 pods is taken; left out: 2 by -First 1.")]
     [InlineData("-Deployment backend -First 2 -SortBy Name", "web-1 web-2", "left out: 1 by -First 2.")]
     [InlineData("-Deployment backend -OnePerNode", "web-2 web-3", "left out: 1 by -OnePerNode.")]
     [InlineData("-Deployment backend -OnePerNode -First 1", "web-2", "left out: 2 by -OnePerNode and -First 1.")]
@@ -159,7 +160,8 @@ public sealed class WorkloadTests : IDisposable
     [Fact]
     public async Task One_pod_that_fails_is_one_error_whose_target_can_be_started_again()
     {
-        _fleet.Pods["web-2"]["status"]!["containerStatuses"]![0]!["state"] = new JsonObject { ["waiting"] = new JsonObject() };
+        _fleet.Pods["web-2"]["status"]![
+            "containerStatuses"]![0]!["state"] = new JsonObject { ["waiting"] = new JsonObject() };
 
         IReadOnlyList<PSObject> sessions = await _shell.RunAsync($"{Start} -Deployment backend -ThrottleLimit 3");
 
@@ -185,7 +187,8 @@ public sealed class WorkloadTests : IDisposable
 
     [Theory]
     [InlineData("-Deployment gone", "WorkloadNotFound", "There is no deployment 'gone' in namespace 'shop'")]
-    [InlineData("-LabelSelector app=none", "NoPodMatches", "Label selector 'app=none' in namespace 'shop' matches no pod")]
+    [InlineData(
+        "-LabelSelector app=none", "NoPodMatches", "Label selector 'app=none' in namespace 'shop' matches no pod")]
     [InlineData("-Deployment still", "NoRunningPod", "Deployment 'shop/still' has no running pod: of 1 pod, 1 Pending")]
     [InlineData("-Deployment empty", "NoPodMatches", "Deployment 'shop/empty' has no pod")]
     [InlineData("-PodName service/x", "ParameterInvalid", "'service/x' is nothing that has pods")]
@@ -216,8 +219,8 @@ public sealed class WorkloadTests : IDisposable
             ? (403, FakeConnection.Status(
                 403,
                 "Forbidden",
-                $"{resource} is forbidden: User \"u\" cannot {verb} resource \"{resource}\" in API group \"{group}\" in the "
-                + "namespace \"shop\""))
+                $"{resource} is forbidden: User \"u\" cannot {verb} resource \"{resource}\" in API group \"{group}\" "
+                + "in the namespace \"shop\""))
             : null;
 
         ErrorRecord error = await _shell.FailAsync($"{Start} {which}");

@@ -17,13 +17,16 @@ public sealed class TaskParserTests
         TaskParser parser = new(new PodDebugSession { PodName = "p" });
         Assert.Null(Add(parser, """
             {"pid":1,"last":false,"frames":[["main","/a.py",1],["wait","/a.py",9]],"tasks":[
-              {"id":"0xa","name":"outer","state":"waiting","future":"0xf1","links":[],"children":["0xb","0xc"],"stack":[0]},
+              {"id":"0xa","name":"outer","state":"waiting","future":"0xf1","links":[],"children":["0xb","0xc"],
+              "stack":[0]},
               {"id":"0xb","name":"one","state":"waiting","future":"0xf2","links":["0xf1"],"children":[],"stack":[0,1]}]}
             """));
         Assert.Equal(1, parser.Unfinished);
         IReadOnlyList<PyTask> tasks = Add(parser, """
-            {"pid":1,"last":true,"total":4,"held":12.5,"warnings":["w"],"notes":["n"],"frames":[["other","/b.py",3]],"tasks":[
-              {"id":"0xc","name":"two","state":"waiting","future":"0xd","links":["0xf1","0xa"],"children":[],"stack":[0]},
+            {"pid":1,"last":true,"total":4,"held":12.5,"warnings":["w"],"notes":["n"],"frames":[["other","/b.py",3]],
+            "tasks":[
+              {"id":"0xc","name":"two","state":"waiting","future":"0xd","links":["0xf1","0xa"],"children":[],
+              "stack":[0]},
               {"id":"0xd","name":"three","state":"waiting","future":"0xe","links":["0xgone"],"children":[],"stack":[]}]}
             """)!;
         Assert.Equal(0, parser.Unfinished);
@@ -50,7 +53,8 @@ public sealed class TaskParserTests
     public void What_runs_comes_first_with_those_that_wait_for_it()
     {
         IReadOnlyList<PyTask> tree = TaskTree.Arrange(
-            [Task("a", "waiting"), Task("b", "ready"), Task("c", "waiting", "d", "e"), Task("d", "waiting"), Task("e", "running")],
+            [Task("a", "waiting"), Task("b", "ready"), Task("c", "waiting", "d", "e"), Task("d", "waiting"), Task(
+                "e", "running")],
             null);
         Assert.Equal(["c", "├ e", "└ d", "b", "a"], tree.Select(t => t.Place!.Prefix + t.Name));
     }
@@ -58,7 +62,8 @@ public sealed class TaskParserTests
     [Fact]
     public void A_hundred_thousand_tasks_that_one_waits_for_are_arranged_in_time()
     {
-        List<PyTask> tasks = [.. Enumerable.Range(0, 100_000).Select(i => new PyTask { Id = $"{i}", State = "waiting" })];
+        List<PyTask> tasks =
+            [.. Enumerable.Range(0, 100_000).Select(i => new PyTask { Id = $"{i}", State = "waiting" })];
         List<TaskLinks> links = [.. tasks.Select(_ => new TaskLinks("same", [], []))];
         links[0] = new TaskLinks("gather", [], [.. tasks.Skip(1).Select(t => t.Id)]);
         IReadOnlyList<PyTask> tree = TaskTree.Arrange(TaskLinks.Connect(tasks, links), null);

@@ -67,7 +67,8 @@ public sealed class TimeKeptTests : IDisposable
         PyTimeReport report = Assert.IsType<PyTimeReport>(Assert.Single(output).BaseObject);
         Assert.Empty(_shell.Errors);
         Assert.Equal((goes ? 5.0 : 10.0, goes), (report.DurationSeconds, report.Ended));
-        Assert.Equal(goes ? 1 : 0, _shell.Warnings.Count(w => w.Contains("is being deleted", StringComparison.Ordinal)));
+        Assert.Equal(
+            goes ? 1 : 0, _shell.Warnings.Count(w => w.Contains("is being deleted", StringComparison.Ordinal)));
         Assert.Equal(goes ? 1 : 0, _shell.Warnings.Count(w => w.Contains("after 5.0 s", StringComparison.Ordinal)));
     }
 

@@ -61,7 +61,8 @@ public sealed class TimeParserTests
             Assert.Equal(t.AccountedSeconds, parts, 1e-6);
         });
         Assert.Equal(
-            report.Threads.Sum(t => t.WallSeconds), report.Cpu.Sum(c => c.Seconds) + report.Waits.Sum(w => w.Seconds), 0.0001);
+            report.Threads.Sum(t => t.WallSeconds), report.Cpu.Sum(c => c.Seconds) + report.Waits.Sum(w => w.Seconds),
+            0.0001);
     }
 
     [Theory]
@@ -183,18 +184,21 @@ public sealed class TimeParserTests
 
     [Fact]
     public void A_reason_that_nobody_knows_is_other()
-        => Assert.Equal("Other", Parse(Least.Replace("\"poll\",\"call\"", "\"yawn\",\"call\"", StringComparison.Ordinal))!.Waits[0].Reason);
+        => Assert.Equal("Other", Parse(
+            Least.Replace("\"poll\",\"call\"", "\"yawn\",\"call\"", StringComparison.Ordinal))!.Waits[0].Reason);
 
     [Fact]
     public void Why_it_was_not_the_kernel_comes_with_the_profile_that_has_it()
     {
         PyTimeReport report = Parse(Least.Replace(
             "\"method\":\"kernel\"",
-            "\"method\":\"memory\",\"why\":\"CAP_BPF is missing.\",\"whyCause\":\"NoCapability\",\"held\":23.4,\"rate\":20",
+            "\"method\":\"memory\",\"why\":\"CAP_BPF is missing.\",\"whyCause\":\"NoCapability\","
+                + "\"held\":23.4,\"rate\":20",
             StringComparison.Ordinal))!;
         Assert.Equal("Memory", report.Method);
         Assert.Equal("CAP_BPF is missing.", report.WhyNotKernel);
-        Assert.Equal("Start-PodDebug bad-app -Namespace default -ContainerName web -For Time has it (profile Trace).", report.Advice);
+        Assert.Equal("Start-PodDebug bad-app -Namespace default -ContainerName web -For Time has it (profile Trace).",
+            report.Advice);
         Assert.Contains(
             "default/bad-app/web  process 1  10.0 s of 1 thread  memory sampler at 20 Hz, threads held up to 23 us",
             Shown(report),
@@ -202,7 +206,8 @@ public sealed class TimeParserTests
     }
 
     [Theory]
-    [InlineData("\"ended\":true,\"truth\":{\"samples\":499}", "Process 1 ended, or started another program, after 10.0 s")]
+    [InlineData(
+        "\"ended\":true,\"truth\":{\"samples\":499}", "Process 1 ended, or started another program, after 10.0 s")]
     [InlineData("\"truth\":{\"samples\":0}", "No sample of process 1 could be taken")]
     [InlineData("\"truth\":{\"samples\":499,\"misses\":20}", "20 samples of process 1 gave no stack")]
     [InlineData("\"truth\":{\"samples\":499,\"lost\":20}", "20 events of process 1 were lost")]
@@ -228,7 +233,8 @@ public sealed class TimeParserTests
             StringComparison.Ordinal);
         Assert.Contains(
             "90 % of the time of process 1 went into waits too short",
-            Assert.Single(Parse(json.Replace("\"reason\":\"poll\"", "\"reason\":\"unproven\"", StringComparison.Ordinal))!.Warnings),
+            Assert.Single(Parse(
+                json.Replace("\"reason\":\"poll\"", "\"reason\":\"unproven\"", StringComparison.Ordinal))!.Warnings),
             StringComparison.Ordinal);
     }
 
@@ -251,8 +257,10 @@ public sealed class TimeParserTests
         Assert.DoesNotContain("quota", Shown(Parse(Least)!), StringComparison.Ordinal);
         string json = Least.Replace("\"pid\":1,", "\"pid\":1,\"throttled\":2.13,", StringComparison.Ordinal);
         Assert.EndsWith(
-            "\n\n   The container's CPU quota kept it from running for 2.1 s.", Shown(Parse(json)!), StringComparison.Ordinal);
-        string remarked = json.Replace("\"pid\":1,", "\"pid\":1,\"notes\":[\"A\\u001b[2J.\",\"B.\"],", StringComparison.Ordinal);
+            "\n\n   The container's CPU quota kept it from running for 2.1 s.", Shown(Parse(json)!),
+            StringComparison.Ordinal);
+        string remarked = json.Replace(
+            "\"pid\":1,", "\"pid\":1,\"notes\":[\"A\\u001b[2J.\",\"B.\"],", StringComparison.Ordinal);
         Assert.EndsWith(" for 2.1 s.\n   A\u241b[2J.\n   B.", Shown(Parse(remarked)!), StringComparison.Ordinal);
     }
 
@@ -264,7 +272,8 @@ public sealed class TimeParserTests
         for (int tid = 2; tid < 300; tid++)
         {
             threads.Append($",{{\"tid\":{tid},\"name\":\"t{tid}\",\"wall\":10,\"cpu\":{(tid == 250 ? 9 : 0)}}}");
-            entries.Append($",{{\"tid\":{tid},\"reason\":\"{(tid == 250 ? "cpu" : "sleep")}\",\"seconds\":10,\"samples\":9,\"frames\":[0]}}");
+            string reason = tid == 250 ? "cpu" : "sleep";
+            entries.Append($",{{\"tid\":{tid},\"reason\":\"{reason}\",\"seconds\":10,\"samples\":9,\"frames\":[0]}}");
         }
 
         PyTimeReport report = Parse(Least

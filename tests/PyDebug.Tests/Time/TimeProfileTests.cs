@@ -64,8 +64,10 @@ public sealed class TimeProfileTests
         string[] ends = [.. picture.Descendants(s_svg + "svg")
             .Where(e => ((string?)e.Attribute("class"))?.StartsWith("f r", StringComparison.Ordinal) == true)
             .Select(e => e.Element(s_svg + "title")!.Value)];
-        Assert.Contains(ends, e => e.StartsWith("GIL\nwaiting for the global interpreter lock\n", StringComparison.Ordinal));
-        Assert.Contains(ends, e => e.StartsWith("recvfrom\nwaiting in a system call\n11.1 %, 10.00 s, 490 samples", StringComparison.Ordinal));
+        Assert.Contains(
+            ends, e => e.StartsWith("GIL\nwaiting for the global interpreter lock\n", StringComparison.Ordinal));
+        Assert.Contains(ends, e => e.StartsWith(
+            "recvfrom\nwaiting in a system call\n11.1 %, 10.00 s, 490 samples", StringComparison.Ordinal));
         Assert.Contains(ends, e => e.StartsWith("CPU\non a CPU\n", StringComparison.Ordinal));
         string[] legend = [.. picture.Descendants(s_svg + "text").Select(t => t.Value)];
         Assert.Contains("waits for the GIL", legend);
@@ -113,13 +115,15 @@ public sealed class TimeProfileTests
     {
         StringWriter text = new();
         CollapsedWriter.Write(text, TimeParserTests.Recorded().GetStackProfiles(null));
-        Assert.Contains(";slow_reader (/srv/troubles.py:81);fetch (/srv/troubles.py:74);[recvfrom] 490\n", text.ToString());
+        Assert.Contains(
+            ";slow_reader (/srv/troubles.py:81);fetch (/srv/troubles.py:74);[recvfrom] 490\n", text.ToString());
         Assert.Contains("[unproven] ", text.ToString());
     }
 
     private static IEnumerable<string> Lines(StackProfile profile)
         => profile.Samples
-            .Select(s => $"{s.ThreadId} {s.Thread} {s.Reason} {s.Call} {s.Value:0.######} {s.Count} {string.Join('|', s.Frames)}")
+            .Select(s => $"{s.ThreadId} {s.Thread} {s.Reason} {s.Call} {s.Value:0.######} {s.Count} "
+                + $"{string.Join('|', s.Frames)}")
             .Order(StringComparer.Ordinal);
 
     private static XDocument Draw(IReadOnlyList<StackProfile> profiles)

@@ -208,7 +208,8 @@ public sealed class WatchTests : IDisposable
     {
         Answer((exec, _) => SendAsync(exec, Sample(1, 7, cpu: 1.9)));
 
-        IReadOnlyList<PyProcessSample> records = await WatchAsync("-DurationSeconds 60 -Until { $_.CpuPercent -gt 90 }");
+        IReadOnlyList<PyProcessSample> records = await WatchAsync(
+            "-DurationSeconds 60 -Until { $_.CpuPercent -gt 90 }");
 
         Assert.Single(records);
         Assert.Empty(_shell.Warnings);
@@ -220,7 +221,8 @@ public sealed class WatchTests : IDisposable
     {
         Answer((exec, _) => SendAsync(exec, [Sample(1, 7), Sample(2, 7)]));
 
-        IReadOnlyList<PyProcessSample> records = await WatchAsync("-DurationSeconds 60 -Until { $_.CpuPercent -gt 90 }");
+        IReadOnlyList<PyProcessSample> records = await WatchAsync(
+            "-DurationSeconds 60 -Until { $_.CpuPercent -gt 90 }");
 
         Assert.Empty(records);
         Assert.Contains("there were 2", Assert.Single(_shell.Warnings), StringComparison.Ordinal);

@@ -1,7 +1,7 @@
 """Keeps objects in many ways, a class for each: NUMBER of each at once, then RATE more a second.
 
-The first line is each class's way as a pattern. A line on stdin is answered by what was kept when: rows of a time of the
-monotonic clock and the counts.
+The first line is each class's way as a pattern. A line on stdin is answered by what was kept when: rows of a time of
+the monotonic clock and the counts.
 """
 
 import asyncio

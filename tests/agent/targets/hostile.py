@@ -106,7 +106,8 @@ def look_at(pid):
             continue
         # What lies in our own files may be open anywhere.
         if not name.startswith(("pipe:", "socket:", "anon_inode:")) and status.st_dev not in OWN:
-            tell("reached", "fd " + (name if stat.S_ISREG(kind) else "other " + name), readable(path), writable(path), who(pid))
+            tell("reached", "fd " + (name if stat.S_ISREG(kind) else "other " + name), readable(path), writable(path),
+                who(pid))
             if stat.S_ISDIR(kind):
                 walk(path, "fd " + name)
     for name in ("mem", "environ", "maps"):

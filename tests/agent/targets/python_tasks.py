@@ -1,4 +1,7 @@
-"""Tasks of asyncio's class that is written in Python: beside those in C, instead of them, or alone, without _asyncio."""
+"""Tasks of asyncio's class that is written in Python.
+
+Beside those in C, instead of them, or alone, without _asyncio.
+"""
 import json
 import sys
 

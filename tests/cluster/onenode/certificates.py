@@ -43,7 +43,8 @@ class Authority:
     def issue_all(self) -> None:
         """Makes the authority, every server's and every client's certificate, and the key that signs tokens."""
         self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", DAYS, "-subj", "/CN=one-node-authority",
-                      "-addext", "keyUsage=critical,keyCertSign,digitalSignature", "-keyout", "ca.key", "-out", "ca.crt")
+                      "-addext", "keyUsage=critical,keyCertSign,digitalSignature", "-keyout", "ca.key",
+                      "-out", "ca.crt")
         for file, names in SERVERS.items():
             self._sign(file, "/CN=" + file, "serverAuth", names)
         for identity in IDENTITIES:

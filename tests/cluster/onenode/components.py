@@ -26,7 +26,10 @@ class Components:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def wait(self, what: str, ready: Callable[[], bool], seconds: float = 120.0) -> None:
-        """Polls until `ready`; raises with the last lines of the log that tells why when a program ended or time is up."""
+        """Polls until `ready`.
+
+        Raises with the last lines of the log that tells why when a program ended or time is up.
+        """
         deadline = time.monotonic() + seconds
         while not ready():
             for name, process in self._running.items():

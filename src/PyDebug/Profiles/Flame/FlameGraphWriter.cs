@@ -53,7 +53,9 @@ internal static class FlameGraphWriter
         output.Write("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
         output.Write(Invariant(
             $"""
-            <svg xmlns="http://www.w3.org/2000/svg" width="1200" height="{height}" role="img" aria-labelledby="name about" data-total="{layout.Total:R}" data-unit="{Xml(head.Unit)}">
+            <svg xmlns="http://www.w3.org/2000/svg" width="1200" height="{
+                height}" role="img" aria-labelledby="name about" data-total="{layout.Total:R}" data-unit="{
+                Xml(head.Unit)}">
             <title id="name">{Xml(head.Title)}</title>
             <desc id="about">{Xml(head.About)}</desc>
 
@@ -102,7 +104,8 @@ internal static class FlameGraphWriter
         double width = total > 0 ? 100 * node.Value / total : 100;
         string place = frame.Place.Length == 0 ? "" : $" data-place=\"{Xml(frame.Place)}\"";
         output.Write(Invariant(
-            $"<svg class=\"f {frame.Color}\" x=\"{x:0.#####}%\" y=\"{node.Depth * RowHeight}\" width=\"{width:0.#####}%\" "));
+            $"<svg class=\"f {frame.Color}\" x=\"{x:0.#####}%\" y=\"{node.Depth * RowHeight}\" "));
+        output.Write(Invariant($"width=\"{width:0.#####}%\" "));
         output.Write(Invariant($"height=\"{RowHeight - 1}\"{place}><title>{Xml(frame.Name)}\n{Xml(frame.Detail)}\n"));
         output.Write(Xml(Amount(node, total, unit)));
         output.Write("</title><rect width=\"100%\" height=\"100%\"/>");
@@ -119,7 +122,8 @@ internal static class FlameGraphWriter
     private static string Amount(FlameNode node, double total, string unit)
     {
         string text = $"{ProfileText.Share(node.Value, total)}, {ProfileText.Value(node.Value, unit)}";
-        if (unit is not ("samples" or ProfileText.AllocationsUnit or ProfileText.EventsUnit or ProfileText.PlainUnit) && node.Count > 0)
+        if (unit is not ("samples" or ProfileText.AllocationsUnit or ProfileText.EventsUnit or ProfileText.PlainUnit)
+            && node.Count > 0)
         {
             text += $", {ProfileText.Counted(node.Count, unit)}";
         }
@@ -139,8 +143,10 @@ internal static class FlameGraphWriter
             $"""
             <svg id="head" width="100%" height="{height}">
             <rect class="page" width="100%" height="{height - 3}"/>
-            <text class="title" x="1%" y="30" data-fit="{Xml(head.Title)}">{Xml(LabelText.Cut(head.Title, TitleCells))}</text>
-            <text class="soft" x="1%" y="51" data-fit="{Xml(head.About)}">{Xml(LabelText.Cut(head.About, AboutCells))}</text>
+            <text class="title" x="1%" y="30" data-fit="{Xml(head.Title)}">{
+                Xml(LabelText.Cut(head.Title, TitleCells))}</text>
+            <text class="soft" x="1%" y="51" data-fit="{Xml(head.About)}">{
+                Xml(LabelText.Cut(head.About, AboutCells))}</text>
 
             """));
         int y = 60;
@@ -205,7 +211,8 @@ internal static class FlameGraphWriter
 
     private static string Resource(string name)
     {
-        using Stream stream = Assembly.GetExecutingAssembly().GetManifestResourceStream($"PyDebug.Profiles.Flame.{name}")
+        using Stream stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(
+            $"PyDebug.Profiles.Flame.{name}")
             ?? throw new InvalidOperationException($"The module was built without {name}.");
         using StreamReader reader = new(stream, Encoding.UTF8);
         return reader.ReadToEnd();

@@ -41,7 +41,8 @@ internal sealed record FlameHead(string Title, string About, string Root, string
         if (profiles.Count == 1)
         {
             StackProfile profile = profiles[0];
-            string command = string.IsNullOrEmpty(profile.CommandLine) ? "" : Dot + SafeText.Line(profile.CommandLine, 200);
+            string command = string.IsNullOrEmpty(profile.CommandLine) ? ""
+                : Dot + SafeText.Line(profile.CommandLine, 200);
             return ProfileText.Where(profile) + command;
         }
 

@@ -83,7 +83,8 @@ internal sealed class FlameLayout
     }
 
     /// <summary>Splits rows by their frame at a depth. Rows that end there are the box's own.</summary>
-    private (double Self, long Count) Split(int from, int to, int depth, List<(int From, int To, double Value)> children)
+    private (double Self, long Count) Split(
+        int from, int to, int depth, List<(int From, int To, double Value)> children)
     {
         double self = 0;
         long count = 0;

@@ -24,7 +24,8 @@ internal sealed class FlameStacks
             int? process = profiles.Count > 1 ? Process(profile) : null;
             foreach (StackSample sample in profile.Samples)
             {
-                rows.Add((Path(sample, process, byThread ? Thread(profile, sample) : null), sample.Value, sample.Count));
+                rows.Add(
+                    (Path(sample, process, byThread ? Thread(profile, sample) : null), sample.Value, sample.Count));
             }
         }
 
@@ -57,7 +58,8 @@ internal sealed class FlameStacks
         if (sample.Frames.Count == 0 && state == default && thread is null)
         {
             // Nothing would be drawn of it, and its time is there.
-            int none = Number(CollapsedWriter.NoFrames, static n => FlameFrame.Group((string)n, "machine code, or not known"));
+            int none = Number(
+                CollapsedWriter.NoFrames, static n => FlameFrame.Group((string)n, "machine code, or not known"));
             return process is int own ? [own, none] : [none];
         }
 

@@ -27,7 +27,8 @@ internal sealed class ContextCompleter : IArgumentCompleter
                 .. KubeGateway.Contexts(LiveCompleter.FileIn(fakeBoundParameters))
                     .Where(c => c.StartsWith(word, StringComparison.OrdinalIgnoreCase))
                     .Select(c => new CompletionResult(
-                        c.All(l => char.IsAsciiLetterOrDigit(l) || l is '-' or '.' or '_') ? c : $"'{CodeGeneration.EscapeSingleQuotedStringContent(c)}'",
+                        c.All(l => char.IsAsciiLetterOrDigit(l) || l is '-' or '.' or '_') ? c
+                            : $"'{CodeGeneration.EscapeSingleQuotedStringContent(c)}'",
                         Internal.SafeText.Line(c, 200),
                         CompletionResultType.ParameterValue,
                         Internal.SafeText.Line(c, 200))),

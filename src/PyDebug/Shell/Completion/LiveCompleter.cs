@@ -71,14 +71,15 @@ internal abstract class LiveCompleter : IArgumentCompleter
     private protected string ParameterName { get; private set; } = "";
 
     /// <summary>
-    /// The names as they are now, or as they were a moment ago. A server that does not answer is left alone for a while, and
-    /// what it said last stands in for it.
+    /// The names as they are now, or as they were a moment ago. A server that does not answer is left alone for a
+    /// while, and what it said last stands in for it.
     /// </summary>
     private IReadOnlyList<Offer> Known(IDictionary parameters)
     {
         string server = Way(parameters);
         string key = string.Join(
-            '|', GetType().Name, ParameterName, server, Text(parameters, "Namespace", "Ns", "n"), Text(parameters, "PodName", "Name", "Pod"));
+            '|', GetType().Name, ParameterName, server, Text(parameters, "Namespace", "Ns", "n"), Text(
+                parameters, "PodName", "Name", "Pod"));
         long now = Environment.TickCount64;
         s_known.TryGetValue(key, out (long At, IReadOnlyList<Offer> Offers) last);
         bool isFresh = last.Offers is not null && now - last.At < Fresh.TotalMilliseconds;
@@ -136,7 +137,8 @@ internal abstract class LiveCompleter : IArgumentCompleter
 
     /// <summary>The kubeconfig that was typed already: nothing has resolved it yet.</summary>
     internal static string? FileIn(IDictionary parameters)
-        => Text(parameters, "Kubeconfig", "KubeconfigPath") is string path && path.StartsWith("~/", StringComparison.Ordinal)
+        => Text(parameters, "Kubeconfig", "KubeconfigPath") is string path
+            && path.StartsWith("~/", StringComparison.Ordinal)
             ? System.IO.Path.Join(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), path[2..])
             : Text(parameters, "Kubeconfig", "KubeconfigPath");
 
@@ -161,7 +163,8 @@ internal abstract class LiveCompleter : IArgumentCompleter
     }
 
     /// <summary>Whether a name can be typed without quotes. Names of Kubernetes can.</summary>
-    private protected virtual bool IsPlain(string name) => name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.');
+    private protected virtual bool IsPlain(string name)
+        => name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.');
 
     /// <summary>A name to offer, and what is shown beside it.</summary>
     private protected sealed record Offer(string Name, string Tip);

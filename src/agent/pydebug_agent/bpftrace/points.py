@@ -18,7 +18,8 @@ _MOST_LISTED = 64 << 20
 _LIST_SECONDS = 20.0
 _WILDCARD = re.compile(r"[*?\[]")
 # The second part of these is a path, in which square brackets and the like are what they are.
-_LISTED = re.compile(r"^(?:t|tracepoint|rt|rawtracepoint|k|kprobe|kr|kretprobe|f|fentry|kfunc|fr|fexit|kretfunc|u|uprobe|"
+_LISTED = re.compile(
+    r"^(?:t|tracepoint|rt|rawtracepoint|k|kprobe|kr|kretprobe|f|fentry|kfunc|fr|fexit|kretfunc|u|uprobe|"
                      r"ur|uretprobe|U|usdt|s|software|h|hardware):")
 
 

@@ -73,10 +73,10 @@ def places(request: Request, names: Set[str], pids: Sequence[int]) -> Dict[str, 
 
 
 def _reached(proc: Proc, pid: int, name: str, matching: List[str]) -> str:
-    """Return one of some files as it is reached from here; what it is called becomes part of a program that is run as root.
+    """Return one of some files as it is reached from here.
 
-    Its name is the target's to choose: one of other than plain letters could be a program of its own. A link that lies on
-    the way by now could lead into our files.
+    What it is called becomes part of a program that is run as root. Its name is the target's to choose: one of other
+    than plain letters could be a program of its own. A link that lies on the way by now could lead into our files.
     """
     plain = [path for path in matching if _PLAIN.fullmatch(path)]
     if not plain:

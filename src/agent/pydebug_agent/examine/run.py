@@ -57,7 +57,10 @@ def _libc(proc: Proc, pid: int) -> Optional[str]:
 
 
 def _readable(proc: Proc, pid: int) -> Optional[bool]:
-    """Say whether the kernel lets this process read the other: it asks that when the file is opened, and nothing is read."""
+    """Say whether the kernel lets this process read the other.
+
+    It asks that when the file is opened, and nothing is read.
+    """
     try:
         os.close(os.open(proc.path(pid, "mem"), os.O_RDONLY | os.O_CLOEXEC))
     except PermissionError:

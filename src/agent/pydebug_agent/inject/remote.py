@@ -72,7 +72,8 @@ class Remote:
     def raise_flag(self, thread: Thread) -> None:
         """Let a thread look soon at what was left with it. It must stand meanwhile.
 
-        Its flags are read and written in two steps: what it, or a signal that it handles, sets in between would be lost.
+        Its flags are read and written in two steps: what it, or a signal that it handles, sets in between would be
+        lost.
         """
         breaker = thread.address + self._support.eval_breaker
         # One byte holds the flags; the others must not be put back to what they were.

@@ -77,8 +77,8 @@ class Starter:
         if not self._wait(script, seconds):
             raise errors.AgentError(
                 wire.MEMRAY_NO_ANSWER,
-                f"Process {self._target.pid} did not begin to track within {seconds:g} s: another thread of it may hold "
-                "the GIL.",
+                f"Process {self._target.pid} did not begin to track within {seconds:g} s: another thread of it may "
+                "hold the GIL.",
                 self._target.pid,
                 {"seconds": seconds},
             )

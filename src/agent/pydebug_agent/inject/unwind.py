@@ -79,7 +79,8 @@ class Unwinder:
             if not address:
                 return
             # What a function need not keep is not known of its caller.
-            values = {number: found.get(number, values[number]) for number in _KEPT if number in values or number in found}
+            values = {
+                number: found.get(number, values[number]) for number in _KEPT if number in values or number in found}
             values[_RSP] = base
 
     @staticmethod

@@ -14,7 +14,10 @@ _LABELS = (("attr", "current"), ("attr", "apparmor", "current"))
 
 
 class Confinement(NamedTuple):
-    """What the kernel holds one thread to: its mode of seccomp, how many filters, None where it does not say; labels."""
+    """What the kernel holds one thread to: its mode of seccomp, how many filters, None where it does not say.
+
+    And its labels.
+    """
 
     mode: int
     filters: Optional[int]
@@ -85,7 +88,8 @@ def _compare(pid: int, tid: int, found: Confinement, beside: Confinement) -> Non
     elif found.mode > beside.mode:
         raise _seccomp(pid, tid, found, beside, "is held to a seccomp filter, and what runs beside it is not")
     elif found.mode and found.may_add:
-        raise _seccomp(pid, tid, found, beside, "may have a seccomp filter of its own: this kernel does not say how many")
+        raise _seccomp(
+            pid, tid, found, beside, "may have a seccomp filter of its own: this kernel does not say how many")
     if _differ(found.labels, beside.labels):
         raise unsafe(
             pid,

@@ -1,7 +1,8 @@
-"""What begins inside the target, on a thread of its own. Sent there as source: it stands alone, on Python 3.9 and later.
+"""What begins inside the target, on a thread of its own.
 
-It connects to the agent, which sends over that connection what is to run, and open files where a path would have to
-lead out of the target's own files. Where nobody answers it goes, within seconds.
+Sent there as source: it stands alone, on Python 3.9 and later. It connects to the agent, which sends over that
+connection what is to run, and open files where a path would have to lead out of the target's own files. Where nobody
+answers it goes, within seconds.
 """
 
 SECONDS = 5.0

@@ -194,7 +194,8 @@ class _Run:
         warn = self._request.channel.warn
         pid = subject.pid
         if subject.ended == "exited":
-            warn(wire.PROCESS_EXITED, f"Process {pid} ended while it was tracked: the report is what was captured.", pid)
+            warn(
+                wire.PROCESS_EXITED, f"Process {pid} ended while it was tracked: the report is what was captured.", pid)
         elif subject.ended == "limit":
             most = _amount(subject.maximum) + (", and is kept in memory" if subject.files.in_memory else "")
             what = "filled the debug container's disk" if subject.is_full else f"reached {most}"
@@ -202,7 +203,8 @@ class _Run:
         elif subject.ended == "memory":
             warn(wire.LAST_WORDS, f"Process {pid} is close to its memory limit: tracking ended early to report.", pid)
         elif subject.ended == "tracker":
-            warn(wire.TRACKER_ENDED, f"The tracker in process {pid} ended by itself: the report is what was captured.", pid)
+            warn(wire.TRACKER_ENDED, f"The tracker in process {pid} ended by itself: the report is what was captured.",
+                pid)
 
     def _hand_over(self, subjects: List[Subject]) -> None:
         """Send the captures where they were asked for: behind all reports, so that a cut loses none of these."""

@@ -1,4 +1,7 @@
-"""Where payload and capture lie: open files without names, which the target is handed; no path of ours leads to them."""
+"""Where payload and capture lie: open files without names, which the target is handed.
+
+No path of ours leads to them.
+"""
 
 from __future__ import annotations
 

@@ -127,7 +127,10 @@ class Channel:
     # Sending
 
     def widen(self, size: int) -> None:
-        """Let the pipe to the runtime hold ``size`` bytes, where it can: a sender of low priority then wakes less often."""
+        """Let the pipe to the runtime hold ``size`` bytes, where it can.
+
+        A sender of low priority then wakes less often.
+        """
         try:
             import fcntl
 

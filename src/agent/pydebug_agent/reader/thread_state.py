@@ -35,7 +35,10 @@ def counters_of(schedstat: Optional[bytes]) -> Optional[Counters]:
 
 
 def turns_of(schedstat: Optional[bytes]) -> Optional[bytes]:
-    """Return the count of turns in a line of ``schedstat``; None from a kernel that does not count, and says 0 for all."""
+    """Return the count of turns in a line of ``schedstat``.
+
+    None from a kernel that does not count, and says 0 for all.
+    """
     words = (schedstat or b"").split()
     return words[2] if len(words) > 2 and words[2] != b"0" else None
 

@@ -79,7 +79,7 @@ def called(line: bytes) -> Optional[List[int]]:
 
 
 def is_restarted(line: bytes) -> bool:
-    """Say whether a line of /proc's ``syscall`` is of a call that the kernel has begun again, as after a debugger's stop."""
+    """Say whether a line of /proc's ``syscall`` is of a call that the kernel has begun again, as after a debugger."""
     return line.startswith(_RESTARTED)
 
 

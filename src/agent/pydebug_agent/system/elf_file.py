@@ -1,6 +1,7 @@
 """The little of an ELF file that tells whether it holds a Python, and which one.
 
-The file is the target's, and may say anything of itself: it is read in windows, up to bounds that no real one comes near.
+The file is the target's, and may say anything of itself: it is read in windows, up to bounds that no real one comes
+near.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Calls of the C library that take and give whole numbers, by the C code of ctypes alone: its Python costs a megabyte."""
+"""Calls of the C library that take and give whole numbers, by the C code of ctypes alone.
+
+Its Python costs a megabyte.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ _USE_ERRNO = 8
 def function(name: str, waits: bool = False) -> Optional[Callable[..., int]]:
     """Return a function of the C library, None where this Python cannot call any.
 
-    It takes numbers, and bytes as their address. The interpreter's lock is kept meanwhile, so that of a call that returns
-    twice only one goes on, unless it ``waits``, for a file for example.
+    It takes numbers, and bytes as their address. The interpreter's lock is kept meanwhile, so that of a call that
+    returns twice only one goes on, unless it ``waits``, for a file for example.
     """
     try:
         import _ctypes

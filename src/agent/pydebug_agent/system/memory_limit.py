@@ -132,8 +132,8 @@ def _for_us(proc: Proc, own: List[_Group], theirs: List[_Group]) -> List[Memory]
 def _beside(proc: Proc, own: _Group, theirs: List[_Group]) -> List[Memory]:
     """What is left to the pod, as far as its containers show it: the pod's own group is out of sight in most.
 
-    Of a pod of several containers, what the others use is not known. They have limits of their own, of which the pod's is
-    the sum: so there is room at least for what is left to the target.
+    Of a pod of several containers, what the others use is not known. They have limits of their own, of which the pod's
+    is the sum: so there is room at least for what is left to the target.
     """
     pod = _told_limit() if own.above is None else own.above if own.above < _UNLIMITED else 0
     limits = [group.limit for group in theirs if group.limit is not None]
@@ -235,7 +235,8 @@ def _read_v2(directory: str) -> Optional[_Group]:
     if current is None:
         return None
     names = ("inactive_file", "active_file", "file_mapped", "shmem", "file_dirty", "file_writeback")
-    return _Group(_number(directory, "memory.max"), None, max(0, current - _reclaimable(_statistics(directory), *names)))
+    return _Group(
+        _number(directory, "memory.max"), None, max(0, current - _reclaimable(_statistics(directory), *names)))
 
 
 def _read_v1(directory: str) -> Optional[_Group]:
@@ -245,7 +246,8 @@ def _read_v1(directory: str) -> Optional[_Group]:
     limit = _number(directory, "memory.limit_in_bytes")
     statistics = _statistics(directory)
     names = (
-        "total_inactive_file", "total_active_file", "total_mapped_file", "total_shmem", "total_dirty", "total_writeback",
+        "total_inactive_file", "total_active_file", "total_mapped_file", "total_shmem", "total_dirty",
+        "total_writeback",
     )
     return _Group(
         limit if limit is not None and limit < _UNLIMITED else None,

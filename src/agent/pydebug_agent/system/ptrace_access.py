@@ -88,8 +88,8 @@ def _judge(detail: Dict[str, Any], self_read: Callable[[], Optional[bool]]) -> T
             return "capability", "it has capabilities that the agent has not, and the agent has no CAP_SYS_PTRACE"
         if detail["dumpable"] is False:
             return "capability", (
-                "it changed its user after it began, or is marked as not dumpable, which wants CAP_SYS_PTRACE, and the agent "
-                "has none"
+                "it changed its user after it began, or is marked as not dumpable, which wants CAP_SYS_PTRACE, and the "
+                "agent has none"
             )
     if detail["profile"]:
         return "unknown", f"the security module says no (it runs under {detail['profile']})"

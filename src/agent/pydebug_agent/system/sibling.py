@@ -38,8 +38,8 @@ _waiting: Optional[_Waiting] = None
 def step_aside() -> None:
     """Go on in a sibling of this process, where the runtime's process is the parent: outside of our namespace.
 
-    Before there are threads, and before more is loaded: what one of the two writes to after that is there twice. Without
-    ctypes, or where the kernel refuses, all stays as it was.
+    Before there are threads, and before more is loaded: what one of the two writes to after that is there twice.
+    Without ctypes, or where the kernel refuses, all stays as it was.
     """
     global _waiting
     if os.getppid() != 0 or os.getpid() == 1:

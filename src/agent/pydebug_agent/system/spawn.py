@@ -1,7 +1,7 @@
 """Starts programs without a line of ours between fork and exec.
 
-A child begins as an interpreter of its own, which becomes what it is to be and only then runs what it is for: in a process
-with threads nothing may be called in a forked child that another thread might hold a lock of.
+A child begins as an interpreter of its own, which becomes what it is to be and only then runs what it is for: in a
+process with threads nothing may be called in a forked child that another thread might hold a lock of.
 """
 
 from __future__ import annotations
@@ -88,7 +88,10 @@ def spawn(
 
 
 def begin(told: Dict[str, Any], output: int, errors: int, keep: Sequence[int], padding: str = "") -> int:
-    """Start an interpreter that becomes what it is told, and return its number. ``padding`` makes its command longer."""
+    """Start an interpreter that becomes what it is told, and return its number.
+
+    ``padding`` makes its command longer.
+    """
     arguments = [sys.executable, "-I", "-S", "-B", "-c", program("child", __package__, "main", None)]
     kept = [descriptor for descriptor in keep if not os.get_inheritable(descriptor)]
     data = marshal.dumps({"parent": os.getpid(), "keep": list(keep), **told})

@@ -133,8 +133,8 @@ def handle_of(proc: Proc, path: str) -> int:
         raise _refused(
             path,
             "openat2",
-            "this kernel, or this container's seccomp profile, has no openat2: nothing would keep the links below there "
-            "inside the root of the process",
+            "this kernel, or this container's seccomp profile, has no openat2: nothing would keep the links below "
+            "there inside the root of the process",
         )
     raise file_error(OSError(root.error, os.strerror(root.error)), path)
 
@@ -157,7 +157,8 @@ def _own(path: str, flags: int) -> int:
     """Open a path of ours, where no link of the kernel's leads into another process."""
     found = _openat2(_HERE, path, _O_PATH | flags, _RESOLVE_NO_MAGICLINKS)
     if found == -errno.ELOOP:
-        raise _refused(path, "link", "a link on the way leads through another process; /proc/PID/root/... names its files")
+        raise _refused(
+            path, "link", "a link on the way leads through another process; /proc/PID/root/... names its files")
     try:
         if found >= 0:
             return found

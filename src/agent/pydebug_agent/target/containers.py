@@ -78,7 +78,10 @@ class Containers:
         return any(self.in_target(pid) is not False for pid in self._proc.pids())
 
     def _ids_tell(self) -> bool:
-        """Say whether cgroups hold container ids; where the target has the namespace to itself, its own must be seen."""
+        """Say whether cgroups hold container ids.
+
+        Where the target has the namespace to itself, its own must be seen.
+        """
         seen = False
         for pid in self._proc.pids():
             group = self._group(pid) or ""

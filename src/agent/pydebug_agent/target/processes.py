@@ -79,7 +79,10 @@ class Processes:
         return sorted(member.pid for member in self._members if assigned[member.pid] == roles.MASTER)
 
     def about(self, pid: int) -> Dict[str, Any]:
-        """Return what names a process to people, and its threads: their ids, and the kernel's letters for their states."""
+        """Return what names a process to people, and its threads.
+
+        Their ids, and the kernel's letters for their states.
+        """
         python = self._pythons.get(pid)
         try:
             threads: Optional[List[int]] = self._proc.threads(pid)

@@ -55,7 +55,8 @@ class Finder:
         """What a loader was told to run: the file in its memory that its arguments name, or that is called Python."""
         files = [entry for entry in mappings if entry.path.startswith("/") and not entry.offset]
         named = {os.path.basename(argument) for argument in command[1:] if argument}
-        others = [entry for entry in files if _plain(entry.path) != loader and ".so" not in os.path.basename(entry.path)]
+        others = [entry for entry in files
+            if _plain(entry.path) != loader and ".so" not in os.path.basename(entry.path)]
         for entry in others:
             if os.path.basename(_plain(entry.path)) in named:
                 return entry

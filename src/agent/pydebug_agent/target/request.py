@@ -192,8 +192,8 @@ class Request:
         if found.unread:
             self.channel.warn(
                 wire.PROGRAMS_UNREAD,
-                f"{found.unread} programs were not looked into, and taken by their names: those before them were so large "
-                "that all that may be read of programs was read. A Python under another name may be missing.",
+                f"{found.unread} programs were not looked into, and taken by their names: those before them were so "
+                "large that all that may be read of programs was read. A Python under another name may be missing.",
             )
         if self.body.get("pids") is None:
             self.tell_apart()

@@ -103,7 +103,10 @@ def _has_any(member: Member, words: Tuple[str, ...]) -> bool:
 
 
 def _title(member: Member) -> str:
-    """Return the program's name in a title that it gave itself: "uwsgi: worker 1" and "gunicorn [app]" begin with it."""
+    """Return the program's name in a title that it gave itself.
+
+    "uwsgi: worker 1" and "gunicorn [app]" begin with it.
+    """
     title = member.command[0]
     for place, letter in enumerate(title):
         if letter.isspace() or letter in ":[(":

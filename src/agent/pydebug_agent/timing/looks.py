@@ -349,7 +349,10 @@ class Looker:
         return Look(True, Why(CPU, GIL if holds else None), None, _later(watched, frames, cut, turns, heads))
 
     def _heads(self, watched: Watched, frames: List[Frame], begun: float) -> Optional[Heads]:
-        """What lies where the code of frames did that were read at ``begun`` from a thread that runs on; None if late."""
+        """What lies where the code of frames did that were read at ``begun`` from a thread that runs on.
+
+        None if late.
+        """
         # Where there is code that is new there may be more: its heads are read while the thread stands.
         watched.within = max(watched.within, _LOOKS_AT_NEW)
         heads = self._namer.heads(frames)

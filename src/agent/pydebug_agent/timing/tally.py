@@ -39,7 +39,10 @@ class Reasons:
         self._names = system_calls()
 
     def words(self, reason: int, call: int, restarted: Optional[Why] = None) -> Why:
-        """Return the reason and the call of a key. ``restarted`` is the call that the thread was seen to be in again."""
+        """Return the reason and the call of a key.
+
+        ``restarted`` is the call that the thread was seen to be in again.
+        """
         kind = reason & records.REASON_MASK
         if kind == records.REASON_CPU:
             return Why(recording.CPU, None)

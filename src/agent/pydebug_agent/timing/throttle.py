@@ -49,8 +49,8 @@ class Throttle:
     def note(self) -> str:
         """Return what is not known of a pod's quota."""
         return (
-            "The container may use %g of a CPU. Whether its pod's quota held it up cannot be seen from here: such time is "
-            "part of runnable." % round(self._quotas[0], 3)
+            "The container may use %g of a CPU. Whether its pod's quota held it up cannot be seen from here: such time "
+            "is part of runnable." % round(self._quotas[0], 3)
             if len(self._quotas) == 1
             else ""
         )

@@ -58,7 +58,8 @@ class Tools:
         self._prctl = function("prctl")
         self._lost = False
         if self._prctl is None:
-            warn(wire.NO_CTYPES, "The image's Python has no ctypes: a tool would outlive an agent that is killed.", None)
+            warn(
+                wire.NO_CTYPES, "The image's Python has no ctypes: a tool would outlive an agent that is killed.", None)
         else:
             # What a tool leaves behind comes to this process, not to the application's PID 1.
             self._prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -200,7 +201,10 @@ class Tools:
 
 
 def _limits(most: Optional[int]) -> List[Limit]:
-    """Return what a tool may write and, where that is bounded, have of memory: it fails where others would be killed."""
+    """Return what a tool may write and, where that is bounded, have of memory.
+
+    It fails where others would be killed.
+    """
     unlimited = resource.RLIM_INFINITY
     return [
         (resource.RLIMIT_FSIZE, _LARGEST_OUTPUT, unlimited),

@@ -37,9 +37,11 @@ public sealed class AgentBundleTests
     {
         AgentSources sources = new();
         string folder = Path.Join(Repository.Root, "src", "agent");
-        string[] files = [.. Directory.GetFiles(folder, "*.py", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+        string[] files =
+            [.. Directory.GetFiles(folder, "*.py", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
 
-        Assert.Equal(files.Select(file => Path.GetRelativePath(folder, file)), sources.Paths.Order(StringComparer.Ordinal));
+        Assert.Equal(
+            files.Select(file => Path.GetRelativePath(folder, file)), sources.Paths.Order(StringComparer.Ordinal));
         Assert.All(files, file => Assert.Equal(
             File.ReadAllText(file), sources.Read(Path.GetRelativePath(folder, file))));
         Assert.DoesNotContain(
@@ -78,6 +80,7 @@ public sealed class AgentBundleTests
 
         Assert.Contains(has, sent);
         Assert.DoesNotContain(sent, name => name.StartsWith(hasNot, StringComparison.Ordinal));
-        Assert.All(sent, name => Assert.True(name == "keeper" || name.StartsWith("pydebug_agent", StringComparison.Ordinal)));
+        Assert.All(
+            sent, name => Assert.True(name == "keeper" || name.StartsWith("pydebug_agent", StringComparison.Ordinal)));
     }
 }

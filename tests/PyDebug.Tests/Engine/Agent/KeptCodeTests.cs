@@ -123,8 +123,10 @@ public sealed class KeptCodeTests : IDisposable
         JsonObject told = Told();
         told["modules"] = new JsonArray(
         [
-            "pydebug_agent", "pydebug_agent.entry", "pydebug_agent.errors", "pydebug_agent.typing", "pydebug_agent.target",
-            "pydebug_agent.target.run", "pydebug_agent.main", "pydebug_agent.protocol", "pydebug_agent.protocol.channel",
+            "pydebug_agent", "pydebug_agent.entry", "pydebug_agent.errors", "pydebug_agent.typing",
+            "pydebug_agent.target",
+            "pydebug_agent.target.run", "pydebug_agent.main", "pydebug_agent.protocol",
+            "pydebug_agent.protocol.channel",
         ]);
         Answer(told);
         await RunAsync();

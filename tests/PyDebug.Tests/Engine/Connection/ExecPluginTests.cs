@@ -169,7 +169,8 @@ public sealed class ExecPluginTests : IDisposable
     public async Task One_that_waits_for_somebody_says_so_at_once_and_no_request_times_out_meanwhile()
     {
         using FakeServer server = Server();
-        Helper("echo open https://login.test/device CODE >&2; while [ ! -e go ]; do sleep 0.1; done", Credential("good"));
+        Helper(
+            "echo open https://login.test/device CODE >&2; while [ ! -e go ]; do sleep 0.1; done", Credential("good"));
         ConcurrentQueue<string> warnings = [];
         string path = Config(server);
         using KubeGateway gateway = KubeGateway.Connect(

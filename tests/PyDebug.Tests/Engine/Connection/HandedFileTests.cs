@@ -171,7 +171,8 @@ public sealed class HandedFileTests : IDisposable
         File.CreateSymbolicLink(Path.Join(_directory.Path, "mail/sub/link"), Path.Join(_directory.Path, "outside"));
         Directory.CreateSymbolicLink(Path.Join(_directory.Path, "mail/linked"), "..");
 
-        EngineException e = Assert.Throws<EngineException>(() => ConnectionResolver.Resolve(new() { Kubeconfig = path }));
+        EngineException e = Assert.Throws<EngineException>(
+            () => ConnectionResolver.Resolve(new() { Kubeconfig = path }));
 
         Assert.Equal(Causes.KubeconfigInvalid, e.Cause);
         Assert.Contains(Path.GetFileName(tokenFile), e.Message);

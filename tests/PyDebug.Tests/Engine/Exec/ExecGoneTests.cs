@@ -148,7 +148,8 @@ public sealed class ExecGoneTests : IDisposable
         Assert.Equal(code == 137, looks >= 3);
     }
 
-    private Task<EngineException> FailsAsync() => Assert.ThrowsAsync<EngineException>(() => _cluster.Gateway.RunAgentAsync(
+    private Task<EngineException> FailsAsync()
+        => Assert.ThrowsAsync<EngineException>(() => _cluster.Gateway.RunAgentAsync(
         _cluster.Pod,
         "pydebug-abcde",
         "python3",

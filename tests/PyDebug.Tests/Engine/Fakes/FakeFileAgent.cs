@@ -40,7 +40,8 @@ internal sealed class FakeFileAgent
     /// <summary>How many bytes of output one message carries.</summary>
     public int MessageSize { get; init; } = 32 << 10;
 
-    public static string Sha256(ReadOnlySpan<byte> bytes) => Convert.ToHexString(SHA256.HashData(bytes)).ToLowerInvariant();
+    public static string Sha256(ReadOnlySpan<byte> bytes)
+        => Convert.ToHexString(SHA256.HashData(bytes)).ToLowerInvariant();
 
     /// <summary>Answers one exec.</summary>
     public async Task ServeAsync(FakeExec heard)
@@ -62,7 +63,8 @@ internal sealed class FakeFileAgent
         await exec.HelloAsync();
         try
         {
-            await (question["op"]!.ToString() == "put" ? StoreAsync(exec, question, fault) : SendAsync(exec, question, fault));
+            await (question["op"]!.ToString() == "put" ? StoreAsync(exec, question, fault)
+                : SendAsync(exec, question, fault));
             await FinishAsync(exec, fault);
         }
         catch (BrokenOffException)
@@ -134,7 +136,8 @@ internal sealed class FakeFileAgent
         {
             await exec.SendFrameAsync('R', new JsonObject
             {
-                ["kind"] = "tree", ["files"] = Files.Count, ["bytes"] = Announced ?? Files.Values.Sum(f => (long)f.Length),
+                ["kind"] = "tree", ["files"] = Files.Count,
+                ["bytes"] = Announced ?? Files.Values.Sum(f => (long)f.Length),
             });
         }
 
@@ -223,12 +226,14 @@ internal sealed class FakeFileAgent
             _half = new();
             if (!(await incoming.TakeAsync(32)).SequenceEqual(SHA256.HashData(whole)))
             {
-                await exec.SendFrameAsync('R', new JsonObject { ["kind"] = "left", ["path"] = path, ["why"] = "changed" });
+                await exec.SendFrameAsync(
+                    'R', new JsonObject { ["kind"] = "left", ["path"] = path, ["why"] = "changed" });
                 continue;
             }
 
             Stored[path] = whole;
-            await exec.SendFrameAsync('R', new JsonObject { ["kind"] = "fileEnd", ["path"] = path, ["size"] = whole.Length });
+            await exec.SendFrameAsync(
+                'R', new JsonObject { ["kind"] = "fileEnd", ["path"] = path, ["size"] = whole.Length });
         }
     }
 

@@ -25,7 +25,8 @@ internal sealed class FakeFleet
     public Func<FakeRequest, (int Code, JsonObject Body)?> Refuse { get; set; } = _ => null;
 
     /// <summary>Adds a running pod of the Deployment backend.</summary>
-    public JsonObject Add(string name, string node = "node-a", int age = 0, string phase = "Running", string hash = "7d9")
+    public JsonObject Add(
+        string name, string node = "node-a", int age = 0, string phase = "Running", string hash = "7d9")
     {
         JsonObject pod = FakeCluster.NewPod();
         JsonObject metadata = pod["metadata"]!.AsObject();
@@ -79,9 +80,11 @@ internal sealed class FakeFleet
                 _ when Workloads.TryGetValue(request.Path, out JsonObject? found) => (200, Copy(found)),
                 _ when request.Path.EndsWith("/selfsubjectaccessreviews") =>
                     (201, new JsonObject { ["status"] = new JsonObject { ["allowed"] = true } }),
-                _ when request.Path == $"/api/v1/namespaces/shop/pods/{name}" && Pods.TryGetValue(name, out JsonObject? pod) =>
+                _ when request.Path == $"/api/v1/namespaces/shop/pods/{name}"
+                    && Pods.TryGetValue(name, out JsonObject? pod) =>
                     (200, Copy(pod)),
-                _ when request.Method == "PATCH" && Pods.TryGetValue(name, out JsonObject? pod) => (200, Patch(request, pod)),
+                _ when request.Method == "PATCH" && Pods.TryGetValue(name, out JsonObject? pod)
+                    => (200, Patch(request, pod)),
                 _ when request.Path.StartsWith("/api/v1/namespaces/shop/pods/") => (404, FakeConnection.Status(
                     404, "NotFound", "not found", new JsonObject { ["kind"] = "pods", ["name"] = name })),
                 _ => (404, FakeConnection.Status(404, "NotFound", "not found")),

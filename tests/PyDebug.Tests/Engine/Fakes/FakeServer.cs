@@ -53,7 +53,9 @@ internal sealed class FakeServer : IDisposable
         }
     }
 
-    /// <summary>Ends it, and fails where an answer did: whatever the client made of that is not what was tested.</summary>
+    /// <summary>
+    /// Ends it, and fails where an answer did: whatever the client made of that is not what was tested.
+    /// </summary>
     public void Dispose()
     {
         _listener.Stop();
@@ -112,7 +114,8 @@ internal sealed class FakeServer : IDisposable
         }
         catch (Exception e)
         {
-            // A client that is stopped says something else than what was due, or asks a second time; that fails no test.
+            // A client that is stopped says something else than what was due, or asks a second time; that fails no
+            // test.
             if (e is not (InvalidDataException or InvalidOperationException or OperationCanceledException))
             {
                 _failures.Enqueue(e);

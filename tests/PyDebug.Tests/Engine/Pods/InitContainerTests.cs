@@ -69,7 +69,8 @@ public sealed class InitContainerTests : System.IDisposable
     {
         SetState(running: false, "wait-db", "poller");
 
-        Assert.StartsWith("TargetNotRunning,", (await _shell.FailAsync($"{Start} -ContainerName wait-db")).FullyQualifiedErrorId);
+        Assert.StartsWith(
+            "TargetNotRunning,", (await _shell.FailAsync($"{Start} -ContainerName wait-db")).FullyQualifiedErrorId);
         Assert.Contains(
             "It has app, sidecar, poller (sidecar), wait-db (init).",
             (await _shell.FailAsync($"{Start} -ContainerName nope")).Exception.Message);

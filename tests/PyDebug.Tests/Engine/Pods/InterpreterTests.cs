@@ -12,7 +12,8 @@ public sealed class InterpreterTests
     [InlineData("/opt/conda/bin/service", "", null, "/opt/conda/bin/python3 python3 python")]
     [InlineData("/usr/bin/gunicorn", "app:app", null, "python3 python")]
     [InlineData("tini|--", "/srv/venv/bin/gunicorn|-b|0.0.0.0", null, "/srv/venv/bin/python3 python3 python")]
-    [InlineData("sh|-c", "cd /srv && exec \"/opt/app/bin/serve\" --port 80", null, "/opt/app/bin/python3 python3 python")]
+    [InlineData(
+        "sh|-c", "cd /srv && exec \"/opt/app/bin/serve\" --port 80", null, "/opt/app/bin/python3 python3 python")]
     [InlineData("service", "", "/opt/venv/bin:/usr/bin:/bin", "/opt/venv/bin/python3 python3 python")]
     [InlineData("/srv/tools/start.sh", "", "/usr/local/bin:/usr/bin", "python3 python")]
     public void A_Python_that_is_off_the_search_path_is_looked_for_beside_the_program(

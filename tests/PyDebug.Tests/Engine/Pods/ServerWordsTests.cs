@@ -183,7 +183,8 @@ public sealed class ServerWordsTests : IDisposable
     [Theory]
     [InlineData(
         Killed,
-        "command terminated with non-zero exit code: error executing command [python3 (PyDebug's agent)], exit code 137")]
+        "command terminated with non-zero exit code: error executing command [python3 "
+            + "(PyDebug's agent)], exit code 137")]
     [InlineData(
         "exec failed: [\"/usr/bin/python3\", \"-I\", \"-S\", \"-B\", \"-c\", \"import sys\\nm[n]\"]: EOF",
         "exec failed: [/usr/bin/python3 (PyDebug's agent)]: EOF")]

@@ -161,8 +161,8 @@ public sealed class StartMemoryTests : IDisposable
 
         Assert.Equal(Causes.MemoryLow, e.Cause);
         Assert.Matches(
-            "^A debug container needs 9.0 MiB of memory, and less is left under the pod's limit of 128.0 MiB: the kernel ended "
-                + "debug container 'pydebug-[a-z0-9]{5}', and container 'app' runs on.$",
+            "^A debug container needs 9.0 MiB of memory, and less is left under the pod's limit of 128.0 MiB: the "
+                + "kernel ended debug container 'pydebug-[a-z0-9]{5}', and container 'app' runs on.$",
             e.Message);
     }
 
@@ -184,8 +184,8 @@ public sealed class StartMemoryTests : IDisposable
 
         Assert.Equal((Causes.MemoryLow, 0), (e.Cause, execs));
         Assert.Matches(
-            $"^A debug container needs 9.0 MiB of memory, and {left} under the pod's limit of 128.0 MiB beside the debug "
-                + "container: 'pydebug-[a-z0-9]{5}' has ended again.$",
+            $"^A debug container needs 9.0 MiB of memory, and {left} under the pod's limit of 128.0 MiB beside the "
+                + "debug container: 'pydebug-[a-z0-9]{5}' has ended again.$",
             e.Message);
     }
 
@@ -215,7 +215,9 @@ public sealed class StartMemoryTests : IDisposable
          "initContainers":[{"name":"s","restartPolicy":"Always","resources":{"limits":{"memory":"32Mi"}}}]}
         """,
         96L)]
-    [InlineData("""{"containers":[{"name":"a","resources":{"limits":{"memory":"64Mi"}}}],"initContainers":[{"name":"i"}]}""", null)]
+    [InlineData(
+        """{"containers":[{"name":"a","resources":{"limits":{"memory":"64Mi"}}}],"initContainers":[{"name":"i"}]}""",
+        null)]
     [InlineData("""{"resources":{"limits":{"memory":"100Mi"}},"containers":[{"name":"a"},{"name":"b"}]}""", 100L)]
     [InlineData("""{"containers":[]}""", null)]
     public void The_pods_limit_is_the_one_that_the_kubelet_sets(string spec, long? mebibytes)

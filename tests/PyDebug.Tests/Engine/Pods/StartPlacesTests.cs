@@ -18,19 +18,23 @@ public sealed class StartPlacesTests : IDisposable
 
     [Theory]
     [InlineData("Error", 255, "exec /usr/bin/python3: exec format error", Causes.ContainerStartFailed)]
-    [InlineData("StartError", 128, "exec container process `/usr/bin/python3`: Exec format error", Causes.ContainerStartFailed)]
+    [InlineData(
+        "StartError", 128, "exec container process `/usr/bin/python3`: Exec format error", Causes.ContainerStartFailed)]
     [InlineData("RunContainerError", -1, "fork/exec /usr/bin/python3: exec format error", Causes.ContainerStartFailed)]
     [InlineData("ErrImagePull", -1, "no match for platform in manifest: not found", Causes.ImagePullFailed)]
-    public async Task An_image_for_another_kind_of_machine_is_told_as_that(string reason, int code, string message, string cause)
+    public async Task An_image_for_another_kind_of_machine_is_told_as_that(
+        string reason, int code, string message, string cause)
     {
-        _cluster.State = _ => code < 0 ? FakeCluster.Waiting(reason, message) : FakeCluster.Terminated(reason, code, message);
+        _cluster.State = _ => code < 0 ? FakeCluster.Waiting(reason, message)
+            : FakeCluster.Terminated(reason, code, message);
 
         EngineException e = await FailsAsync(_cluster.Request(image: "tools:arm"));
 
         Assert.Equal((cause, reason), (e.Cause, e.Reason));
         Assert.Contains(message, e.Message, StringComparison.Ordinal);
         Assert.StartsWith(
-            "The image has no program for this node's kind of machine", ErrorFactory.From(e, target: null).RecommendedAction);
+            "The image has no program for this node's kind of machine", ErrorFactory.From(
+                e, target: null).RecommendedAction);
         // Another Python of that image would fail the same, and each leaves an entry.
         Assert.Single(_cluster.Ephemeral);
     }
@@ -47,7 +51,8 @@ public sealed class StartPlacesTests : IDisposable
 
     [Theory]
     [InlineData("{\"metadata\":{\"labels\":{\"type\":\"virtual-kubelet\"}}}")]
-    [InlineData("{\"spec\":{\"taints\":[{\"key\":\"virtual-kubelet.io/provider\",\"value\":\"azure\",\"effect\":\"NoSchedule\"}]}}")]
+    [InlineData("{\"spec\":{\"taints\":[{\"key\":\"virtual-kubelet.io/provider\",\"value\":\"azure\","
+        + "\"effect\":\"NoSchedule\"}]}}")]
     public async Task A_pod_on_a_virtual_node_is_refused_before_anything_changes(string node)
     {
         Tolerate("virtual-kubelet.io/provider");

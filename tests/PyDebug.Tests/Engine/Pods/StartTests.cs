@@ -332,7 +332,8 @@ public sealed class StartTests : IDisposable
         DebugContainerInfo made = await StartAsync(_cluster.Request());
         DebugContainerInfo again = await StartAsync(_cluster.Request());
 
-        Assert.InRange((made.Created - DateTime.UtcNow - ahead)!.Value, TimeSpan.FromMinutes(-3), TimeSpan.FromMinutes(3));
+        Assert.InRange(
+            (made.Created - DateTime.UtcNow - ahead)!.Value, TimeSpan.FromMinutes(-3), TimeSpan.FromMinutes(3));
         Assert.Equal((made.Name, true), (again.Name, again.Reused));
     }
 

@@ -298,7 +298,8 @@ public sealed class StartWaitTests : IDisposable
     private static JsonObject NotFound(string program, bool ends)
     {
         string message = $"exec: \"{program}\": executable file not found in $PATH: unknown";
-        return ends ? FakeCluster.Terminated("StartError", 128, message) : FakeCluster.Waiting("RunContainerError", message);
+        return ends ? FakeCluster.Terminated("StartError", 128, message)
+            : FakeCluster.Waiting("RunContainerError", message);
     }
 
     private static async Task SayAsync(FakeExec exec, string said)

@@ -69,7 +69,8 @@ public sealed class RestTests : IDisposable
         Assert.InRange(asked, 20, 80);
         Assert.Single(_cluster.Told);
         Assert.Contains("It is tried again, for 60 s at most", _cluster.Told.Single());
-        Assert.Matches(@"That is so for 1\d s; it is tried again, for (49|50|4\d) s at most", Assert.Single(_cluster.Warned));
+        Assert.Matches(
+            @"That is so for 1\d s; it is tried again, for (49|50|4\d) s at most", Assert.Single(_cluster.Warned));
     }
 
     [Theory]
