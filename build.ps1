@@ -241,7 +241,8 @@ function Invoke-Bench {
         $parted = 'Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Fleet', 'Ends', 'Fuzz'
         $some = @($Only | Where-Object { $_ -in $parted })
         $parts = $some ? @('-Only', $some[0]) : @()
-        & $program @arguments -NoProfile -NonInteractive -File $bench -Module $script:Module -Report $report @parts | Out-Host
+        & $program @arguments -NoProfile -NonInteractive -File $bench -Module $script:Module -Report $report @parts |
+            Out-Host
         return $LASTEXITCODE
     }
     finally {

@@ -114,7 +114,8 @@ try {
         Write-Host "`n# SKIPPED: py-spy. No wheel of it was found when the module was built."
     }
     $cache = $env:PYDEBUG_CACHE ? $env:PYDEBUG_CACHE : '/var/cache/pydebug'
-    if ((Test-Path -LiteralPath (Join-Path $cache 'images/debug-tools/config.json')) -and (Test-Path /sys/kernel/btf/vmlinux)) {
+    if ((Test-Path -LiteralPath (Join-Path $cache 'images/debug-tools/config.json')) -and
+        (Test-Path /sys/kernel/btf/vmlinux)) {
         . Show-Step 'What the kernel sees of it, from a tools image' {
             $s = Start-PodDebug bad-app -For Bpftrace -Image pydebug.test/debug-tools:1
             $s | Invoke-Bpftrace -Script SyscallTime -DurationSeconds 3 |
@@ -126,7 +127,8 @@ try {
         Push-Location (Join-Path $PSScriptRoot '../out')
         . Show-Step 'Which Python code is at a probe, and what that cost' {
             $s | Get-PyProcess |
-                Invoke-Bpftrace -Program 'tracepoint:syscalls:sys_enter_futex { @[pystack] = count(); }' -DurationSeconds 3 |
+                Invoke-Bpftrace -Program 'tracepoint:syscalls:sys_enter_futex { @[pystack] = count(); }' `
+                    -DurationSeconds 3 |
                 Tee-Object -Variable futexes | Sort-Object Value -Descending | Select-Object -First 3
         }
         . Show-Step '' {

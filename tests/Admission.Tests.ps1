@@ -82,7 +82,8 @@ Describe 'A cluster with a policy against what debug containers are' -Skip:(-not
                 })
         }
         $rich = @{ capabilities = @{ add = @('SYS_PTRACE') } }
-        $script:name = New-AdmissionPolicy ValidatingAdmissionPolicy $script:ns pods/ephemeralcontainers UPDATE $policy {
+        $script:name =
+            New-AdmissionPolicy ValidatingAdmissionPolicy $script:ns pods/ephemeralcontainers UPDATE $policy {
             (Request-DebugContainer $script:ns $script:pod $rich) -match 'denied request'
         }
     }
@@ -92,7 +93,8 @@ Describe 'A cluster with a policy against what debug containers are' -Skip:(-not
     }
 
     It 'gets the profile that it takes, with one warning that has its words' {
-        $session = Start-PodDebug $script:pod -Namespace $script:ns -WarningVariable said -WarningAction SilentlyContinue
+        $session =
+            Start-PodDebug $script:pod -Namespace $script:ns -WarningVariable said -WarningAction SilentlyContinue
         $session.Profile | Should -Be 'Restricted'
         @($said -match 'ask team-platform').Count | Should -Be 1
         $session | Get-PyProcess | Should -Not -BeNullOrEmpty
@@ -142,7 +144,8 @@ Describe 'A cluster with a policy that changes each debug container' -Skip:(-not
         @{
             Name   = 'a user'
             Change = 'securityContext: Object.spec.ephemeralContainers.securityContext{runAsUser: 10001}'
-            Done   = 'has(c.securityContext) && has(c.securityContext.runAsUser) && c.securityContext.runAsUser == 10001'
+            Done   =
+                'has(c.securityContext) && has(c.securityContext.runAsUser) && c.securityContext.runAsUser == 10001'
             Says   = 'runAsUser 10001 (not 0)'
             Shown  = @{ Image = 'pydebug.test/py311:1'; User = '10001'; Profile = 'Restricted' }
         }

@@ -24,20 +24,24 @@ Describe 'Bad input' {
         }
 
         It 'no such namespace' {
-            Assert-Failure (Get-Failure { Start-PodDebug bad-app -Namespace nowhere-at-all }) NamespaceNotFound 'nowhere-at-all'
+            Assert-Failure (
+                Get-Failure { Start-PodDebug bad-app -Namespace nowhere-at-all }) NamespaceNotFound 'nowhere-at-all'
         }
 
         It 'no such container' {
             $pod = New-TestPod $script:ns
-            Assert-Failure (Get-Failure { Start-PodDebug $pod -Namespace $script:ns -ContainerName other }) ContainerNotFound 'other'
+            Assert-Failure (Get-Failure { Start-PodDebug $pod -Namespace $script:ns `
+                -ContainerName other }) ContainerNotFound 'other'
         }
 
         It 'no such context' {
-            Assert-Failure (Get-Failure { Start-PodDebug bad-app -Context no-such-context }) ContextNotFound 'no-such-context'
+            Assert-Failure (
+                Get-Failure { Start-PodDebug bad-app -Context no-such-context }) ContextNotFound 'no-such-context'
         }
 
         It 'no such kubeconfig' {
-            Assert-Failure (Get-Failure { Start-PodDebug bad-app -Kubeconfig /nowhere/config }) KubeconfigInvalid '/nowhere/config'
+            Assert-Failure (
+                Get-Failure { Start-PodDebug bad-app -Kubeconfig /nowhere/config }) KubeconfigInvalid '/nowhere/config'
         }
 
         It 'a kubeconfig that is none' {
@@ -50,7 +54,8 @@ Describe 'Bad input' {
             $token = ConvertTo-SecureString 'x' -AsPlainText
             $authority = [Convert]::ToBase64String($script:Server.Authority)
             $time = Measure-Command {
-                $script:result = Get-Failure { Start-PodDebug bad-app -Server https://127.0.0.1:1 -AccessToken $token -CertificateAuthorityData $authority }
+                $script:result = Get-Failure { Start-PodDebug bad-app -Server https://127.0.0.1:1 -AccessToken $token `
+                    -CertificateAuthorityData $authority }
             }
             Assert-Failure $script:result ConnectionFailed '127.0.0.1'
             $time.TotalSeconds | Should -BeLessThan 30
@@ -59,19 +64,26 @@ Describe 'Bad input' {
         It 'a token that the server does not know, which is not repeated' {
             $token = ConvertTo-SecureString 'not-the-token-at-all' -AsPlainText
             $authority = [Convert]::ToBase64String($script:Server.Authority)
-            $result = Get-Failure { Start-PodDebug bad-app -Server $script:Server.Address -AccessToken $token -CertificateAuthorityData $authority }
+            $result = Get-Failure { Start-PodDebug bad-app -Server $script:Server.Address -AccessToken $token `
+                -CertificateAuthorityData $authority }
             Assert-Failure $result Unauthorized '.'
             $result.First | Out-String | Should -Not -Match 'not-the-token-at-all'
         }
 
         It 'a server with a certificate of another authority' {
             $key = [System.Security.Cryptography.RSA]::Create(2048)
-            $request = [System.Security.Cryptography.X509Certificates.CertificateRequest]::new('CN=other', $key, 'SHA256', [System.Security.Cryptography.RSASignaturePadding]::Pkcs1)
-            $request.CertificateExtensions.Add([System.Security.Cryptography.X509Certificates.X509BasicConstraintsExtension]::new($true, $false, 0, $true))
-            $other = $request.CreateSelfSigned([DateTimeOffset]::UtcNow.AddDays(-1), [DateTimeOffset]::UtcNow.AddDays(1))
-            $authority = [Convert]::ToBase64String([System.Text.Encoding]::ASCII.GetBytes($other.ExportCertificatePem()))
+            $request = [System.Security.Cryptography.X509Certificates.CertificateRequest]::new('CN=other', $key,
+                'SHA256', [System.Security.Cryptography.RSASignaturePadding]::Pkcs1)
+            $request.CertificateExtensions.Add(
+                [System.Security.Cryptography.X509Certificates.X509BasicConstraintsExtension]::new($true, $false, 0,
+                    $true))
+            $other =
+                $request.CreateSelfSigned([DateTimeOffset]::UtcNow.AddDays(-1), [DateTimeOffset]::UtcNow.AddDays(1))
+            $authority =
+                [Convert]::ToBase64String([System.Text.Encoding]::ASCII.GetBytes($other.ExportCertificatePem()))
             $token = ConvertTo-SecureString 'x' -AsPlainText
-            Assert-Failure (Get-Failure { Start-PodDebug bad-app -Server $script:Server.Address -AccessToken $token -CertificateAuthorityData $authority }) TlsFailed '.'
+            Assert-Failure (Get-Failure { Start-PodDebug bad-app -Server $script:Server.Address -AccessToken $token `
+                -CertificateAuthorityData $authority }) TlsFailed '.'
         }
     }
 
@@ -80,7 +92,8 @@ Describe 'Bad input' {
             $pod = New-TestPod $script:ns -Image 'pydebug.test/absent:1' -NoWait
             Wait-Until -What 'the image to be missed' {
                 $status = (Get-TestPod $script:ns $pod).status
-                $status.PSObject.Properties['containerStatuses'] -and $status.containerStatuses[0].state.PSObject.Properties['waiting'] -and
+                $status.PSObject.Properties['containerStatuses'] -and
+                    $status.containerStatuses[0].state.PSObject.Properties['waiting'] -and
                     $status.containerStatuses[0].state.waiting.reason -match 'Err|BackOff'
             } | Out-Null
             $result = Get-Failure { Start-PodDebug $pod -Namespace $script:ns }
@@ -90,7 +103,8 @@ Describe 'Bad input' {
 
         It 'one that has finished' {
             $pod = New-TestPod $script:ns -Command 'python3', '-c', 'pass' -Spec @{ restartPolicy = 'Never' } -NoWait
-            Wait-Until -What 'the pod to finish' { (Get-TestPod $script:ns $pod).status.phase -eq 'Succeeded' } | Out-Null
+            Wait-Until -What 'the pod to finish' { (Get-TestPod $script:ns $pod).status.phase -eq 'Succeeded' } |
+                Out-Null
             Assert-Failure (Get-Failure { Start-PodDebug $pod -Namespace $script:ns }) PodFinished $pod
         }
 
@@ -98,7 +112,8 @@ Describe 'Bad input' {
             $pod = New-TestPod $script:ns -Command 'python3', '-c', 'raise SystemExit(3)' -NoWait
             Wait-Until -What 'the container to crash' {
                 $status = (Get-TestPod $script:ns $pod).status
-                $status.PSObject.Properties['containerStatuses'] -and $status.containerStatuses[0].restartCount -gt 0 -and
+                $status.PSObject.Properties['containerStatuses'] -and
+                    $status.containerStatuses[0].restartCount -gt 0 -and
                     -not $status.containerStatuses[0].state.PSObject.Properties['running']
             } | Out-Null
             $result = Get-Failure { Start-PodDebug $pod -Namespace $script:ns -TimeoutSeconds 20 }
@@ -121,7 +136,8 @@ Describe 'Bad input' {
         }
 
         It 'one on Windows' {
-            $pod = New-TestPod $script:ns -Spec @{ os = @{ name = 'windows' }; nodeSelector = @{ 'kubernetes.io/os' = 'windows' } } -NoWait
+            $pod = New-TestPod $script:ns -Spec @{ os = @{ name = 'windows' };
+                nodeSelector = @{ 'kubernetes.io/os' = 'windows' } } -NoWait
             Assert-Failure (Get-Failure { Start-PodDebug $pod -Namespace $script:ns }) PodIsWindows $pod
         }
     }
@@ -174,7 +190,8 @@ Describe 'Bad input' {
         BeforeAll {
             $script:pod = New-TestPod $script:ns -Image names
             $script:session = Start-PodDebug $script:pod -Namespace $script:ns
-            $script:stacks = @(Wait-Until -What 'all threads' { $found = @($script:session | Get-PyStack); $found.Count -ge 9 ? $found : $null })
+            $script:stacks = @(Wait-Until -What 'all threads' { $found = @($script:session |
+                Get-PyStack); $found.Count -ge 9 ? $found : $null })
         }
 
         AfterAll {
@@ -183,7 +200,8 @@ Describe 'Bad input' {
 
         It 'keep separators, spaces and other alphabets' {
             $names = $script:stacks.Frames.Name
-            'render; part 2', 'count 12', 'say "hi"\path', 'обработать', '<lambda>' | ForEach-Object { $names | Should -Contain $_ }
+            'render; part 2', 'count 12', 'say "hi"\path', 'обработать', '<lambda>' |
+                ForEach-Object { $names | Should -Contain $_ }
             $script:stacks.Frames.FileName | Should -Contain '/srv/svc;blue/views.py'
             $script:stacks.Frames.FileName | Should -Contain '/srv/модуль 7.py'
         }
@@ -212,7 +230,8 @@ Describe 'Bad input' {
         }
 
         It 'stay apart from each other' {
-            @($script:stacks | Where-Object Name -like 'odd*' | ForEach-Object { $_.Frames.Name -join '|' } | Sort-Object -Unique).Count | Should -Be 8
+            @($script:stacks | Where-Object Name -like 'odd*' | ForEach-Object { $_.Frames.Name -join '|' } |
+                Sort-Object -Unique).Count | Should -Be 8
         }
     }
 }

@@ -7,7 +7,8 @@ BeforeAll {
     function New-PodFile {
         # Writes a file in the application's container, which the debug container reaches below /proc/1/root.
         param([string] $Path, [string] $Content)
-        Invoke-PodExec $script:ns $script:pod 'python3', '-c', 'import sys; open(sys.argv[1], "w").write(sys.argv[2])', $Path, $Content | Out-Null
+        Invoke-PodExec $script:ns $script:pod 'python3', '-c', 'import sys; open(sys.argv[1], "w").write(sys.argv[2])',
+            $Path, $Content | Out-Null
         return "/proc/1/root$Path"
     }
 }
@@ -21,7 +22,8 @@ Describe 'Copy-PodFile' {
         $file = $script:session | Copy-PodFile -Path /srv/app.py -Destination $TestDrive
         $file | Should -BeOfType 'System.IO.FileInfo'
         $file.Name | Should -Be 'app.py'
-        (Get-FileHash $file).Hash | Should -Be (Get-FileHash (Join-Path $script:Repository 'examples/badapp/app.py')).Hash
+        (Get-FileHash $file).Hash |
+            Should -Be (Get-FileHash (Join-Path $script:Repository 'examples/badapp/app.py')).Hash
         $file.UnixFileMode | Should -Be ([System.IO.UnixFileMode]'UserRead, UserWrite')
     }
 
@@ -49,11 +51,14 @@ Describe 'Copy-PodFile' {
             'os.symlink("/proc/1/root", "/tmp/links/magic")'
         ) -join "`n"
         Invoke-PodPython $script:ns $script:pod $made | Out-Null
-        $file = $script:session | Copy-PodFile -Path /proc/1/root/tmp/links/there/file -Destination (Join-Path $TestDrive 'through')
+        $file = $script:session |
+            Copy-PodFile -Path /proc/1/root/tmp/links/there/file -Destination (Join-Path $TestDrive 'through')
         Get-Content -LiteralPath $file.FullName | Should -Be 'its own'
-        $result = Get-Failure { $script:session | Copy-PodFile -Path /proc/1/root/tmp/links/magic/etc/passwd -Destination (Join-Path $TestDrive 'no') }
+        $result = Get-Failure { $script:session |
+            Copy-PodFile -Path /proc/1/root/tmp/links/magic/etc/passwd -Destination (Join-Path $TestDrive 'no') }
         Get-ErrorId $result.First | Should -Be 'FileNotRegular'
-        $result = Get-Failure { $script:session | Copy-PodFile -Path $file.FullName -Destination /proc/1/root/tmp/links/new -ToContainer }
+        $result = Get-Failure { $script:session |
+            Copy-PodFile -Path $file.FullName -Destination /proc/1/root/tmp/links/new -ToContainer }
         Get-ErrorId $result.First | Should -Be 'ParameterInvalid'
         Invoke-PodPython $script:ns $script:pod 'import os; print(sorted(os.listdir("/tmp/links")))' |
             Should -Match 'file.*magic.*there'
@@ -73,7 +78,8 @@ Describe 'Copy-PodFile' {
         $script:session | Copy-PodFile -Path $source -Destination /tmp/once.txt -ToContainer | Out-Null
         $result = Get-Failure { $script:session | Copy-PodFile -Path $source -Destination /tmp/once.txt -ToContainer }
         Get-ErrorId $result.First | Should -Be 'FileExists'
-        { $script:session | Copy-PodFile -Path $source -Destination /tmp/once.txt -ToContainer -Force } | Should -Not -Throw
+        { $script:session | Copy-PodFile -Path $source -Destination /tmp/once.txt -ToContainer -Force } |
+            Should -Not -Throw
     }
 
     It 'keeps what is there with -NoClobber' {
@@ -88,7 +94,8 @@ Describe 'Copy-PodFile' {
         New-PodFile '/tmp/theirs.txt' 'theirs' | Out-Null
         Invoke-PodPython $script:ns $script:pod 'import os; os.symlink("/tmp/theirs.txt", "/tmp/linked.txt")' | Out-Null
         foreach ($path in '/tmp/theirs.txt', '/tmp/linked.txt') {
-            $said = $script:session | Copy-PodFile -FromTarget -Path $path -Destination (Join-Path $TestDrive 'theirs') -Verbose 4>&1
+            $said = $script:session |
+                Copy-PodFile -FromTarget -Path $path -Destination (Join-Path $TestDrive 'theirs') -Verbose 4>&1
             Get-Content ($said | Where-Object { $_ -is [IO.FileInfo] }) | Should -Be 'theirs'
             "$said" | Should -Match 's of CPU time, at nice 19'
         }
@@ -101,7 +108,9 @@ Describe 'Copy-PodFile' {
         $program = 'import os; os.makedirs("/tmp/logs/old"); [open(p, "w").write(p) for p in ("/tmp/logs/a.log", "/tmp/logs/old/b.log", "/tmp/logs/c.gz")]; os.symlink("/", "/tmp/logs/root")'
         Invoke-PodPython $script:ns $script:pod $program | Out-Null
         $folder = Join-Path $TestDrive 'logs'
-        $copied = @($script:session | Copy-PodFile -FromTarget -Path /tmp/logs/ -Destination $folder -Recurse -Exclude *.GZ -WarningVariable left -WarningAction SilentlyContinue -ErrorVariable counted -ErrorAction SilentlyContinue)
+        $copied = @($script:session |
+            Copy-PodFile -FromTarget -Path /tmp/logs/ -Destination $folder -Recurse -Exclude *.GZ `
+            -WarningVariable left -WarningAction SilentlyContinue -ErrorVariable counted -ErrorAction SilentlyContinue)
         $copied.Name | Should -Be 'a.log', 'b.log'
         Get-Content (Join-Path $folder 'old/b.log') | Should -Be '/tmp/logs/old/b.log'
         "$left" | Should -Match "'root' is left out: it is a link"

@@ -1,6 +1,7 @@
 BeforeDiscovery {
     $folder = Join-Path (Split-Path $PSScriptRoot) 'examples/badapp'
-    $script:manifests = Get-ChildItem $folder -Filter '*.yaml' | Where-Object Name -notlike 'namespace-*' | ForEach-Object { @{ Manifest = $_.Name; File = $_.FullName } }
+    $script:manifests = Get-ChildItem $folder -Filter '*.yaml' | Where-Object Name -notlike 'namespace-*' |
+        ForEach-Object { @{ Manifest = $_.Name; File = $_.FullName } }
 }
 
 BeforeAll {
@@ -26,7 +27,8 @@ Describe 'The examples' {
     }
 
     It 'name no registry' {
-        Get-ChildItem (Join-Path $script:Repository 'examples/badapp') -Filter '*.yaml' | Select-String -Pattern 'image:' |
+        Get-ChildItem (Join-Path $script:Repository 'examples/badapp') -Filter '*.yaml' |
+            Select-String -Pattern 'image:' |
             ForEach-Object { $_.Line | Should -Match 'image: pydebug\.test/[a-z0-9]+:1$' }
     }
 }

@@ -22,7 +22,8 @@ Describe 'Get-MemrayReport' -Skip:$script:missing {
     Context 'a service that leaks' {
         BeforeAll {
             $leak = @{ BADAPP_LEAK_MIB = 800 }
-            $script:pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'leak', 'sleepers' -Environment $leak -MemoryLimit '1Gi' -ReadyLog 'listens'
+            $script:pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'leak',
+                'sleepers' -Environment $leak -MemoryLimit '1Gi' -ReadyLog 'listens'
             $script:session = Start-PodDebug $script:pod -Namespace $script:ns
         }
 
@@ -78,7 +79,8 @@ Import-Module '$((Get-Module PyDebug).Path)'
                 $script:r = $script:session | Get-MemrayReport -DurationSeconds 2 -Confirm:$false
             }
             $script:r.PauseMilliseconds | Should -BeGreaterThan 0
-            # Some 10 ms on a quiet machine; a service that is stopped for as long as the attach takes has several hundred.
+            # Some 10 ms on a quiet machine; a service that is stopped for as long as the attach takes has several
+            # hundred.
             $script:r.PauseMilliseconds | Should -BeLessThan ([Math]::Max(150, 3 * $script:r.UsualPauseMilliseconds))
         }
 
@@ -97,19 +99,22 @@ Import-Module '$((Get-Module PyDebug).Path)'
         }
 
         It 'draws what was kept and the peak, in bytes and in allocations' {
-            $draw = { param($metric) Get-Content -Raw ($script:r | Export-StackProfile -Path (Join-Path $TestDrive "$metric.svg") -Metric $metric -PassThru) }
+            $draw = { param($metric) Get-Content -Raw ($script:r |
+                Export-StackProfile -Path (Join-Path $TestDrive "$metric.svg") -Metric $metric -PassThru) }
             $kept = Get-Content -Raw ($script:r | Export-StackProfile -Path (Join-Path $TestDrive 'kept.svg') -PassThru)
             $kept | Should -Be (& $draw 'Leaked')
             $kept | Should -Match '<title>remember\n/srv/troubles\.py:\d+\n[\d.]+ %, [\d.]+ MiB, [\d,]+ allocations'
             $kept | Should -Match 'memory kept'
             & $draw 'HighWatermark' | Should -Match 'memory at its peak'
             & $draw 'LeakedAllocations' | Should -Match 'data-unit="allocations"'
-            $result = Get-Failure { $script:r | Export-StackProfile -Path (Join-Path $TestDrive 'none.svg') -Metric Cpu }
+            $result = Get-Failure { $script:r |
+                Export-StackProfile -Path (Join-Path $TestDrive 'none.svg') -Metric Cpu }
             $result.First.Exception.Message | Should -Match 'It has Leaked, HighWatermark, LeakedAllocations'
         }
 
         It 'survives JSON and CLIXML with nothing lost' {
-            $draw = { param($object, $name) Get-Content -Raw ($object | Export-StackProfile -Path (Join-Path $TestDrive $name) -PassThru) }
+            $draw = { param($object, $name) Get-Content -Raw ($object |
+                Export-StackProfile -Path (Join-Path $TestDrive $name) -PassThru) }
             $live = & $draw $script:r 'live.svg'
             $file = Join-Path $TestDrive 'report.xml'
             $script:r | Export-Clixml -LiteralPath $file
@@ -118,7 +123,8 @@ Import-Module '$((Get-Module PyDebug).Path)'
             ($again | Out-String -Width 120) | Should -Be ($script:r | Out-String -Width 120)
             $json = $script:r | ConvertTo-Json -Depth 5 -WarningAction Stop
             & $draw ($json | ConvertFrom-Json) 'json.svg' | Should -Be $live
-            ($json | ConvertFrom-Json).Allocations[0].Frames[0].Line | Should -Be $script:r.Allocations[0].Frames[0].Line
+            ($json | ConvertFrom-Json).Allocations[0].Frames[0].Line |
+                Should -Be $script:r.Allocations[0].Frames[0].Line
         }
 
         It 'keeps the capture on -KeepCapture, for its owner alone, and reads it again in the pod' {
@@ -139,9 +145,11 @@ Import-Module '$((Get-Module PyDebug).Path)'
             $again | Out-String -Width 120 | Should -Match 'from a capture  process 1'
 
             $folder = New-Item -ItemType Directory (Join-Path $TestDrive 'captures')
-            $named = $script:session | Get-MemrayReport -DurationSeconds 1 -KeepCapture -Path $folder.FullName -Confirm:$false
+            $named = $script:session |
+                Get-MemrayReport -DurationSeconds 1 -KeepCapture -Path $folder.FullName -Confirm:$false
             Split-Path $named.CapturePath | Should -Be $folder.FullName
-            Split-Path $named.CapturePath -Leaf | Should -Match "^memray-$script:ns-$script:pod-web-1-\d{8}T\d{6}Z\.bin$"
+            Split-Path $named.CapturePath -Leaf |
+                Should -Match "^memray-$script:ns-$script:pod-web-1-\d{8}T\d{6}Z\.bin$"
         }
 
         It 'refuses a capture that is cut, or of something else' {
@@ -156,10 +164,12 @@ Import-Module '$((Get-Module PyDebug).Path)'
 
         It 'tracks in every mode, and says what that costs: <Name>' -ForEach @(
             @{ Name = 'Native'; Arguments = @{ Native = $true }; Cost = '-Native unwinds' }
-            @{ Name = 'PythonAllocators'; Arguments = @{ PythonAllocators = $true }; Cost = '-PythonAllocators tracks every object' }
+            @{ Name = 'PythonAllocators'; Arguments = @{ PythonAllocators = $true };
+                Cost = '-PythonAllocators tracks every object' }
             @{ Name = 'Aggregate'; Arguments = @{ Aggregate = $true }; Cost = '-Aggregate keeps sums' }
         ) {
-            $report = $script:session | Get-MemrayReport -DurationSeconds 2 -Confirm:$false -WarningVariable warned -WarningAction SilentlyContinue @Arguments
+            $report = $script:session | Get-MemrayReport -DurationSeconds 2 -Confirm:$false -WarningVariable warned `
+                -WarningAction SilentlyContinue @Arguments
             "$warned" | Should -Match $Cost
             $report.Native | Should -Be ($Name -eq 'Native')
             $report.PythonAllocators | Should -Be ($Name -eq 'PythonAllocators')
@@ -174,7 +184,8 @@ Import-Module '$((Get-Module PyDebug).Path)'
         It 'ends at -MaximumCaptureBytes, and reports what it has' {
             $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'hot' -ReadyLog 'listens'
             $report = Start-PodDebug $pod -Namespace $script:ns |
-                Get-MemrayReport -DurationSeconds 60 -PythonAllocators -MaximumCaptureBytes 1MB -Confirm:$false -WarningVariable warned -WarningAction SilentlyContinue
+                Get-MemrayReport -DurationSeconds 60 -PythonAllocators -MaximumCaptureBytes 1MB -Confirm:$false `
+                    -WarningVariable warned -WarningAction SilentlyContinue
             Remove-TestPod $script:ns $pod
             $report.EndReason | Should -Be 'Limit'
             $report.DurationSeconds | Should -BeLessThan 60
@@ -189,7 +200,8 @@ Import-Module '$((Get-Module PyDebug).Path)'
                 $using:json | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 14 -Confirm:$false
             }
             Wait-Until -What 'the first to track' -Seconds 30 {
-                $job.State -ne 'NotStarted' -and ($job.State -ne 'Running' -or $job.Progress.StatusDescription -match 'captured')
+                $job.State -ne 'NotStarted' -and
+                    ($job.State -ne 'Running' -or $job.Progress.StatusDescription -match 'captured')
             } | Out-Null
             "$($job.Error)" | Should -BeNullOrEmpty
             $result = Get-Failure { $script:session | Get-MemrayReport -DurationSeconds 1 -Confirm:$false }
@@ -201,7 +213,8 @@ Import-Module '$((Get-Module PyDebug).Path)'
 
         It 'leaves the service at work, nothing of ours behind, and nothing stopped' {
             Request-Trouble $script:ns $script:pod '/work?ms=5' | Should -Match 'worked'
-            Wait-Until -What 'the agents to end' -Seconds 5 { -not (Get-AgentProcess $script:ns $script:pod) } | Should -BeTrue
+            Wait-Until -What 'the agents to end' -Seconds 5 { -not (Get-AgentProcess $script:ns $script:pod) } |
+                Should -BeTrue
             Get-PodProcessTable $script:ns $script:pod | Where-Object State -in 'Z', 'T', 't' | Should -BeNullOrEmpty
         }
     }
@@ -214,8 +227,10 @@ Import-Module '$((Get-Module PyDebug).Path)'
             # one.
             $copy = Join-Path $TestDrive 'PyDebug'
             Copy-Item -Recurse (Get-Module PyDebug).ModuleBase $copy
-            $folder = Get-Item "$copy/bin/payload/memray/*/cp313.tar.zlib" | Select-Object -First 1 -ExpandProperty DirectoryName
-            $other = Get-Item "$folder/runtime.tar.zlib", "$folder/cp311.tar.zlib" -ErrorAction Ignore | Select-Object -First 1
+            $folder = Get-Item "$copy/bin/payload/memray/*/cp313.tar.zlib" |
+                Select-Object -First 1 -ExpandProperty DirectoryName
+            $other = Get-Item "$folder/runtime.tar.zlib", "$folder/cp311.tar.zlib" -ErrorAction Ignore |
+                Select-Object -First 1
             Copy-Item -Force $other "$folder/cp313.tar.zlib"
             $manifest = "$copy/bin/payload/memray/manifest.json"
             $changed = Get-Content -Raw $manifest | ConvertFrom-Json
@@ -236,34 +251,43 @@ try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:
 
     Context 'bad input' {
         BeforeAll {
-            $script:idle = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'sleep 3600 & exec python3 -c "import time; time.sleep(3600)"'
+            $script:idle = New-TestPod $script:ns -Image tools -Command 'sh', '-c',
+                'sleep 3600 & exec python3 -c "import time; time.sleep(3600)"'
             $script:session = Start-PodDebug $script:idle -Namespace $script:ns
         }
 
         It 'is refused before anything is asked: <Name>' -ForEach @(
             @{ Name = 'no duration'; Arguments = @{ DurationSeconds = 0 }; Id = 'ParameterArgumentValidationError' }
-            @{ Name = 'too small a capture'; Arguments = @{ MaximumCaptureBytes = 1 }; Id = 'ParameterArgumentValidationError' }
+            @{ Name = 'too small a capture'; Arguments = @{ MaximumCaptureBytes = 1 };
+                Id = 'ParameterArgumentValidationError' }
             @{ Name = 'a depth of none'; Arguments = @{ Depth = 0 }; Id = 'ParameterArgumentValidationError' }
             @{ Name = 'a path for nothing'; Arguments = @{ Path = 'x.bin' }; Id = 'ParameterInvalid' }
-            @{ Name = 'a folder that is not there'; Arguments = @{ KeepCapture = $true; Path = '/nowhere/x.bin' }; Id = 'DestinationInvalid' }
-            @{ Name = 'a capture that is not there'; Arguments = @{ CapturePath = '/nowhere/x.bin' }; Id = 'SourceInvalid' }
-            @{ Name = 'a capture and a duration'; Arguments = @{ CapturePath = 'x.bin'; DurationSeconds = 5 }; Id = 'AmbiguousParameterSet' }
+            @{ Name = 'a folder that is not there'; Arguments = @{ KeepCapture = $true; Path = '/nowhere/x.bin' };
+                Id = 'DestinationInvalid' }
+            @{ Name = 'a capture that is not there'; Arguments = @{ CapturePath = '/nowhere/x.bin' };
+                Id = 'SourceInvalid' }
+            @{ Name = 'a capture and a duration'; Arguments = @{ CapturePath = 'x.bin'; DurationSeconds = 5 };
+                Id = 'AmbiguousParameterSet' }
         ) {
-            { $script:session | Get-MemrayReport @Arguments -Confirm:$false -ErrorAction Stop } | Should -Throw -ErrorId "$Id*"
+            { $script:session | Get-MemrayReport @Arguments -Confirm:$false -ErrorAction Stop } |
+                Should -Throw -ErrorId "$Id*"
         }
 
         It 'a file that exists, with -NoClobber' {
             $path = Join-Path $TestDrive 'there.bin'
             Set-Content -LiteralPath $path -Value 'mine'
-            { $script:session | Get-MemrayReport -KeepCapture -Path $path -NoClobber -Confirm:$false } | Should -Throw -ErrorId 'DestinationExists*'
+            { $script:session | Get-MemrayReport -KeepCapture -Path $path -NoClobber -Confirm:$false } |
+                Should -Throw -ErrorId 'DestinationExists*'
             Get-Content -LiteralPath $path | Should -Be 'mine'
         }
 
         It 'a process that is gone, and one that is no Python' {
-            $result = Get-Failure { $script:session | Get-MemrayReport -ProcessId 4000 -DurationSeconds 1 -Confirm:$false }
+            $result = Get-Failure { $script:session |
+                Get-MemrayReport -ProcessId 4000 -DurationSeconds 1 -Confirm:$false }
             Get-ErrorId $result.First | Should -Be 'ProcessGone'
             $sleep = (Get-PodProcessTable $script:ns $script:idle | Where-Object Command -match '^sleep').Pid
-            $result = Get-Failure { $script:session | Get-MemrayReport -ProcessId $sleep -DurationSeconds 1 -Confirm:$false }
+            $result = Get-Failure { $script:session |
+                Get-MemrayReport -ProcessId $sleep -DurationSeconds 1 -Confirm:$false }
             Get-ErrorId $result.First | Should -Be 'NoPython'
         }
 
@@ -283,7 +307,8 @@ try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:
 Describe 'Get-MemrayReport, every Python' {
     It 'has its memray: <_>' -ForEach 'py39', 'py311', 'py314', 'py315' {
         if (-not (Test-MemrayPayload $_)) {
-            Set-ItResult -Skipped -Because 'this build carries none: no wheel was found (PIP_FIND_LINKS, ../shared/wheelhouse, pip)'
+            Set-ItResult -Skipped `
+                -Because 'this build carries none: no wheel was found (PIP_FIND_LINKS, ../shared/wheelhouse, pip)'
         }
         $pod = New-TestPod $script:ns -Image $_ -Command 'python3', '-c', $script:program -ReadyLog 'ready'
         $report = Start-PodDebug $pod -Namespace $script:ns | Get-MemrayReport -DurationSeconds 2 -Confirm:$false

@@ -14,7 +14,8 @@ Describe 'Get-PodDebug' {
     It 'lists what Start-PodDebug started, the same but for the time' {
         $found = @(Get-PodDebug -Namespace $script:ns)
         $found.Count | Should -Be 1
-        foreach ($name in 'Namespace', 'PodName', 'ContainerName', 'DebugContainer', 'Profile', 'Image', 'Python', 'PodUid', 'NodeName') {
+        foreach ($name in 'Namespace', 'PodName', 'ContainerName', 'DebugContainer', 'Profile', 'Image', 'Python',
+            'PodUid', 'NodeName') {
             $found[0].$name | Should -Be $script:session.$name -Because $name
         }
         $found[0].State | Should -Be 'Running'
@@ -30,9 +31,11 @@ Describe 'Get-PodDebug' {
         $found.StartedBy | Should -Not -BeNullOrEmpty
         $found.StartedBy | Should -Be $started.StartedBy
         $review = @{ apiVersion = 'authentication.k8s.io/v1'; kind = 'SelfSubjectReview' }
-        $found.StartedBy | Should -Be (Invoke-TestApi POST '/apis/authentication.k8s.io/v1/selfsubjectreviews' $review).status.userInfo.username
+        $found.StartedBy | Should -Be (
+            Invoke-TestApi POST '/apis/authentication.k8s.io/v1/selfsubjectreviews' $review).status.userInfo.username
         $found | Format-List | Out-String | Should -Match ([regex]::Escape($reason))
-        Get-ErrorId (Get-Failure { Start-PodDebug $pod -Namespace $script:ns -Reason "two`nlines" }).First | Should -Be 'ParameterInvalid'
+        Get-ErrorId (Get-Failure { Start-PodDebug $pod -Namespace $script:ns -Reason "two`nlines" }).First |
+            Should -Be 'ParameterInvalid'
     }
 
     It 'finds one pod''s by name, and nothing in another pod' {
@@ -45,9 +48,11 @@ Describe 'Get-PodDebug' {
     }
 
     It 'leaves out debug containers of others' {
-        $patch = @{ spec = @{ ephemeralContainers = @(@{ name = 'debugger-xyz'; image = 'pydebug.test/badapp:1'; targetContainerName = 'web'
+        $patch = @{ spec = @{ ephemeralContainers = @(@{ name = 'debugger-xyz'; image = 'pydebug.test/badapp:1';
+            targetContainerName = 'web'
                         command = @('python3', '-c', 'import signal; signal.pause()') }) } }
-        Invoke-TestApi PATCH "/api/v1/namespaces/$($script:ns)/pods/$($script:other)/ephemeralcontainers" $patch -ContentType 'application/strategic-merge-patch+json' | Out-Null
+        Invoke-TestApi PATCH "/api/v1/namespaces/$($script:ns)/pods/$($script:other)/ephemeralcontainers" $patch `
+            -ContentType 'application/strategic-merge-patch+json' | Out-Null
         @(Get-EphemeralContainer $script:ns $script:other).Count | Should -Be 1
         (Get-PodDebug -Namespace $script:ns).DebugContainer | Should -Not -Contain 'debugger-xyz'
     }

@@ -45,7 +45,8 @@ Describe 'Get-PyHeap' {
             $script:look.CoveragePercent | Should -BeGreaterThan 99
             $script:look.WhyNoCensus | Should -BeNullOrEmpty
             $script:look.HeldMicroseconds | Should -Be 0
-            ($script:look.Parts.EndBytes | Measure-Object -Sum).Sum / $script:look.ResidentEndBytes | Should -BeGreaterThan 0.99
+            ($script:look.Parts.EndBytes | Measure-Object -Sum).Sum / $script:look.ResidentEndBytes |
+                Should -BeGreaterThan 0.99
             ($script:look.Types | Where-Object Type -eq '__main__.Order').Count | Should -Be 20000
         }
 
@@ -71,7 +72,8 @@ Describe 'Get-PyHeap' {
 
         It 'shows no key and no value, in no property' {
             $held = $script:session | Get-PyHeap -Type Order, Session -Holder
-            ($held.Holders | Where-Object Type -eq '__main__.Order').Path | Should -Be 'module __main__.ORDERS -> dict[*]'
+            ($held.Holders | Where-Object Type -eq '__main__.Order').Path |
+                Should -Be 'module __main__.ORDERS -> dict[*]'
             foreach ($report in $held, $script:growth) {
                 $report | ConvertTo-Json -Depth 6 | Should -Not -Match 'secret-\d|key-\d'
             }
@@ -144,7 +146,8 @@ while True:
     os.write(sink, bytes(256 << 10))
     time.sleep(0.03125)
 '@
-        $spool = New-TestPod $script:ns -Command 'python3', '-c', $source -MemoryLimit '224Mi' -ReadyLog 'ready' -Spec @{
+        $spool = New-TestPod $script:ns -Command 'python3', '-c',
+            $source -MemoryLimit '224Mi' -ReadyLog 'ready' -Spec @{
             restartPolicy = 'Never'
         }
         try {

@@ -10,7 +10,8 @@ AfterAll {
 Describe 'Get-PyProcess' {
     Context 'a single process' {
         BeforeAll {
-            $script:pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'sleepers' -Environment @{ SECRET_OF_THE_POD = 'hunter2' } -ReadyLog 'listens'
+            $script:pod = New-TestPod $script:ns -Command 'python3',
+                '/srv/app.py' -Arguments 'sleepers' -Environment @{ SECRET_OF_THE_POD = 'hunter2' } -ReadyLog 'listens'
             $script:processes = @(Start-PodDebug $script:pod -Namespace $script:ns | Get-PyProcess)
         }
 
@@ -48,7 +49,8 @@ Describe 'Get-PyProcess' {
 
     It 'masks secrets in command lines' {
         $program = 'import signal; signal.pause()'
-        $pod = New-TestPod $script:ns -Command 'python3', '-c', $program, '--password', 'hunter2', '--token=hunter3', 'api_key=hunter4', '--name', 'shown'
+        $pod = New-TestPod $script:ns -Command 'python3', '-c', $program, '--password', 'hunter2', '--token=hunter3',
+            'api_key=hunter4', '--name', 'shown'
         $process = Start-PodDebug $pod -Namespace $script:ns | Get-PyProcess
         $process.CommandLine | Should -Not -Match 'hunter'
         $process.CommandLine | Should -Match '--password'
@@ -71,11 +73,13 @@ if __name__ == "__main__":
 '@
         $pod = New-TestPod $script:ns -Image py314 -Command 'python3', '-c', "import sys; open('/tmp/pool.py', 'w').write(sys.argv[1]); import os; os.execv(sys.executable, ['python3', '/tmp/pool.py'])", $program -ReadyLog 'ready'
         $session = Start-PodDebug $pod -Namespace $script:ns
-        $processes = @(Wait-Until -What 'two workers' { $found = @($session | Get-PyProcess); @($found | Where-Object Role -eq Worker).Count -eq 2 ? $found : $null })
+        $processes = @(Wait-Until -What 'two workers' { $found = @($session | Get-PyProcess); @($found |
+            Where-Object Role -eq Worker).Count -eq 2 ? $found : $null })
         ($processes | Where-Object Role -eq Master).ProcessId | Should -Be 1
         @($processes | Where-Object Role -eq Helper).Count | Should -Be 2
         $stacks = $processes | Where-Object Role -eq Worker | Get-PyStack | Where-Object IsMainThread
-        $stacks.Frames.Name | Where-Object { $_ -in 'spin_alpha', 'sit_idle' } | Sort-Object | Should -Be 'sit_idle', 'spin_alpha'
+        $stacks.Frames.Name | Where-Object { $_ -in 'spin_alpha', 'sit_idle' } | Sort-Object |
+            Should -Be 'sit_idle', 'spin_alpha'
     }
 
     It 'tells gunicorn''s master from its workers' {
@@ -99,9 +103,11 @@ if __name__ == "__main__":
     }
 
     It 'finds the Pythons below a shell, and not the shell' {
-        $pod = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'python3 /srv/app.py & BADAPP_ADDRESS=127.0.0.1:8081 python3 /srv/async_app.py 0 & sleep 3600; true'
+        $pod = New-TestPod $script:ns -Image tools -Command 'sh', '-c',
+            'python3 /srv/app.py & BADAPP_ADDRESS=127.0.0.1:8081 python3 /srv/async_app.py 0 & sleep 3600; true'
         $session = Start-PodDebug $pod -Namespace $script:ns
-        $processes = Wait-Until -What 'both Pythons' { $found = @($session | Get-PyProcess); $found.Count -eq 2 ? $found : $null }
+        $processes = Wait-Until -What 'both Pythons' { $found = @($session |
+            Get-PyProcess); $found.Count -eq 2 ? $found : $null }
         $processes.ProcessId | Should -Not -Contain 1
         $processes.ParentProcessId | Should -Be 1, 1
         $processes.CommandLine | Sort-Object | Should -Be 'python3 /srv/app.py', 'python3 /srv/async_app.py 0'
@@ -111,7 +117,8 @@ if __name__ == "__main__":
         $program = 'import os; os.execv("/usr/bin/python3", ["my-service", "-c", "import signal; signal.pause()"])'
         $pod = New-TestPod $script:ns -Command 'python3', '-c', $program
         $session = Start-PodDebug $pod -Namespace $script:ns
-        $process = Wait-Until -What 'the new name' { $session | Get-PyProcess | Where-Object CommandLine -match '^my-service' }
+        $process = Wait-Until -What 'the new name' { $session | Get-PyProcess |
+            Where-Object CommandLine -match '^my-service' }
         $process.CommandLine | Should -Match '^my-service'
         $process.PythonVersion | Should -Match '^3\.13'
     }
@@ -123,7 +130,8 @@ if __name__ == "__main__":
         @{ Image = 'py315'; Version = '3.15' }
     ) {
         $pod = New-TestPod $script:ns -Image $Image
-        (Start-PodDebug $pod -Namespace $script:ns | Get-PyProcess).PythonVersion | Should -Match "^$([regex]::Escape($Version))\."
+        (Start-PodDebug $pod -Namespace $script:ns | Get-PyProcess).PythonVersion |
+            Should -Match "^$([regex]::Escape($Version))\."
     }
 
     It 'leaves nothing of ours running, and no zombie' {

@@ -21,9 +21,11 @@ AfterAll {
 Describe 'Get-PyStack' {
     Context 'Python <Version>' -ForEach $script:pythons {
         BeforeAll {
-            $script:pod = New-TestPod $script:ns -Image $Image -Command 'python3', '/srv/frames.py' -ReadyLog 'frames \{'
+            $script:pod = New-TestPod $script:ns -Image $Image -Command 'python3',
+                '/srv/frames.py' -ReadyLog 'frames \{'
             $log = Wait-PodLog $script:ns $script:pod 'frames \{'
-            $script:expected = $log -split "`n" | Where-Object { $_ -match '^frames ' } | ForEach-Object { $_.Substring(7) } | ConvertFrom-Json -AsHashtable
+            $script:expected = $log -split "`n" | Where-Object { $_ -match '^frames ' } |
+                ForEach-Object { $_.Substring(7) } | ConvertFrom-Json -AsHashtable
             $script:stacks = @(Start-PodDebug $script:pod -Namespace $script:ns | Get-PyStack)
         }
 
@@ -67,7 +69,8 @@ Describe 'Get-PyStack' {
         BeforeAll {
             $script:pod = New-TestPod $script:ns -ReadyLog 'listens'
             $script:session = Start-PodDebug $script:pod -Namespace $script:ns
-            'hot', 'zlib', 'locks', 'slow', 'deep', 'sleepers' | ForEach-Object { Request-Trouble $script:ns $script:pod "/$_" | Out-Null }
+            'hot', 'zlib', 'locks', 'slow', 'deep', 'sleepers' |
+                ForEach-Object { Request-Trouble $script:ns $script:pod "/$_" | Out-Null }
             $script:stacks = @($script:session | Get-PyStack)
         }
 
@@ -79,7 +82,8 @@ Describe 'Get-PyStack' {
         It 'sees the hot loop at work, at the bottom of its recursion' {
             # A thread that lost the GIL at this very moment waits for it; it is found at work before long.
             $hot = Wait-Until -Seconds 10 -What 'the hot thread to run' {
-                $script:session | Get-PyStack | Where-Object { $_.Name -eq 'cpu worker' -and $_.State -eq 'running' -and $_.Frames.Count -gt 20 }
+                $script:session | Get-PyStack |
+                    Where-Object { $_.Name -eq 'cpu worker' -and $_.State -eq 'running' -and $_.Frames.Count -gt 20 }
             }
             $hot.Frames[0].Name | Should -Be 'hot_loop'
             $hot.Frames[0].FileName | Should -Be '/srv/troubles.py'
@@ -92,7 +96,8 @@ Describe 'Get-PyStack' {
 
         It 'holds a running thread for a moment only, and says for how long' {
             $held = Wait-Until -Seconds 30 -What 'a thread that was held for under a millisecond' {
-                $script:session | Get-PyStack | Where-Object { $_.Source -eq 'stopped' -and $_.HeldMicroseconds -lt 1000 }
+                $script:session | Get-PyStack |
+                    Where-Object { $_.Source -eq 'stopped' -and $_.HeldMicroseconds -lt 1000 }
             }
             @($held)[0].HeldMicroseconds | Should -BeGreaterThan 0
         }
@@ -104,7 +109,8 @@ Describe 'Get-PyStack' {
             $waiters | ForEach-Object { $_.Frames[0].Name | Should -Be 'waits_for_lock' }
             ($script:stacks | Where-Object Name -eq 'reader').WaitsFor | Should -Match 'recvfrom.*fd \d+.*socket'
             ($script:stacks | Where-Object Name -eq 'reader').Frames[0].Name | Should -Be 'fetch'
-            @($script:stacks | Where-Object Name -like 'sleeper*').WaitsFor | ForEach-Object { $_ | Should -Match 'nanosleep|sleep' }
+            @($script:stacks | Where-Object Name -like 'sleeper*').WaitsFor |
+                ForEach-Object { $_ | Should -Match 'nanosleep|sleep' }
         }
 
         It 'reads a stack of four hundred frames whole' {
@@ -150,14 +156,16 @@ Describe 'Get-PyStack' {
             $json = $stack | ConvertTo-Json -Depth 5 | ConvertFrom-Json
             $json.Frames[0].Name | Should -Be 'fetch'
             $json.Frames[0].Line | Should -Be $stack.Frames[0].Line
-            $clixml = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($stack))
+            $clixml = [System.Management.Automation.PSSerializer]::Deserialize(
+                [System.Management.Automation.PSSerializer]::Serialize($stack))
             $clixml.Frames[-1].FileName | Should -Be $stack.Frames[-1].FileName
             $clixml.ThreadId | Should -Be $stack.ThreadId
         }
 
         It 'leaves the service at work, nothing of ours behind, and no zombie' {
             Request-Trouble $script:ns $script:pod '/work?ms=5' | Should -Match 'worked'
-            Wait-Until -What 'the agents to end' -Seconds 5 { -not (Get-AgentProcess $script:ns $script:pod) } | Should -BeTrue
+            Wait-Until -What 'the agents to end' -Seconds 5 { -not (Get-AgentProcess $script:ns $script:pod) } |
+                Should -BeTrue
             $table = Get-PodProcessTable $script:ns $script:pod
             $table | Where-Object State -in 'Z', 'T', 't' | Should -BeNullOrEmpty
         }
@@ -171,7 +179,8 @@ Describe 'Get-PyStack' {
         $workers = @($session | Get-PyProcess | Where-Object Role -eq Worker)
         $some = @($workers | Get-PyStack)
         $some.ProcessId | Sort-Object -Unique | Should -Be ($workers.ProcessId | Sort-Object)
-        $some | ForEach-Object { $_.Frames.Name | Should -Contain 'SyncWorker.init_process'.Replace('SyncWorker', 'Worker') }
+        $some | ForEach-Object { $_.Frames.Name |
+            Should -Contain 'SyncWorker.init_process'.Replace('SyncWorker', 'Worker') }
     }
 
     It 'reads uwsgi, which embeds libpython' {
@@ -179,15 +188,19 @@ Describe 'Get-PyStack' {
         $session = Start-PodDebug $pod -Namespace $script:ns
         Invoke-PodExec $script:ns $pod 'python3', '-c', 'import subprocess, sys; subprocess.Popen([sys.executable, "/srv/load.py", "--path", "/work?ms=2000", "--seconds", "20", "--clients", "1"], stdin=-3, stdout=-3, stderr=-3, start_new_session=True)' | Out-Null
         $busy = Wait-Until -What 'a worker at work' -Seconds 15 {
-            $session | Get-PyProcess | Where-Object Role -eq Worker | Get-PyStack | Where-Object { $_.Frames.Name -contains 'checksum_rows' }
+            $session | Get-PyProcess | Where-Object Role -eq Worker | Get-PyStack |
+                Where-Object { $_.Frames.Name -contains 'checksum_rows' }
         }
         $names = @($busy)[0].Frames.Name
         $names[0..2] | Should -Be 'checksum_rows', 'build_report', 'application'
     }
 
-    It 'reads a target without root, writable files or capabilities, with profile <_>' -ForEach 'General', 'Restricted' {
-        $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'locks' -ReadyLog 'listens' -Security @{
-            runAsUser = 10001; runAsNonRoot = $true; allowPrivilegeEscalation = $false; readOnlyRootFilesystem = $true; capabilities = @{ drop = @('ALL') } }
+    It 'reads a target without root, writable files or capabilities, with profile <_>' -ForEach 'General',
+        'Restricted' {
+        $pod = New-TestPod $script:ns -Command 'python3',
+            '/srv/app.py' -Arguments 'locks' -ReadyLog 'listens' -Security @{
+            runAsUser = 10001; runAsNonRoot = $true; allowPrivilegeEscalation = $false; readOnlyRootFilesystem = $true;
+            capabilities = @{ drop = @('ALL') } }
         $stacks = Start-PodDebug $pod -Namespace $script:ns -SecurityProfile $_ | Get-PyStack
         @($stacks | Where-Object Name -like 'lock-waiter*').Count | Should -Be 3
     }
@@ -214,7 +227,8 @@ changing.slow_reader()
         $session = Start-PodDebug $pod -Namespace $script:ns
         Invoke-PodPython $script:ns $pod 'import os, time; os.utime("/tmp/changing.py", (time.time() + 60, time.time() + 60))' | Out-Null
         $main = $session | Get-PyStack | Where-Object Name -eq 'MainThread'
-        ($main.Frames | Where-Object FileName -eq '/tmp/changing.py' | Select-Object -First 1).FileChanged | Should -BeTrue
+        ($main.Frames | Where-Object FileName -eq '/tmp/changing.py' | Select-Object -First 1).FileChanged |
+            Should -BeTrue
         ($main.Frames | Where-Object FileName -ne '/tmp/changing.py').FileChanged | Should -Not -Contain $true
     }
 }

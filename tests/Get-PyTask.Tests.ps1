@@ -15,9 +15,11 @@ Describe 'Get-PyTask' {
         @{ Image = 'py315'; Version = '3.15' }
     ) {
         BeforeAll {
-            $script:pod = New-TestPod $script:ns -Image $Image -Command 'python3', '/srv/async_app.py', '25' -ReadyLog 'listens'
+            $script:pod = New-TestPod $script:ns -Image $Image -Command 'python3', '/srv/async_app.py',
+                '25' -ReadyLog 'listens'
             $script:session = Start-PodDebug $script:pod -Namespace $script:ns
-            $script:tasks = @(Wait-Until -What 'all tasks' -Seconds 30 { $found = @($script:session | Get-PyTask); $found.Name -contains 'row-2' ? $found : $null })
+            $script:tasks = @(Wait-Until -What 'all tasks' -Seconds 30 { $found = @($script:session |
+                Get-PyTask); $found.Name -contains 'row-2' ? $found : $null })
             $script:byName = @{}
             $script:tasks | ForEach-Object { $script:byName[$_.Name] = $_ }
         }
@@ -27,7 +29,8 @@ Describe 'Get-PyTask' {
         }
 
         It 'finds every task by its name' {
-            $expected = @('checkout;order 7', 'charge_card', 'report', 'page-1', 'page-2', 'batch', 'row-0', 'row-1', 'row-2') + @(0..24 | ForEach-Object { "consumer-$_" })
+            $expected = @('checkout;order 7', 'charge_card', 'report', 'page-1', 'page-2', 'batch', 'row-0', 'row-1',
+                'row-2') + @(0..24 | ForEach-Object { "consumer-$_" })
             $expected | Where-Object { -not $script:byName.ContainsKey($_) } | Should -BeNullOrEmpty
             # The main task has a name that the interpreter gave.
             $script:tasks.Count | Should -Be ($expected.Count + 1)
@@ -36,15 +39,18 @@ Describe 'Get-PyTask' {
         It 'says who waits for whom' {
             $script:byName['checkout;order 7'].WaitsFor | Should -Be $script:byName['charge_card'].Id
             $script:byName['charge_card'].Waiters | Should -Be $script:byName['checkout;order 7'].Id
-            $script:byName['report'].WaitsFor | Sort-Object | Should -Be ($script:byName['page-1'].Id, $script:byName['page-2'].Id | Sort-Object)
-            $script:byName['batch'].WaitsFor | Sort-Object | Should -Be ($script:byName['row-0'].Id, $script:byName['row-1'].Id, $script:byName['row-2'].Id | Sort-Object)
+            $script:byName['report'].WaitsFor | Sort-Object |
+                Should -Be ($script:byName['page-1'].Id, $script:byName['page-2'].Id | Sort-Object)
+            $script:byName['batch'].WaitsFor | Sort-Object | Should -Be ($script:byName['row-0'].Id,
+                $script:byName['row-1'].Id, $script:byName['row-2'].Id | Sort-Object)
         }
 
         It 'gives the chain of coroutines with file and line' {
             $names = $script:byName['charge_card'].Frames.Name
             $names | Should -Contain 'charge_card'
             $names | Should -Contain 'call_bank'
-            ($script:byName['charge_card'].Frames | Where-Object Name -eq 'call_bank').FileName | Should -Be '/srv/async_app.py'
+            ($script:byName['charge_card'].Frames | Where-Object Name -eq 'call_bank').FileName |
+                Should -Be '/srv/async_app.py'
             ($script:byName['charge_card'].Frames | Where-Object Name -eq 'call_bank').Line | Should -BeGreaterThan 0
         }
 
@@ -82,7 +88,8 @@ async def main():
     await asyncio.sleep(3600)
 asyncio.run(main())
 '@
-            $script:crowd = New-TestPod $script:ns -Image py314 -Command 'python3', '-u', '-c', $program -ReadyLog 'ready'
+            $script:crowd = New-TestPod $script:ns -Image py314 -Command 'python3', '-u', '-c',
+                $program -ReadyLog 'ready'
             $script:session = Start-PodDebug $script:crowd -Namespace $script:ns
         }
 
@@ -107,7 +114,8 @@ asyncio.run(main())
         }
 
         It 'says of a process that has loaded asyncio why there is no task' {
-            $result = @($script:session | Get-PyTask -ProcessId (($script:session | Get-PyProcess | Where-Object Role -eq Worker).ProcessId) -WarningVariable warnings 3>$null)
+            $result = @($script:session | Get-PyTask -ProcessId (($script:session | Get-PyProcess |
+                Where-Object Role -eq Worker).ProcessId) -WarningVariable warnings 3>$null)
             $result | Should -BeNullOrEmpty
             "$warnings" | Should -Match 'asyncio is loaded, no event loop runs, and there is no task'
         }
@@ -132,11 +140,13 @@ asyncio.run(main())
             $stack.WaitsFor | Should -BeNullOrEmpty
             $stack.IsMainThread | Should -BeTrue
             "$warnings" | Should -Match 'is stopped \(SIGSTOP'
-            ($worker | Measure-PyTime -DurationSeconds 1 -Method Memory).Threads[0].OtherSeconds | Should -BeGreaterThan 0.5
+            ($worker | Measure-PyTime -DurationSeconds 1 -Method Memory).Threads[0].OtherSeconds |
+                Should -BeGreaterThan 0.5
         }
 
         It 'names the parent that it leaves out of a measurement' {
-            $report = $script:session | Measure-PyTime -DurationSeconds 1 -Method Memory -WarningVariable warnings 3>$null
+            $report = $script:session |
+                Measure-PyTime -DurationSeconds 1 -Method Memory -WarningVariable warnings 3>$null
             $report.ProcessId | Should -Be ($script:session | Get-PyProcess | Where-Object Role -eq Worker).ProcessId
             "$warnings" | Should -Match 'It is a parent of others, used .* and is left out; -ProcessId 1 measures it'
         }

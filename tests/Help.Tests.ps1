@@ -7,7 +7,8 @@ BeforeAll {
     . (Join-Path $PSScriptRoot 'common.ps1')
     $script:pages = Join-Path (Split-Path $PSScriptRoot) 'en-US'
     [xml] $script:maml = Get-Content -Raw -LiteralPath (Join-Path $script:pages 'PyDebug.dll-Help.xml')
-    $script:common = [Management.Automation.PSCmdlet]::CommonParameters + [Management.Automation.PSCmdlet]::OptionalCommonParameters
+    $script:common = [Management.Automation.PSCmdlet]::CommonParameters +
+        [Management.Automation.PSCmdlet]::OptionalCommonParameters
 
     function Get-OwnParameter([string] $Name) {
         (Get-Command $Name).Parameters.Values | Where-Object Name -NotIn $script:common
@@ -26,7 +27,8 @@ Describe 'The help of <Name>' -ForEach $script:cmdlets {
         foreach ($match in [regex]::Matches($script:text, '(?ms)^### -(\w+)\s+(.*?)^```yaml\s*$(.*?)^```')) {
             $script:described[$match.Groups[1].Value] = @{
                 Text    = $match.Groups[2].Value.Trim()
-                Aliases = @([regex]::Matches($match.Groups[3].Value, '(?m)^- (?!Name:)(\w+)\s*$').ForEach({ $_.Groups[1].Value }))
+                Aliases = @([regex]::Matches($match.Groups[3].Value,
+                    '(?m)^- (?!Name:)(\w+)\s*$').ForEach({ $_.Groups[1].Value }))
             }
         }
     }
@@ -63,7 +65,8 @@ Describe 'The help of <Name>' -ForEach $script:cmdlets {
         @($shown.examples.example).Count | Should -BeGreaterThan 0
         foreach ($parameter in $shown.parameters.parameter | Where-Object name -NotIn 'WhatIf', 'Confirm') {
             $text = ($parameter.description.Text -join ' ') -replace '\s+', ' '
-            $text.Trim() | Should -Be ($script:described[$parameter.name].Text -replace '\s+', ' ') -Because "of -$($parameter.name)"
+            $text.Trim() | Should -Be ($script:described[$parameter.name].Text -replace '\s+',
+                ' ') -Because "of -$($parameter.name)"
         }
     }
 }

@@ -56,7 +56,8 @@ often(10)
 '@
 
             function Start-Writer([string] $Image) {
-                $pod = New-TestPod $script:ns -Image $Image -Command 'python3', '-u', '-c', $script:writer -ReadyLog 'ready'
+                $pod = New-TestPod $script:ns -Image $Image -Command 'python3', '-u', '-c',
+                    $script:writer -ReadyLog 'ready'
                 Start-PodDebug $pod -Namespace $script:ns -For Bpftrace -Image $script:image
             }
 
@@ -65,16 +66,21 @@ often(10)
 
         It 'are the keys of a map, with function, file and line: <_>' -ForEach 'py311', 'py313', 'py314', 'py315' {
             $session = Start-Writer $_
-            $rows = @($session | Invoke-Bpftrace -Program 'tracepoint:syscalls:sys_enter_write { @[pystack, comm] = count(); }' -DurationSeconds 3 -WarningVariable said -WarningAction SilentlyContinue)
+            $rows = @($session |
+                Invoke-Bpftrace -Program 'tracepoint:syscalls:sys_enter_write { @[pystack, comm] = count(); }' `
+                -DurationSeconds 3 -WarningVariable said -WarningAction SilentlyContinue)
             $main = @($rows | Where-Object { $_.Frames[-1].Name -eq '<module>' -and $_.ProcessId -eq 1 })
             $main.Count | Should -Be 1 -Because ($rows | Out-String)
             # Ten times in each of 20 turns a second.
             $main.Value | Should -BeGreaterThan 300
             $main.Value | Should -BeLessThan 700
-            $main.Frames | ForEach-Object { "$_" } | Should -Be 'known_writer (<string>:6)', 'often (<string>:9)', '<module> (<string>:32)'
+            $main.Frames | ForEach-Object { "$_" } |
+                Should -Be 'known_writer (<string>:6)', 'often (<string>:9)', '<module> (<string>:32)'
             $main.Keys[1] | Should -Be 'python3'
-            $thread = @($rows | Where-Object { $_.Frames.Name -contains 'often' -and $_.Frames.Name -notcontains 'deep' -and $_.Frames[-1].Name -ne '<module>' })
-            $thread.Frames.Name | Should -Be 'known_writer', 'often', 'Thread.run', 'Thread._bootstrap_inner', 'Thread._bootstrap'
+            $thread = @($rows | Where-Object { $_.Frames.Name -contains 'often' -and
+                $_.Frames.Name -notcontains 'deep' -and $_.Frames[-1].Name -ne '<module>' })
+            $thread.Frames.Name |
+                Should -Be 'known_writer', 'often', 'Thread.run', 'Thread._bootstrap_inner', 'Thread._bootstrap'
             $child = @($rows | Where-Object { $_.Frames[0].Name -eq 'child_writer' })
             $child.Count | Should -Be 1
             $child.ProcessId | Should -BeGreaterThan 1
@@ -89,7 +95,8 @@ often(10)
 
         It 'become a flame graph, survive JSON, and are numbers with -Raw' {
             $program = 'tracepoint:syscalls:sys_enter_write { @[pystack] = count(); @bytes[pystack] = sum(args.count); @h[pystack] = hist(args.count); }'
-            $rows = @($script:writes | Invoke-Bpftrace -Program $program -DurationSeconds 2 -WarningAction SilentlyContinue)
+            $rows = @($script:writes |
+                Invoke-Bpftrace -Program $program -DurationSeconds 2 -WarningAction SilentlyContinue)
             $text = Join-Path $TestDrive 'writes.txt'
             $rows | Export-StackProfile -Path $text -Metric '@'
             $line = @(Get-Content -LiteralPath $text | Where-Object { $_ -match 'process 1;<module> \(<string>:32\);often \(<string>:9\);known_writer \(<string>:6\) (\d+)$' })

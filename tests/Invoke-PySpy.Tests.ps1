@@ -1,6 +1,7 @@
 BeforeDiscovery {
     . (Join-Path $PSScriptRoot 'common.ps1')
-    $script:missing = -not (Test-Path -LiteralPath (Join-Path (Get-Module PyDebug).ModuleBase 'bin/payload/py-spy/manifest.json'))
+    $script:missing =
+        -not (Test-Path -LiteralPath (Join-Path (Get-Module PyDebug).ModuleBase 'bin/payload/py-spy/manifest.json'))
     if ($script:missing) {
         Write-Warning 'SKIPPED: the tests of Invoke-PySpy. This build carries no py-spy: no wheel was found (PIP_FIND_LINKS, ../shared/wheelhouse, pip).'
     }
@@ -55,14 +56,16 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
             $script:profile.Metric | Should -Be 'Cpu'
             $script:profile.StopsProcess | Should -BeTrue
             $script:profile.SampleCount | Should -BeGreaterThan 5
-            $script:profile.Samples[0].Frames.FileName | Should -Contain '/srv/troubles.py' -Because 'the busy thread is the application''s'
+            $script:profile.Samples[0].Frames.FileName |
+                Should -Contain '/srv/troubles.py' -Because 'the busy thread is the application''s'
             $sum = ($script:profile.Samples | Measure-Object Value -Sum).Sum
             ($script:profile.Threads | Measure-Object Value -Sum).Sum | Should -BeGreaterThan ($sum - 0.01)
         }
 
         It 'ends by the clock where it cannot keep up, since py-spy counts samples' {
             $clock = [System.Diagnostics.Stopwatch]::StartNew()
-            $fast = $script:session | Invoke-PySpy -Record -DurationSeconds 2 -SampleRate 1000 -IncludeIdle -WarningAction SilentlyContinue
+            $fast = $script:session |
+                Invoke-PySpy -Record -DurationSeconds 2 -SampleRate 1000 -IncludeIdle -WarningAction SilentlyContinue
             $clock.Elapsed.TotalSeconds | Should -BeLessThan 20
             $fast.DurationSeconds | Should -BeGreaterThan 1.9
             $fast.DurationSeconds | Should -BeLessThan 5
@@ -83,7 +86,8 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
         It 'survives CLIXML and JSON with nothing lost' {
             $file = Join-Path $TestDrive 'profile.xml'
             $script:profile | Export-Clixml -LiteralPath $file
-            $picture = { param($object, $name) Get-Content -Raw ($object | Export-StackProfile -Path (Join-Path $TestDrive $name) -PassThru) }
+            $picture = { param($object, $name) Get-Content -Raw ($object |
+                Export-StackProfile -Path (Join-Path $TestDrive $name) -PassThru) }
             $live = & $picture $script:profile 'live.svg'
             & $picture (Import-Clixml -LiteralPath $file) 'clixml.svg' | Should -Be $live
             & $picture ($script:profile | ConvertTo-Json -Depth 5 | ConvertFrom-Json) 'json.svg' | Should -Be $live
@@ -98,7 +102,8 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
         }
 
         It 'says once what -NonBlocking does to the truth' {
-            $script:session | Invoke-PySpy -NonBlocking -WarningVariable warnings -WarningAction SilentlyContinue | Out-Null
+            $script:session | Invoke-PySpy -NonBlocking -WarningVariable warnings -WarningAction SilentlyContinue |
+                Out-Null
             @($warnings | Where-Object { "$_" -match 'never have existed' }).Count | Should -Be 1
         }
 
@@ -111,9 +116,11 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
 
         It 'ends the tool when the pipeline ends' {
             $clock = [System.Diagnostics.Stopwatch]::StartNew()
-            $script:session | Invoke-PySpy -Top -DurationSeconds 120 | Select-Object -First 1 | Should -Not -BeNullOrEmpty
+            $script:session | Invoke-PySpy -Top -DurationSeconds 120 | Select-Object -First 1 |
+                Should -Not -BeNullOrEmpty
             $clock.Elapsed.TotalSeconds | Should -BeLessThan 40
-            Wait-Until -What 'the end of py-spy' { -not (Get-PodProcessTable $script:ns $script:pod | Where-Object Command -match 'py-spy') } | Out-Null
+            Wait-Until -What 'the end of py-spy' { -not (Get-PodProcessTable $script:ns $script:pod |
+                Where-Object Command -match 'py-spy') } | Out-Null
         }
     }
 
@@ -140,7 +147,8 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
             $svg = $profiles | Export-StackProfile -Path (Join-Path $TestDrive 'workers.svg') -PassThru
             Get-Content -Raw $svg | Should -Match 'process \d+: .*gunicorn'
             $dumped = @($workers | Invoke-PySpy)
-            ($dumped.ProcessId | Select-Object -Unique | Sort-Object) -join ',' | Should -Be (($workers.ProcessId | Sort-Object) -join ',')
+            ($dumped.ProcessId | Select-Object -Unique | Sort-Object) -join ',' |
+                Should -Be (($workers.ProcessId | Sort-Object) -join ',')
             Remove-TestPod $script:ns $pod
         }
     }
@@ -156,7 +164,8 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
             $alone = @($session | Invoke-PySpy -ProcessId 1)
             $alone.ProcessId | Select-Object -Unique | Should -Be 1
             $below = @($session | Invoke-PySpy -ProcessId 1 -Subprocesses)
-            ($below.ProcessId | Select-Object -Unique | Sort-Object) -join ',' | Should -Be (($all.ProcessId | Sort-Object) -join ',')
+            ($below.ProcessId | Select-Object -Unique | Sort-Object) -join ',' |
+                Should -Be (($all.ProcessId | Sort-Object) -join ',')
             Remove-TestPod $script:ns $pod
         }
 
@@ -188,8 +197,10 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
             foreach ($frames in $stacks.Frames, $profile.Samples.Frames) {
                 $frames.Name + $frames.FileName | Where-Object { $_ -match "$bad|[\r\n]" } | Should -BeNullOrEmpty
             }
-            $again = $profile | Export-StackProfile -Path (Join-Path $TestDrive 'names.json') -PassThru | Import-StackProfile
-            $text = { ($args[0].Samples | ForEach-Object { $_.Frames.Name -join '|' } | Sort-Object -Unique) -join "`n" }
+            $again = $profile | Export-StackProfile -Path (Join-Path $TestDrive 'names.json') -PassThru |
+                Import-StackProfile
+            $text =
+                { ($args[0].Samples | ForEach-Object { $_.Frames.Name -join '|' } | Sort-Object -Unique) -join "`n" }
             & $text $again | Should -Be (& $text $profile)
             Remove-TestPod $script:ns $pod
         }
@@ -198,8 +209,10 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
             $program = 'import threading, time; [threading.Thread(target=time.sleep, args=(3600,), daemon=True).start() for _ in range(150)]; print("up", flush=True); time.sleep(3600)'
             $pod = New-TestPod $script:ns -Command 'python3', '-c', $program -ReadyLog 'up'
             $profile = Start-PodDebug $pod -Namespace $script:ns |
-                Invoke-PySpy -Record -DurationSeconds 2 -IncludeIdle -WarningVariable warnings -WarningAction SilentlyContinue
-            @($warnings | Where-Object { "$_" -match 'has 151 threads, all stopped for each sample' }).Count | Should -Be 1
+                Invoke-PySpy -Record -DurationSeconds 2 -IncludeIdle -WarningVariable warnings `
+                    -WarningAction SilentlyContinue
+            @($warnings | Where-Object { "$_" -match 'has 151 threads, all stopped for each sample' }).Count |
+                Should -Be 1
             $profile.SampleRate | Should -BeLessThan 30
             @($profile.Warnings) -match 'threads' | Should -Not -BeNullOrEmpty
             @($profile.Threads).Count | Should -Be 151
@@ -207,12 +220,16 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
         }
 
         It 'keeps the profile of a target that exits while it is recorded' {
-            $program = 'import os, time; pid = os.fork(); t = time.time()' + "`nwhile pid == 0 and time.time() < t + 15: sum(range(100))`nif pid: os.wait(); time.sleep(3600)"
+            $program = 'import os, time; pid = os.fork(); t = time.time()' +
+                "`nwhile pid == 0 and time.time() < t + 15: sum(range(100))`nif pid: os.wait(); time.sleep(3600)"
             $pod = New-TestPod $script:ns -Command 'python3', '-c', $program
             $session = Start-PodDebug $pod -Namespace $script:ns
             $child = $session | Get-PyProcess | Where-Object ProcessId -ne 1
-            $profile = $child | Invoke-PySpy -Record -DurationSeconds 60 -WarningVariable warnings -WarningAction SilentlyContinue
-            @($warnings | Where-Object { "$_" -match "Process $($child.ProcessId) ended while it was recorded" }).Count | Should -Be 1
+            $profile = $child |
+                Invoke-PySpy -Record -DurationSeconds 60 -WarningVariable warnings -WarningAction SilentlyContinue
+            @($warnings |
+                Where-Object { "$_" -match "Process $($child.ProcessId) ended while it was recorded" }).Count |
+                Should -Be 1
             $profile.SampleCount | Should -BeGreaterThan 10
             $profile.DurationSeconds | Should -BeLessThan 30
             Remove-TestPod $script:ns $pod
@@ -236,7 +253,8 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
 
     Context 'what cannot be' {
         BeforeAll {
-            $script:idle = New-TestPod $script:ns -Image tools -Command 'sh', '-c', 'sleep 3600 & exec python3 -c "import time; time.sleep(3600)"'
+            $script:idle = New-TestPod $script:ns -Image tools -Command 'sh', '-c',
+                'sleep 3600 & exec python3 -c "import time; time.sleep(3600)"'
             $script:idleSession = Start-PodDebug $script:idle -Namespace $script:ns
         }
 
@@ -256,7 +274,8 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
         }
 
         It 'leaves out a child that is not Python, and says so' {
-            $stacks = $script:idleSession | Invoke-PySpy -ProcessId 1 -Subprocesses -WarningVariable warnings -WarningAction SilentlyContinue
+            $stacks = $script:idleSession |
+                Invoke-PySpy -ProcessId 1 -Subprocesses -WarningVariable warnings -WarningAction SilentlyContinue
             $stacks.ProcessId | Select-Object -Unique | Should -Be 1
             "$warnings" | Should -Match 'Process \d+ \(sleep\) below 1 is not Python: left out'
         }
@@ -265,7 +284,8 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
             @{ Name = 'two modes'; Arguments = @{ Record = $true; Top = $true } }
             @{ Name = 'a rate for a dump'; Arguments = @{ SampleRate = 5 } }
             @{ Name = 'locals of a recording'; Arguments = @{ Record = $true; IncludeLocals = $true } }
-            @{ Name = 'idle threads with the GIL'; Arguments = @{ Record = $true; GilOnly = $true; IncludeIdle = $true } }
+            @{ Name = 'idle threads with the GIL';
+                Arguments = @{ Record = $true; GilOnly = $true; IncludeIdle = $true } }
         ) {
             { $script:idleSession | Invoke-PySpy @Arguments } | Should -Throw -ErrorId 'ParameterInvalid*'
         }

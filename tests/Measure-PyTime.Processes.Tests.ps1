@@ -70,7 +70,8 @@ while True:
             Remove-TestPod $script:ns $pod
         }
 
-        It 'keeps what was seen of a process that ends meanwhile, and says so: by <_>' -Tag 'Alone' -ForEach 'Auto', 'Memory' {
+        It 'keeps what was seen of a process that ends meanwhile, and says so: by <_>' -Tag 'Alone' -ForEach 'Auto',
+            'Memory' {
             $command = 'sh', '-c', 'python3 -c "import time; time.sleep(600)"; exec sleep 3600'
             $pod = New-TestPod $script:ns -Image tools -Command $command
             $session = Start-PodDebug $pod -Namespace $script:ns -For Time
@@ -102,7 +103,8 @@ while True:
             Remove-TestPod $script:ns $pod
         }
 
-        It 'keeps what was seen of a pod that is deleted meanwhile, and names its end: by <_>' -ForEach 'Auto', 'Memory' {
+        It 'keeps what was seen of a pod that is deleted meanwhile, and names its end: by <_>' -ForEach 'Auto',
+            'Memory' {
             $pod = New-TestPod $script:ns -Image tools
             $session = Start-PodDebug $pod -Namespace $script:ns -For Time
             $asked = Start-ThreadJob -ArgumentList $session, $_, (Get-Module PyDebug).Path {

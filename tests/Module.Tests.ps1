@@ -110,7 +110,8 @@ Get-PodDebug -Namespace default | Out-Null
             Copy-Item -Recurse $script:ModulePath $script:copy
             $script:engine = Join-Path $script:copy 'bin/dependencies/PyDebug.Engine.dll'
             $script:import = "Import-Module '$($script:copy)/PyDebug.psd1'"
-            $script:ask = "try { Get-PodDebug -ErrorAction Stop } catch { `$_.FullyQualifiedErrorId; `$_.Exception.Message }"
+            $script:ask =
+                "try { Get-PodDebug -ErrorAction Stop } catch { `$_.FullyQualifiedErrorId; `$_.Exception.Message }"
         }
 
         AfterEach {
@@ -256,7 +257,8 @@ Get-PodDebug -Namespace default | Out-Null
         $assembly = [PyDebug.PodDebugSession].Assembly
         $seen = foreach ($type in $assembly.GetExportedTypes()) {
             foreach ($member in $type.GetProperties()) { $member.PropertyType.FullName }
-            foreach ($member in $type.GetMethods()) { $member.ReturnType.FullName; $member.GetParameters() | ForEach-Object { $_.ParameterType.FullName } }
+            foreach ($member in $type.GetMethods()) { $member.ReturnType.FullName; $member.GetParameters() |
+                ForEach-Object { $_.ParameterType.FullName } }
         }
         $seen | Where-Object { $_ -match '^(PyDebug\.Engine|k8s)\.' } | Should -BeNullOrEmpty
     }
@@ -270,12 +272,14 @@ Get-PodDebug -Namespace default | Out-Null
     }
 
     It 'asks by default only where it changes a process: <Name>' -ForEach $script:cmdlets {
-        $attribute = (Get-Command $Name).ImplementingType.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false)[0]
+        $attribute = (Get-Command $Name).ImplementingType.GetCustomAttributes(
+            [System.Management.Automation.CmdletAttribute], $false)[0]
         $asks = $attribute.ConfirmImpact -eq [System.Management.Automation.ConfirmImpact]::High
         $asks | Should -Be ($Name -eq 'Get-MemrayReport')
     }
 
-    It 'has a view for <_>' -ForEach 'PyDebug.PodDebugSession', 'PyDebug.PyProcess', 'PyDebug.PyThreadStack', 'PyDebug.PyTimeReport', 'PyDebug.MemrayReport', 'PyDebug.PyHeapReport', 'PyDebug.PyHeapDifference' {
+    It 'has a view for <_>' -ForEach 'PyDebug.PodDebugSession', 'PyDebug.PyProcess', 'PyDebug.PyThreadStack',
+        'PyDebug.PyTimeReport', 'PyDebug.MemrayReport', 'PyDebug.PyHeapReport', 'PyDebug.PyHeapDifference' {
         Get-FormatData -TypeName $_ -PowerShellVersion 7.0 | Should -Not -BeNullOrEmpty
     }
 
@@ -286,7 +290,8 @@ Get-PodDebug -Namespace default | Out-Null
             Image = 'registry.example/shop/checkout:3.14.2'; ImageSource = 'Application'; State = 'Running'
         }
         $session = [System.Activator]::CreateInstance([PyDebug.PodDebugSession], $true)
-        $values.GetEnumerator() | ForEach-Object { [PyDebug.PodDebugSession].GetProperty($_.Key).SetValue($session, $_.Value) }
+        $values.GetEnumerator() |
+            ForEach-Object { [PyDebug.PodDebugSession].GetProperty($_.Key).SetValue($session, $_.Value) }
         $lines = $session | Out-String -Width 120 -Stream
         $lines -join "`n" | Should -Match '(?m) Restricted +1000680000 '
         $lines | ForEach-Object { $_.Length | Should -BeLessOrEqual 120 }

@@ -35,9 +35,12 @@ BeforeAll {
         $text = Get-Content -Raw -LiteralPath $env:PYDEBUG_TEST_KUBECONFIG
         $config = Join-Path $TestDrive "$(New-TestName 'relay').yaml"
         # Whatever the file's style is: the address is followed by the proxy's.
-        $address = [regex]::Match($text, '(?m)(?<before>(?:^|[\s{,])["'']?)server(?<quote>["'']?):\s*(?<value>["'']?[^"''\s,}]+["'']?)')
-        $name = "$($address.Groups['quote'].Value)proxy-url$($address.Groups['quote'].Value): `"http://127.0.0.1:$port`""
-        $indent = [regex]::Match($text.Substring(0, $address.Index + $address.Groups['before'].Length), '(?m)^[ \t]*(?=["'']?\z)').Value
+        $address = [regex]::Match($text,
+            '(?m)(?<before>(?:^|[\s{,])["'']?)server(?<quote>["'']?):\s*(?<value>["'']?[^"''\s,}]+["'']?)')
+        $name =
+            "$($address.Groups['quote'].Value)proxy-url$($address.Groups['quote'].Value): `"http://127.0.0.1:$port`""
+        $indent = [regex]::Match($text.Substring(0, $address.Index + $address.Groups['before'].Length),
+            '(?m)^[ \t]*(?=["'']?\z)').Value
         $separator = $text.TrimStart().StartsWith('{') -or -not $indent ? ', ' : "`n$indent"
         $end = $address.Index + $address.Length
         Set-Content -LiteralPath $config -Value ($text.Substring(0, $end) + $separator + $name + $text.Substring($end))

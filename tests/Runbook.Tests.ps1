@@ -58,13 +58,16 @@ public sealed class SilentUI : PSHostUserInterface
         if ($script:Server.Token) {
             return $script:Server.Token
         }
-        Invoke-TestApi POST "/api/v1/namespaces/$($script:ns)/serviceaccounts" @{ metadata = @{ name = 'runbook' } } -Allow 409 | Out-Null
+        Invoke-TestApi POST "/api/v1/namespaces/$($script:ns)/serviceaccounts" @{ metadata = @{ name = 'runbook' } } `
+            -Allow 409 | Out-Null
         Invoke-TestApi POST '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings' @{
             metadata = @{ name = $script:ns }
             roleRef = @{ apiGroup = 'rbac.authorization.k8s.io'; kind = 'ClusterRole'; name = 'cluster-admin' }
             subjects = @(@{ kind = 'ServiceAccount'; name = 'runbook'; namespace = $script:ns })
         } -Allow 409 | Out-Null
-        return (Invoke-TestApi POST "/api/v1/namespaces/$($script:ns)/serviceaccounts/runbook/token" @{ spec = @{ expirationSeconds = 3600 } }).status.token
+        return (Invoke-TestApi POST "/api/v1/namespaces/$($script:ns)/serviceaccounts/runbook/token" @{
+            spec = @{ expirationSeconds = 3600 }
+        }).status.token
     }
 
     function Invoke-Runbook {
@@ -85,7 +88,9 @@ Import-Module `$module
 `$connect = @{ Server = `$server; AccessToken = (ConvertTo-SecureString `$token -AsPlainText -Force); CertificateAuthorityData = `$authority }
 $Script
 "@)
-            foreach ($argument in (Join-Path $script:ModulePath 'PyDebug.psd1'), "$($script:Server.Address)", (Get-TestToken), [Convert]::ToBase64String($script:Server.Authority), $script:ns, $script:first, $script:second) {
+            foreach ($argument in (Join-Path $script:ModulePath 'PyDebug.psd1'), "$($script:Server.Address)",
+                (Get-TestToken), [Convert]::ToBase64String($script:Server.Authority), $script:ns, $script:first,
+                $script:second) {
                 [void]$shell.AddArgument($argument)
             }
             $ended = $null
@@ -100,7 +105,8 @@ $Script
             finally {
                 $env:KUBECONFIG, $env:HOME = $before
             }
-            return [pscustomobject]@{ Output = $output; Errors = @($shell.Streams.Error); Warnings = @($shell.Streams.Warning); Ended = $ended }
+            return [pscustomobject]@{ Output = $output; Errors = @($shell.Streams.Error);
+                Warnings = @($shell.Streams.Warning); Ended = $ended }
         }
         finally {
             $shell.Dispose()
@@ -112,7 +118,8 @@ $Script
 AfterAll {
     Remove-TestNamespace $script:ns
     if (-not $script:Server.Token) {
-        Invoke-TestApi DELETE "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/$($script:ns)" -Allow 404 | Out-Null
+        Invoke-TestApi DELETE "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/$($script:ns)" -Allow 404 |
+            Out-Null
     }
 }
 
@@ -133,7 +140,8 @@ Describe 'In a runbook' {
     }
 
     It 'ends the job with -ErrorAction Stop' {
-        $result = Invoke-Runbook '"before"; Start-PodDebug nobody-here -Namespace $ns @connect -ErrorAction Stop; "after"'
+        $result =
+            Invoke-Runbook '"before"; Start-PodDebug nobody-here -Namespace $ns @connect -ErrorAction Stop; "after"'
         $result.Ended.Message | Should -Match 'nobody-here'
     }
 
@@ -146,7 +154,8 @@ $s | Stop-PodDebug
 '@
         $result.Ended | Should -BeNullOrEmpty
         $result.Errors | Should -BeNullOrEmpty
-        $result.Output | ForEach-Object { $_.PSObject.TypeNames[0] } | Should -Be 'PyDebug.PyProcess', 'PyDebug.PodDebugSession'
+        $result.Output | ForEach-Object { $_.PSObject.TypeNames[0] } |
+            Should -Be 'PyDebug.PyProcess', 'PyDebug.PodDebugSession'
     }
 
     It 'goes on from a session that went through JSON, with the connection given again' {

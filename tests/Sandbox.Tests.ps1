@@ -24,9 +24,11 @@ BeforeAll {
     function Invoke-Kubectl {
         # kubectl's standard output and error as one text; throws where it fails, unless -Fails, and then where it does
         # not.
-        param([string[]] $Arguments, [string] $InputText, [string] $Kubeconfig = $env:PYDEBUG_TEST_KUBECONFIG, [switch] $Fails)
+        param([string[]] $Arguments, [string] $InputText, [string] $Kubeconfig = $env:PYDEBUG_TEST_KUBECONFIG,
+            [switch] $Fails)
         $all = @('--kubeconfig', $Kubeconfig) + $Arguments
-        $output = $PSBoundParameters.ContainsKey('InputText') ? ($InputText | & kubectl @all 2>&1) : (& kubectl @all 2>&1)
+        $output = $PSBoundParameters.ContainsKey('InputText') ? ($InputText |
+            & kubectl @all 2>&1) : (& kubectl @all 2>&1)
         $text = @($output | ForEach-Object { "$_" }) -join "`n"
         if (($LASTEXITCODE -ne 0) -ne [bool]$Fails) {
             throw "kubectl $($Arguments -join ' ') ended with exit code ${LASTEXITCODE}: $text"
@@ -64,11 +66,13 @@ Describe 'The sandbox, asked by kubectl' -Skip:([bool]$script:reason) {
 
     It 'runs a command and gives its exit code' {
         Invoke-Here exec $script:pod '--' python3 -c 'print("out")' | Should -Be 'out'
-        Invoke-Kubectl @('-n', $script:ns, 'exec', $script:pod, '--', 'python3', '-c', 'raise SystemExit(7)') -Fails | Should -Match 'exit code 7'
+        Invoke-Kubectl @('-n', $script:ns, 'exec', $script:pod, '--', 'python3', '-c', 'raise SystemExit(7)') -Fails |
+            Should -Match 'exit code 7'
     }
 
     It 'passes standard input on, and its end' {
-        $words = @('-n', $script:ns, 'exec', '-i', $script:pod, '--', 'python3', '-c', 'import sys; print(sys.stdin.read().strip().upper())')
+        $words = @('-n', $script:ns, 'exec', '-i', $script:pod, '--', 'python3', '-c',
+            'import sys; print(sys.stdin.read().strip().upper())')
         Invoke-Kubectl $words -InputText 'through the socket' | Should -Be 'THROUGH THE SOCKET'
     }
 
@@ -98,20 +102,25 @@ Describe 'The sandbox, asked by kubectl' -Skip:([bool]$script:reason) {
         Wait-Until -What 'the debug container' {
             (Get-TestPod $script:ns $script:pod).status.ephemeralContainerStatuses.state.PSObject.Properties['running']
         } | Out-Null
-        Invoke-Here exec $script:pod --container=looker '--' python3 -c 'print(open("/proc/1/cmdline").read())' | Should -Match 'python3'
-        Invoke-Here exec $script:pod --container=looker '--' python3 -c 'print(open("/proc/self/status").read())' | Should -Match 'CapEff:\s+00000000a80c25fb'
+        Invoke-Here exec $script:pod --container=looker '--' python3 -c 'print(open("/proc/1/cmdline").read())' |
+            Should -Match 'python3'
+        Invoke-Here exec $script:pod --container=looker '--' python3 -c 'print(open("/proc/self/status").read())' |
+            Should -Match 'CapEff:\s+00000000a80c25fb'
     }
 
     It 'refuses a debug container for a target that is not there' {
-        Invoke-Kubectl @('-n', $script:ns, 'debug', $script:pod, '--image=pydebug.test/tools:1', '--target=nobody', '--profile=general', '--', 'true') -Fails |
+        Invoke-Kubectl @('-n', $script:ns, 'debug', $script:pod, '--image=pydebug.test/tools:1', '--target=nobody',
+            '--profile=general', '--', 'true') -Fails |
             Should -Match 'targetContainerName: Not found: "nobody"'
     }
 
     It 'shows logs, also while they grow' {
-        $name = New-TestPod $script:ns -Image 'tools' -Command python3, '-u', '-c', 'import time; print("one"); time.sleep(1); print("two")' -Spec @{ restartPolicy = 'Never' }
+        $name = New-TestPod $script:ns -Image 'tools' -Command python3, '-u', '-c',
+            'import time; print("one"); time.sleep(1); print("two")' -Spec @{ restartPolicy = 'Never' }
         Invoke-Here logs --follow $name | Should -Be "one`ntwo"
         Invoke-Here logs --tail=1 $name | Should -Be 'two'
-        Wait-Until -What 'the pod to be called complete' -Seconds 20 { (Invoke-Here get pod $name) -match 'Completed' } | Should -Not -BeNullOrEmpty
+        Wait-Until -What 'the pod to be called complete' `
+            -Seconds 20 { (Invoke-Here get pod $name) -match 'Completed' } | Should -Not -BeNullOrEmpty
     }
 
     It 'deletes a pod and waits for its end' {
@@ -123,9 +132,12 @@ Describe 'The sandbox, asked by kubectl' -Skip:([bool]$script:reason) {
     It 'makes a namespace and labels it' {
         $name = New-TestName
         Invoke-Kubectl @('create', 'namespace', $name) | Should -Match 'created'
-        Invoke-Kubectl @('label', 'namespace', $name, 'pod-security.kubernetes.io/enforce=restricted') | Should -Match 'labeled'
-        $text = @{ apiVersion = 'v1'; kind = 'Pod'; metadata = @{ name = 'loose' }; spec = @{ containers = @(@{ name = 'web'; image = 'pydebug.test/tools:1' }) } } | ConvertTo-Json -Depth 5
-        Invoke-Kubectl @('-n', $name, 'create', '-f', '-') -InputText $text -Fails | Should -Match 'violates PodSecurity "restricted:latest"'
+        Invoke-Kubectl @('label', 'namespace', $name, 'pod-security.kubernetes.io/enforce=restricted') |
+            Should -Match 'labeled'
+        $text = @{ apiVersion = 'v1'; kind = 'Pod'; metadata = @{ name = 'loose' };
+            spec = @{ containers = @(@{ name = 'web'; image = 'pydebug.test/tools:1' }) } } | ConvertTo-Json -Depth 5
+        Invoke-Kubectl @('-n', $name, 'create', '-f', '-') -InputText $text -Fails |
+            Should -Match 'violates PodSecurity "restricted:latest"'
         Invoke-Kubectl @('delete', 'namespace', $name) | Should -Match 'deleted'
     }
 
@@ -134,8 +146,10 @@ Describe 'The sandbox, asked by kubectl' -Skip:([bool]$script:reason) {
         Invoke-Kubectl @('-n', $script:ns, 'get', 'pods') -Kubeconfig $viewer | Should -Match $script:pod
         Invoke-Kubectl @('-n', $script:ns, 'exec', $script:pod, '--', 'true') -Kubeconfig $viewer -Fails |
             Should -Match "pods `"$($script:pod)`" is forbidden: User `"viewer`" cannot (get|create) resource `"pods/exec`" in API group `"`" in the namespace `"$($script:ns)`""
-        Invoke-Kubectl @('-n', $script:ns, 'auth', 'can-i', 'patch', 'pods', '--subresource=ephemeralcontainers') -Kubeconfig $viewer -Fails | Should -Match 'no'
-        Invoke-Kubectl @('-n', $script:ns, 'auth', 'can-i', 'patch', 'pods', '--subresource=ephemeralcontainers') -Kubeconfig "$($env:PYDEBUG_TEST_KUBECONFIG)-debugger" | Should -Match 'yes'
+        Invoke-Kubectl @('-n', $script:ns, 'auth', 'can-i', 'patch', 'pods',
+            '--subresource=ephemeralcontainers') -Kubeconfig $viewer -Fails | Should -Match 'no'
+        Invoke-Kubectl @('-n', $script:ns, 'auth', 'can-i', 'patch', 'pods', '--subresource=ephemeralcontainers') `
+            -Kubeconfig "$($env:PYDEBUG_TEST_KUBECONFIG)-debugger" | Should -Match 'yes'
     }
 }
 
@@ -160,8 +174,10 @@ Describe 'Containers of the sandbox' -Skip:($env:PYDEBUG_TEST_KIND -ne 'sandbox'
         @{ Reason = 'ErrImagePull'; Image = 'pydebug.test/nothing:1'; Message = 'failed to resolve reference' }
         @{ Reason = 'ImagePullBackOff'; Image = 'pydebug.test/nothing:1'; Message = 'Back-off pulling image' }
         @{ Reason = 'InvalidImageName'; Image = 'pydebug.test/Upper:1'; Message = 'must be lowercase' }
-        @{ Reason = 'RunContainerError'; Command = @('nothing-here'); Message = 'exec: "nothing-here": executable file not found in \$PATH' }
-        @{ Reason = 'CreateContainerConfigError'; Security = @{ runAsNonRoot = $true }; Message = 'container has runAsNonRoot and image will run as root' }
+        @{ Reason = 'RunContainerError'; Command = @('nothing-here');
+            Message = 'exec: "nothing-here": executable file not found in \$PATH' }
+        @{ Reason = 'CreateContainerConfigError'; Security = @{ runAsNonRoot = $true };
+            Message = 'container has runAsNonRoot and image will run as root' }
     ) {
         $image = Get-Variable Image -ValueOnly -ErrorAction Ignore
         $arguments = @{ Image = $image ? $image : 'tools'; NoWait = $true }
@@ -176,7 +192,8 @@ Describe 'Containers of the sandbox' -Skip:($env:PYDEBUG_TEST_KIND -ne 'sandbox'
     }
 
     It 'are killed for want of memory, and say so' {
-        $pod = New-TestPod $script:ns -Image 'tools' -MemoryLimit '32Mi' -NoWait -Spec @{ restartPolicy = 'Never' } -Command python3, '-c', 'x = bytearray(200 << 20)'
+        $pod = New-TestPod $script:ns -Image 'tools' -MemoryLimit '32Mi' -NoWait -Spec @{ restartPolicy = 'Never' } `
+            -Command python3, '-c', 'x = bytearray(200 << 20)'
         $state = Wait-Until -What 'the end of the container' {
             $states = @((Get-TestPod $script:ns $pod).status.containerStatuses)
             $states -and $states[0].state.PSObject.Properties['terminated'] ? $states[0].state.terminated : $null
@@ -187,7 +204,8 @@ Describe 'Containers of the sandbox' -Skip:($env:PYDEBUG_TEST_KIND -ne 'sandbox'
 
     It 'run as the user asked for, without rights, on a root that cannot be written' {
         $pod = New-TestPod $script:ns -Image 'tools' -Security @{
-            runAsUser = 10001; runAsGroup = 10002; runAsNonRoot = $true; readOnlyRootFilesystem = $true; allowPrivilegeEscalation = $false
+            runAsUser = 10001; runAsGroup = 10002; runAsNonRoot = $true; readOnlyRootFilesystem = $true;
+            allowPrivilegeEscalation = $false
             capabilities = @{ drop = @('ALL') }; seccompProfile = @{ type = 'RuntimeDefault' }
         }
         $status = Invoke-PodPython $script:ns $pod 'print(open("/proc/self/status").read())'
@@ -201,7 +219,8 @@ Describe 'Containers of the sandbox' -Skip:($env:PYDEBUG_TEST_KIND -ne 'sandbox'
     }
 
     It 'share loopback, /dev/shm and, where asked, processes with the others of their pod' {
-        $pod = New-TestPod $script:ns -Spec @{ shareProcessNamespace = $true } -Containers (New-TestContainer web tools), (New-TestContainer second tools)
+        $pod = New-TestPod $script:ns -Spec @{ shareProcessNamespace = $true } -Containers (
+            New-TestContainer web tools), (New-TestContainer second tools)
         Invoke-PodPython $script:ns $pod 'open("/dev/shm/note", "w").write("hello")' | Out-Null
         Invoke-PodPython $script:ns $pod 'print(open("/dev/shm/note").read())' second | Should -Match 'hello'
         Invoke-PodPython $script:ns $pod 'print(open("/proc/1/cmdline").read())' | Should -Match '/pause'
@@ -209,7 +228,8 @@ Describe 'Containers of the sandbox' -Skip:($env:PYDEBUG_TEST_KIND -ne 'sandbox'
 
     It 'start again after a failure, as often as the policy says' {
         $pod = New-TestPod $script:ns -Image 'tools' -NoWait -Command python3, '-c', 'raise SystemExit(3)'
-        (Wait-WaitingReason $pod 'CrashLoopBackOff').message | Should -Match 'back-off 10s restarting failed container=web'
+        (Wait-WaitingReason $pod 'CrashLoopBackOff').message |
+            Should -Match 'back-off 10s restarting failed container=web'
         $status = (Get-TestPod $script:ns $pod).status.containerStatuses[0]
         $status.lastState.terminated.exitCode | Should -Be 3
         $status.restartCount | Should -BeGreaterThan 0
@@ -224,7 +244,8 @@ Describe 'The end of the sandbox' -Skip:([bool]$script:reason) {
 
         function Start-OwnSandbox {
             param([string] $State)
-            $process = Start-Process dotnet -PassThru -RedirectStandardOutput "$State.log" -RedirectStandardError "$State.err" -ArgumentList @(
+            $process = Start-Process dotnet -PassThru -RedirectStandardOutput "$State.log" `
+                -RedirectStandardError "$State.err" -ArgumentList @(
                 $script:program, '--images', $script:images, '--state', $State)
             Wait-Until -What 'the sandbox to serve' { Test-Path -LiteralPath (Join-Path $State 'ready') } | Out-Null
             $kubeconfig = Join-Path $State 'kubeconfig'
@@ -232,7 +253,8 @@ Describe 'The end of the sandbox' -Skip:([bool]$script:reason) {
                     apiVersion = 'v1'; kind = 'Pod'; metadata = @{ name = 'left' }
                     spec = @{ containers = @(@{ name = 'web'; image = 'pydebug.test/tools:1' }) }
                 } | ConvertTo-Json -Depth 5) | Out-Null
-            Invoke-Kubectl @('wait', 'pod/left', '--for=condition=Ready', '--timeout=30s') -Kubeconfig $kubeconfig | Out-Null
+            Invoke-Kubectl @('wait', 'pod/left', '--for=condition=Ready', '--timeout=30s') -Kubeconfig $kubeconfig |
+                Out-Null
             return $process
         }
 
@@ -240,8 +262,10 @@ Describe 'The end of the sandbox' -Skip:([bool]$script:reason) {
             # Mounts below a state directory, and cgroups that a sandbox made which the tests' own does not have.
             param([string] $State)
             Get-Content /proc/self/mounts | Where-Object { $_.Contains(" $State/") }
-            $hash = [Convert]::ToHexString([System.Security.Cryptography.SHA256]::HashData([System.Text.Encoding]::UTF8.GetBytes($State))).ToLowerInvariant().Substring(0, 8)
-            Get-ChildItem -Path /sys/fs/cgroup/*/pydebug-sandbox-$hash, /sys/fs/cgroup/pydebug-sandbox-$hash -ErrorAction Ignore | ForEach-Object FullName
+            $hash = [Convert]::ToHexString([System.Security.Cryptography.SHA256]::HashData(
+                [System.Text.Encoding]::UTF8.GetBytes($State))).ToLowerInvariant().Substring(0, 8)
+            Get-ChildItem -Path /sys/fs/cgroup/*/pydebug-sandbox-$hash,
+                /sys/fs/cgroup/pydebug-sandbox-$hash -ErrorAction Ignore | ForEach-Object FullName
         }
     }
 

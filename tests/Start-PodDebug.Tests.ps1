@@ -91,7 +91,8 @@ Describe 'Start-PodDebug' {
 
     It 'starts several pods and does not let one that fails end the others' {
         $first, $second = (New-TestPod $script:ns), (New-TestPod $script:ns)
-        $result = Get-Failure { $first, 'nobody-here', $second | ForEach-Object { [pscustomobject]@{ Namespace = $script:ns; PodName = $_ } } | Start-PodDebug }
+        $result = Get-Failure { $first, 'nobody-here', $second |
+            ForEach-Object { [pscustomobject]@{ Namespace = $script:ns; PodName = $_ } } | Start-PodDebug }
         $result.Output.PodName | Sort-Object | Should -Be ($first, $second | Sort-Object)
         Get-ErrorId $result.First | Should -Be 'PodNotFound'
         "$($result.First.TargetObject)" | Should -Match 'nobody-here'
@@ -106,7 +107,8 @@ Describe 'Start-PodDebug' {
         }
 
         It 'takes the one that the annotation names' {
-            $pod = New-TestPod $script:ns -Containers $script:containers -Annotations @{ 'kubectl.kubernetes.io/default-container' = 'metrics' }
+            $pod = New-TestPod $script:ns -Containers $script:containers `
+                -Annotations @{ 'kubectl.kubernetes.io/default-container' = 'metrics' }
             (Start-PodDebug $pod -Namespace $script:ns).ContainerName | Should -Be 'metrics'
         }
 
@@ -123,7 +125,8 @@ Describe 'Start-PodDebug' {
 
     Context 'security profiles' {
         BeforeAll {
-            $script:pod = New-TestPod $script:ns -Security @{ runAsUser = 10001; runAsNonRoot = $true } -Environment @{ HOME = '/tmp' }
+            $script:pod = New-TestPod $script:ns -Security @{ runAsUser = 10001;
+                runAsNonRoot = $true } -Environment @{ HOME = '/tmp' }
         }
 
         It '<Profile> has kubectl debug''s meaning' -ForEach @(
@@ -135,9 +138,11 @@ Describe 'Start-PodDebug' {
         ) {
             $session = Start-PodDebug $script:pod -Namespace $script:ns -SecurityProfile $Profile
             $session.Profile | Should -Be $Profile
-            $added = Get-EphemeralContainer $script:ns $script:pod | Where-Object name -eq $session.DebugContainer | ConvertTo-Json -Depth 9 | ConvertFrom-Json -AsHashtable
+            $added = Get-EphemeralContainer $script:ns $script:pod | Where-Object name -eq $session.DebugContainer |
+                ConvertTo-Json -Depth 9 | ConvertFrom-Json -AsHashtable
             $capabilities = $added.securityContext ? $added.securityContext.capabilities : $null
-            @($capabilities ? $capabilities['add'] : @()) | Where-Object { $_ } | Sort-Object | Should -Be ($Add | Sort-Object)
+            @($capabilities ? $capabilities['add'] : @()) | Where-Object { $_ } | Sort-Object |
+                Should -Be ($Add | Sort-Object)
             @($capabilities ? $capabilities['drop'] : @()) | Where-Object { $_ } | Should -Be $Drop
             if ($Profile -eq 'Restricted') {
                 $added.securityContext.runAsUser | Should -Be 10001
@@ -156,9 +161,11 @@ Describe 'Start-PodDebug' {
             $refused = Get-Failure { Start-PodDebug $script:pod -Namespace $script:ns -SecurityProfile SysAdmin }
             Get-ErrorId $refused.First | Should -Be 'ImageNotNamed'
             "$($refused.First.ErrorDetails.RecommendedAction)" | Should -Match '-Image'
-            (Get-ErrorId (Get-Failure { Start-PodDebug $script:pod -Namespace $script:ns -For Bpftrace -WhatIf }).First) | Should -Be 'ImageNotNamed'
+            (Get-ErrorId (Get-Failure { Start-PodDebug $script:pod -Namespace $script:ns -For Bpftrace `
+                -WhatIf }).First) | Should -Be 'ImageNotNamed'
             @(Get-EphemeralContainer $script:ns $script:pod).Count | Should -Be $before
-            $session = Start-PodDebug $script:pod -Namespace $script:ns -SecurityProfile SysAdmin -Image pydebug.test/badapp:1 -WarningVariable warnings -WarningAction SilentlyContinue
+            $session = Start-PodDebug $script:pod -Namespace $script:ns -SecurityProfile SysAdmin `
+                -Image pydebug.test/badapp:1 -WarningVariable warnings -WarningAction SilentlyContinue
             @($warnings).Count | Should -Be 1
             "$warnings" | Should -Match 'take over the node.* 10 minutes after its last use'
             $added = Get-EphemeralContainer $script:ns $script:pod | Where-Object name -eq $session.DebugContainer
@@ -173,7 +180,8 @@ Describe 'Start-PodDebug' {
             @{ For = 'Bpftrace'; Profile = 'SysAdmin'; Image = @{ Image = 'pydebug.test/badapp:1' } }
         ) {
             $named = $_['Image'] ?? @{}
-            (Start-PodDebug $script:pod -Namespace $script:ns -For $For @named -WarningAction SilentlyContinue).Profile | Should -Be $Profile
+            (Start-PodDebug $script:pod -Namespace $script:ns -For $For @named `
+                -WarningAction SilentlyContinue).Profile | Should -Be $Profile
         }
     }
 
@@ -181,7 +189,8 @@ Describe 'Start-PodDebug' {
         BeforeAll {
             $script:bank = New-TestNamespace -PodSecurity restricted
             $script:locked = New-TestPod $script:bank -Security @{
-                runAsUser = 10001; runAsNonRoot = $true; allowPrivilegeEscalation = $false; readOnlyRootFilesystem = $true
+                runAsUser = 10001; runAsNonRoot = $true; allowPrivilegeEscalation = $false;
+                readOnlyRootFilesystem = $true
                 capabilities = @{ drop = @('ALL') }; seccompProfile = @{ type = 'RuntimeDefault' }
             }
         }
@@ -203,11 +212,13 @@ Describe 'Start-PodDebug' {
         It 'advises what to name in place of -For, which goes with no profile' {
             $result = Get-Failure { Start-PodDebug $script:locked -Namespace $script:bank -For Time }
             Get-ErrorId $result.First | Should -Be 'AdmissionDenied'
-            "$($result.First.ErrorDetails.RecommendedAction)" | Should -Match '-SecurityProfile Restricted in place of -For Time passes it'
+            "$($result.First.ErrorDetails.RecommendedAction)" |
+                Should -Match '-SecurityProfile Restricted in place of -For Time passes it'
         }
 
         It 'uses Restricted where none was named, says so, and reads stacks there' {
-            $session = Start-PodDebug $script:locked -Namespace $script:bank -WarningVariable warnings -WarningAction SilentlyContinue
+            $session = Start-PodDebug $script:locked -Namespace $script:bank -WarningVariable warnings `
+                -WarningAction SilentlyContinue
             $session.Profile | Should -Be 'Restricted'
             "$warnings" | Should -Match 'Restricted'
             $session | Get-PyStack | Where-Object Name -eq 'MainThread' | Should -Not -BeNullOrEmpty
@@ -237,7 +248,8 @@ Describe 'Start-PodDebug' {
         }
 
         It 'reads stacks with that profile' {
-            Start-PodDebug $script:rooted -Namespace $script:base -SecurityProfile Baseline | Get-PyStack | Should -Not -BeNullOrEmpty
+            Start-PodDebug $script:rooted -Namespace $script:base -SecurityProfile Baseline | Get-PyStack |
+                Should -Not -BeNullOrEmpty
         }
     }
 
@@ -247,7 +259,8 @@ Describe 'Start-PodDebug' {
         }
 
         It 'merges a hashtable over the container' {
-            $session = Start-PodDebug $script:pod -Namespace $script:ns -Custom @{ env = @(@{ name = 'COLOUR'; value = 'red' }); workingDir = '/tmp' }
+            $session = Start-PodDebug $script:pod -Namespace $script:ns `
+                -Custom @{ env = @(@{ name = 'COLOUR'; value = 'red' }); workingDir = '/tmp' }
             $added = Get-EphemeralContainer $script:ns $script:pod | Where-Object name -eq $session.DebugContainer
             $added.workingDir | Should -Be '/tmp'
             ($added.env | Where-Object name -eq 'COLOUR').value | Should -Be 'red'
@@ -256,7 +269,8 @@ Describe 'Start-PodDebug' {
 
         It 'merges JSON over the container' {
             $session = Start-PodDebug $script:pod -Namespace $script:ns -Custom '{"workingDir": "/srv"}'
-            (Get-EphemeralContainer $script:ns $script:pod | Where-Object name -eq $session.DebugContainer).workingDir | Should -Be '/srv'
+            (Get-EphemeralContainer $script:ns $script:pod | Where-Object name -eq $session.DebugContainer).workingDir |
+                Should -Be '/srv'
         }
 
         It 'alone needs KubernetesClient, which no plain question loads' {
@@ -312,7 +326,8 @@ Show-Loaded
 
         It 'gives the reason where the image cannot be had, within the time' {
             $pod = New-TestPod $script:ns
-            $time = Measure-Command { $script:result = Get-Failure { Start-PodDebug $pod -Namespace $script:ns -Image pydebug.test/absent:1 -TimeoutSeconds 100 } }
+            $time = Measure-Command { $script:result = Get-Failure { Start-PodDebug $pod -Namespace $script:ns `
+                -Image pydebug.test/absent:1 -TimeoutSeconds 100 } }
             Get-ErrorId $script:result.First | Should -Be 'ImagePullFailed'
             $script:result.First.Exception.Message | Should -Match 'ErrImagePull|ImagePullBackOff'
             $script:result.First.Exception.Message | Should -Match 'pydebug.test/absent:1'
@@ -321,14 +336,16 @@ Show-Loaded
 
         It 'gives the reason where the image must not be pulled' {
             $pod = New-TestPod $script:ns
-            $result = Get-Failure { Start-PodDebug $pod -Namespace $script:ns -Image pydebug.test/absent:1 -ImagePullPolicy Never -TimeoutSeconds 40 }
+            $result = Get-Failure { Start-PodDebug $pod -Namespace $script:ns -Image pydebug.test/absent:1 `
+                -ImagePullPolicy Never -TimeoutSeconds 40 }
             Get-ErrorId $result.First | Should -Be 'ImagePullFailed'
             $result.First.Exception.Message | Should -Match 'ErrImageNeverPull'
         }
 
         It 'gives the reason where the image''s name is none' {
             $pod = New-TestPod $script:ns
-            $result = Get-Failure { Start-PodDebug $pod -Namespace $script:ns -Image 'pydebug.test/Not A Name' -TimeoutSeconds 40 }
+            $result = Get-Failure { Start-PodDebug $pod -Namespace $script:ns -Image 'pydebug.test/Not A Name' `
+                -TimeoutSeconds 40 }
             Get-ErrorId $result.First | Should -BeIn 'ImagePullFailed', 'RequestFailed'
             Get-ErrorId $result.First | Should -Be 'ImagePullFailed' -Because $result.First.Exception.Message
         }

@@ -14,8 +14,10 @@ Describe 'Stop-PodDebug' {
         @(Get-PodProcessTable $script:ns $pod | Where-Object { Test-Keeper $_ }).Count | Should -Be 1
         $before = (Get-TestPod $script:ns $pod).status.containerStatuses[0].restartCount
         $session | Stop-PodDebug | Should -BeNullOrEmpty
-        Wait-Until -What 'the keeper to end' -Seconds 5 { -not (Get-PodProcessTable $script:ns $pod | Where-Object { Test-Keeper $_ }) } | Should -BeTrue
-        Wait-Until -What 'the API to say so' -Seconds 20 { (Get-PodDebug $pod -Namespace $script:ns).State -eq 'Terminated' } | Should -BeTrue
+        Wait-Until -What 'the keeper to end' -Seconds 5 { -not (Get-PodProcessTable $script:ns $pod |
+            Where-Object { Test-Keeper $_ }) } | Should -BeTrue
+        Wait-Until -What 'the API to say so' `
+            -Seconds 20 { (Get-PodDebug $pod -Namespace $script:ns).State -eq 'Terminated' } | Should -BeTrue
         (Get-TestPod $script:ns $pod).status.containerStatuses[0].restartCount | Should -Be $before
         Request-Trouble $script:ns $pod '/' | Should -Match 'troubles'
     }

@@ -32,7 +32,8 @@ BeforeAll {
             $stop = $shell.BeginStop($null, $null)
             $stop.AsyncWaitHandle.WaitOne(20000) | Should -BeTrue
             $shell.EndStop($stop)
-            $shell.InvocationStateInfo.State | Should -Be 'Stopped' -Because 'a command that ended by itself shows nothing'
+            $shell.InvocationStateInfo.State |
+                Should -Be 'Stopped' -Because 'a command that ended by itself shows nothing'
             return $watch.Elapsed.TotalSeconds
         }
         finally {
@@ -83,11 +84,15 @@ for pid in held:
     os.kill(int(pid), signal.SIGCONT)
 '@
         Invoke-PodExec $script:ns $pod 'python3', '-c', "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdin=-3, stdout=-3, stderr=-3, start_new_session=True)", $holder | Out-Null
-        Wait-Until -What 'the holder' { Get-PodProcessTable $script:ns $pod | Where-Object { $_.Command -match 'SIGSTOP' } } | Out-Null
+        Wait-Until -What 'the holder' { Get-PodProcessTable $script:ns $pod |
+            Where-Object { $_.Command -match 'SIGSTOP' } } | Out-Null
         $script:json = $session | ConvertTo-Json -Depth 5 -Compress
-        $seconds = Invoke-Stopped "'$($script:json)' | ConvertFrom-Json | Get-PyStack" { Get-AgentProcess $script:ns $pod | Where-Object State -eq 'T' }
+        $seconds = Invoke-Stopped "'$($script:json)' | ConvertFrom-Json | Get-PyStack" {
+            Get-AgentProcess $script:ns $pod | Where-Object State -eq 'T'
+        }
         $seconds | Should -BeLessThan 5
-        Wait-Until -What 'the agent to end' -Seconds 20 { -not (Get-AgentProcess $script:ns $pod | Where-Object { $_.Command -notmatch 'SIGSTOP' }) } | Should -BeTrue
+        Wait-Until -What 'the agent to end' -Seconds 20 { -not (Get-AgentProcess $script:ns $pod |
+            Where-Object { $_.Command -notmatch 'SIGSTOP' }) } | Should -BeTrue
     }
 
     It 'ends a recording, its tool, and leaves the target running' -Skip:$script:noPySpy {
@@ -96,7 +101,8 @@ for pid in held:
         $tool = { Get-PodProcessTable $script:ns $pod | Where-Object Command -match '^py-spy record' }
         $seconds = Invoke-Stopped "'$json' | ConvertFrom-Json | Invoke-PySpy -Record -DurationSeconds 120" $tool
         $seconds | Should -BeLessThan 5
-        Wait-Until -What 'py-spy and the agent to end' -Seconds 20 { -not (& $tool) -and -not (Get-AgentProcess $script:ns $pod) } | Should -BeTrue
+        Wait-Until -What 'py-spy and the agent to end' -Seconds 20 { -not (& $tool) -and
+            -not (Get-AgentProcess $script:ns $pod) } | Should -BeTrue
         Get-PodProcessTable $script:ns $pod | Where-Object State -in 'Z', 'T', 't' | Should -BeNullOrEmpty
         Request-Trouble $script:ns $pod '/work?ms=10' | Should -Match 'worked'
     }
@@ -106,7 +112,8 @@ for pid in held:
         $json = Start-PodDebug $pod -Namespace $script:ns -For Time | ConvertTo-Json -Depth 5 -Compress
         $measure = "'$json' | ConvertFrom-Json | Measure-PyTime -Method $_ -DurationSeconds 300"
         $began = [DateTime]::UtcNow
-        $seconds = Invoke-Stopped $measure { (Get-AgentProcess $script:ns $pod) -and ([DateTime]::UtcNow - $began).TotalSeconds -gt 3 }
+        $seconds = Invoke-Stopped $measure { (Get-AgentProcess $script:ns $pod) -and
+            ([DateTime]::UtcNow - $began).TotalSeconds -gt 3 }
         $seconds | Should -BeLessThan 5
         Wait-Until -What 'the agent to end' -Seconds 10 { -not (Get-AgentProcess $script:ns $pod) } | Should -BeTrue
         Get-PodProcessTable $script:ns $pod | Where-Object State -in 'Z', 'T', 't' | Should -BeNullOrEmpty
@@ -117,13 +124,15 @@ for pid in held:
     It 'ends a report of memory, and leaves the target as it was' -Skip:$script:noMemray {
         $pod = New-TestPod $script:ns -Command 'python3', '/srv/app.py' -Arguments 'leak' -ReadyLog 'listens'
         $json = Start-PodDebug $pod -Namespace $script:ns | ConvertTo-Json -Depth 5 -Compress
-        $tracks = { Invoke-PodPython $script:ns $pod "print('memray' in open('/proc/1/maps').read())" | Where-Object { $_ -match 'True' } }
+        $tracks = { Invoke-PodPython $script:ns $pod "print('memray' in open('/proc/1/maps').read())" |
+            Where-Object { $_ -match 'True' } }
         $seconds = Invoke-Stopped "'$json' | ConvertFrom-Json | Get-MemrayReport -ProcessId 1 -DurationSeconds 300 -Confirm:`$false" $tracks
         $seconds | Should -BeLessThan 5
         Wait-Until -What 'the agent to end' -Seconds 10 { -not (Get-AgentProcess $script:ns $pod) } | Should -BeTrue
         Get-PodProcessTable $script:ns $pod | Where-Object State -in 'Z', 'T', 't' | Should -BeNullOrEmpty
         Request-Trouble $script:ns $pod '/work?ms=5' | Should -Match 'worked'
-        $json | ConvertFrom-Json | Get-MemrayReport -ProcessId 1 -DurationSeconds 1 -Confirm:$false | Should -Not -BeNullOrEmpty
+        $json | ConvertFrom-Json | Get-MemrayReport -ProcessId 1 -DurationSeconds 1 -Confirm:$false |
+            Should -Not -BeNullOrEmpty
         Remove-TestPod $script:ns $pod
     }
 
@@ -140,7 +149,8 @@ for pid in held:
     It 'ends with -ErrorAction Stop at the first failure' {
         $pod = New-TestPod $script:ns -ReadyLog 'listens'
         $session = Start-PodDebug $pod -Namespace $script:ns
-        $time = Measure-Command { { $session | Get-PyStack -ProcessId 4242 -ErrorAction Stop } | Should -Throw -ErrorId 'ProcessGone*' }
+        $time = Measure-Command { { $session | Get-PyStack -ProcessId 4242 -ErrorAction Stop } |
+            Should -Throw -ErrorId 'ProcessGone*' }
         $time.TotalSeconds | Should -BeLessThan 5
         Wait-Until -What 'the agent to end' -Seconds 5 { -not (Get-AgentProcess $script:ns $pod) } | Should -BeTrue
     }

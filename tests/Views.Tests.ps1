@@ -70,7 +70,8 @@ Describe 'A view' {
         $said[0].Trim() | Should -Not -BeNullOrEmpty
     }
 
-    It 'adds nothing to <_> as JSON and CLIXML keep it, and says the same of what is made again' -ForEach $script:types {
+    It 'adds nothing to <_> as JSON and CLIXML keep it, and says the same of what is made again' `
+        -ForEach $script:types {
         $type = $_ -as [type]
         $record = New-FullRecord $type | Add-Member Note 'added' -PassThru
         $kept = [Management.Automation.PSSerializer]::Serialize($record)

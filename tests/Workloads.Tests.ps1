@@ -12,7 +12,8 @@ BeforeAll {
 
     function Get-Waiting([string] $Function) {
         # A command whose main thread waits in a function of that name.
-        return @('python3', '-c', "import time`ndef ${Function}():`n    while True:`n        time.sleep(1)`n${Function}()")
+        return @('python3', '-c',
+            "import time`ndef ${Function}():`n    while True:`n        time.sleep(1)`n${Function}()")
     }
 
     function Get-Function($Stacks) {
@@ -36,7 +37,8 @@ Describe 'Pods by label, and as kubectl names them' {
     It 'finds all of a label side by side, and names what -First leaves out' {
         $stacks = Start-PodDebug -n $script:ns -LabelSelector app=shop | Get-PyStack
         Get-Function $stacks | Should -Be 'first_one', 'second_one'
-        $newest = Start-PodDebug -n $script:ns -LabelSelector app=shop -First 1 -WarningVariable said -WarningAction SilentlyContinue
+        $newest = Start-PodDebug -n $script:ns -LabelSelector app=shop -First 1 -WarningVariable said `
+            -WarningAction SilentlyContinue
         @($newest).Count | Should -Be 1
         "$said" | Should -Match '1 of 2 pods is taken; left out: 1 by -First 1'
     }
@@ -55,7 +57,8 @@ Describe 'Pods by label, and as kubectl names them' {
         ($checks | Where-Object Check -EQ Admission).Status | Should -Be Pass
         Get-EphemeralContainer $script:ns $pod | Should -BeNullOrEmpty
         $looked = Start-PodDebug $script:one -n $script:ns | Test-PodDebug
-        ($looked | Where-Object { $_.Check -eq 'Python' -and $_.Detail -match 'CPython 3\.13' }).Status | Should -Be Pass
+        ($looked | Where-Object { $_.Check -eq 'Python' -and $_.Detail -match 'CPython 3\.13' }).Status |
+            Should -Be Pass
         ($looked | Where-Object Check -EQ Access).Status | Should -Be Pass
         Test-PodDebug 'nobody-here' -n $script:ns -Quiet | Should -BeFalse
     }
@@ -90,18 +93,21 @@ Describe 'A Deployment, a native sidecar and an init container that never ends' 
             apiVersion = 'apps/v1'; kind = 'Deployment'; metadata = @{ name = 'backend' }
             spec       = @{
                 replicas = 2; selector = @{ matchLabels = $labels }
-                template = @{ metadata = @{ labels = $labels }; spec = @{ containers = @($web); terminationGracePeriodSeconds = 1 } }
+                template = @{ metadata = @{ labels = $labels };
+                    spec = @{ containers = @($web); terminationGracePeriodSeconds = 1 } }
             }
         }
         Invoke-TestApi POST "/apis/apps/v1/namespaces/$script:ns/deployments" $body | Out-Null
-        $poller = (New-TestContainer poller -Image py313 -Command (Get-Waiting 'poll_config')) + @{ restartPolicy = 'Always' }
+        $poller = (New-TestContainer poller -Image py313 -Command (Get-Waiting 'poll_config')) +
+            @{ restartPolicy = 'Always' }
         $script:sidecar = New-TestPod $script:ns -Containers $web -Spec @{ initContainers = @($poller) } -NoWait
         $wait = New-TestContainer wait-db -Image py313 -Command (Get-Waiting 'wait_for_database')
         $script:stuck = New-TestPod $script:ns -Containers $web -Spec @{ initContainers = @($wait) } -NoWait
         Wait-TestPod $script:ns $script:sidecar
         Wait-Until -What 'the init container to run' -Seconds 90 {
             $status = (Get-TestPod $script:ns $script:stuck).status
-            $status.PSObject.Properties['initContainerStatuses'] -and $status.initContainerStatuses[0].state.PSObject.Properties['running']
+            $status.PSObject.Properties['initContainerStatuses'] -and
+                $status.initContainerStatuses[0].state.PSObject.Properties['running']
         } | Out-Null
         Wait-Until -What 'two pods of the Deployment' -Seconds 90 {
             (Invoke-TestApi GET "/apis/apps/v1/namespaces/$script:ns/deployments/backend").status.readyReplicas -eq 2
@@ -109,7 +115,8 @@ Describe 'A Deployment, a native sidecar and an init container that never ends' 
     }
 
     It 'asks the pods that the Deployment controls, and no other of its labels' {
-        New-TestPod $script:ns -Image py313 -Command (Get-Waiting 'stranger') -Labels @{ app = 'backend'; stray = 'yes' } -NoWait | Out-Null
+        New-TestPod $script:ns -Image py313 -Command (Get-Waiting 'stranger') -Labels @{ app = 'backend';
+            stray = 'yes' } -NoWait | Out-Null
         $stacks = Start-PodDebug -n $script:ns -Deployment backend | Get-PyStack
         @($stacks.PodName | Sort-Object -Unique).Count | Should -Be 2
         Get-Function $stacks | Should -Be 'serve'
@@ -146,7 +153,8 @@ Describe 'A Deployment, a native sidecar and an init container that never ends' 
 
     It 'reads an init container while its pod is pending, and names it where the pod is asked for' {
         (Get-TestPod $script:ns $script:stuck).status.phase | Should -Be 'Pending'
-        Get-Function (Start-PodDebug $script:stuck -n $script:ns -c wait-db | Get-PyStack) | Should -Be 'wait_for_database'
+        Get-Function (Start-PodDebug $script:stuck -n $script:ns -c wait-db | Get-PyStack) |
+            Should -Be 'wait_for_database'
         $result = Get-Failure { Start-PodDebug $script:stuck -n $script:ns }
         Get-ErrorId $result.First | Should -Be 'PodNotRunning'
         "$($result.First.ErrorDetails.RecommendedAction)" | Should -Match '-ContainerName wait-db'

@@ -16,7 +16,8 @@ function New-FullValue {
         return [Convert]::ChangeType([Math]::Min($number, [double]$plain::MaxValue), $plain)
     }
     if ($plain -eq [double]) {
-        return $Name -match 'Percent' ? 100.0 : $Name -match 'Bytes' ? 123456789012.0 : $Name -match 'Rate' ? 1000.5 : 12345.678
+        return $Name -match 'Percent' ? 100.0 : $Name -match 'Bytes' ? 123456789012.0 : $Name -match 'Rate' ? 1000.5 :
+            12345.678
     }
     if ($plain -eq [DateTime]) {
         return [DateTime]::UtcNow.AddDays(-500)

@@ -143,9 +143,11 @@ function New-PeerContainer {
     param([string] $Namespace, [string] $Pod)
     $container = "peer-$([Guid]::NewGuid().ToString('n').Substring(0, 5))"
     Invoke-Kubectl debug --namespace $Namespace $Pod --image "pydebug.test/$($script:PeerImage):1" `
-        --image-pull-policy IfNotPresent --target web --profile general --container $container --quiet '--' python3 -c 'import signal; signal.pause()' | Out-Null
+        --image-pull-policy IfNotPresent --target web --profile general --container $container --quiet '--' python3 `
+            -c 'import signal; signal.pause()' | Out-Null
     Invoke-Kubectl wait --namespace $Namespace "pod/$Pod" --timeout 60s `
-        --for "jsonpath={.status.ephemeralContainerStatuses[?(@.name=='$container')].state.running.startedAt}" | Out-Null
+        --for "jsonpath={.status.ephemeralContainerStatuses[?(@.name=='$container')].state.running.startedAt}" |
+            Out-Null
     return $container
 }
 

@@ -71,7 +71,8 @@ function Invoke-Killed {
     $program, $arguments = Get-PwshCommand
     $text = "$script:Begin`$s = Get-Content -Raw '$script:SessionFile' | ConvertFrom-Json; [Console]::WriteLine('go'); `$s | $Command"
     $start = [System.Diagnostics.ProcessStartInfo]::new($program)
-    @($arguments) + @('-NoProfile', '-NonInteractive', '-EncodedCommand', [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes($text))) |
+    @($arguments) + @('-NoProfile', '-NonInteractive', '-EncodedCommand',
+        [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes($text))) |
         ForEach-Object { $start.ArgumentList.Add($_) }
     $start.RedirectStandardOutput = $true
     $start.RedirectStandardError = $true
@@ -96,7 +97,8 @@ function Invoke-Ended {
         "Select-Object -First $Enough" : ''
     $shell = [powershell]::Create()
     try {
-        [void]$shell.AddScript("param(`$state) $script:Begin`$s = Get-Content -Raw '$script:SessionFile' | ConvertFrom-Json; " +
+        [void]$shell.AddScript(
+            "param(`$state) $script:Begin`$s = Get-Content -Raw '$script:SessionFile' | ConvertFrom-Json; " +
             "`$state.Ready = `$true; `$s | $Command$tail").AddArgument($state)
         $run = $shell.BeginInvoke()
         while (-not $state.Ready -and -not $run.IsCompleted) {
@@ -138,7 +140,8 @@ try {
             'First' { Invoke-Ended $command $delay $random.Next(1, 4) }
         }
         $watch = [System.Diagnostics.Stopwatch]::StartNew()
-        $left, $stopped = -split (Invoke-PodExec $Namespace $Pod 'python3', '-c', $script:Look, $script:LongestSeconds -Seconds 90)
+        $left, $stopped =
+            -split (Invoke-PodExec $Namespace $Pod 'python3', '-c', $script:Look, $script:LongestSeconds -Seconds 90)
         $gone = $watch.Elapsed.TotalSeconds
         [ordered]@{
             Command = $command; How = $how; Delay = [Math]::Round($delay, 3); UnderWay = $done.UnderWay; Why = $done.Why

@@ -35,7 +35,8 @@ function Get-ClientCommand {
     # The command line of a client of ours.
     param([string] $Folder, [string[]] $More)
     $program, $first = Get-PwshCommand
-    return @($program) + $first + '-NoProfile', '-NonInteractive', '-File', (Join-Path $PSScriptRoot 'fleet_client.ps1'),
+    return @($program) + $first + '-NoProfile', '-NonInteractive', '-File',
+        (Join-Path $PSScriptRoot 'fleet_client.ps1'),
     '-Module', $Module, '-Folder', $Folder, '-Threads', $script:FleetThreads + $More
 }
 

@@ -5,7 +5,8 @@ Import-Module $Module
 $sessions = Get-Content -Raw -LiteralPath (Join-Path $Folder 'sessions.json') | ConvertFrom-Json
 
 function Get-Cpu {
-    # CPU seconds of this client, and of the server with everything that it started and that has ended: runtime and agents.
+    # CPU seconds of this client, and of the server with everything that it started and that has ended: runtime and
+    # agents.
     $words = (Get-Content -Raw "/proc/$Server/stat").Split(') ')[-1].Split(' ')
     $ticks = ($words[11..14] | Measure-Object -Sum).Sum
     return [System.Diagnostics.Process]::GetCurrentProcess().TotalProcessorTime.TotalSeconds + $ticks / 100
@@ -13,7 +14,8 @@ function Get-Cpu {
 
 function Get-Handle {
     # Open files of this process, and those of them that are sockets.
-    $open = @([System.IO.Directory]::GetFiles('/proc/self/fd') | ForEach-Object { (Get-Item -LiteralPath $_).LinkTarget })
+    $open = @([System.IO.Directory]::GetFiles('/proc/self/fd') |
+        ForEach-Object { (Get-Item -LiteralPath $_).LinkTarget })
     return [pscustomobject]@{ Files = $open.Count; Sockets = @($open -like 'socket:*').Count }
 }
 

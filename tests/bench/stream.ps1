@@ -8,7 +8,8 @@ $script:CopyImage = 'tools'
 function New-CopySource {
     # A pod whose container has a file of so many megabytes that no compression makes smaller, and a tar for kubectl cp.
     param([string] $Namespace, [int] $Megabytes)
-    $name = New-TestPod -Namespace $Namespace -Image $script:CopyImage -Command 'python3', '-c', 'import signal; signal.pause()'
+    $name = New-TestPod -Namespace $Namespace -Image $script:CopyImage -Command 'python3', '-c',
+        'import signal; signal.pause()'
     $program = @"
 import os
 with open('/tmp/large', 'wb') as file:
@@ -87,13 +88,15 @@ function Invoke-BenchTest {
     $fixed = '-c', 'Release', '-m:1', '-nodeReuse:false', '-p:UseSharedCompilation=false', '-v:quiet', '-nologo'
     & dotnet build (Join-Path $project 'PyDebug.Tests.csproj') @fixed | Out-Host
     $which = $Explicit ? @('-explicit', 'only') : @()
-    & dotnet (Join-Path $project 'bin/Release/net10.0/PyDebug.Tests.dll') @which -class "PyDebug.Tests.$Class" | Out-Host
+    & dotnet (Join-Path $project 'bin/Release/net10.0/PyDebug.Tests.dll') @which -class "PyDebug.Tests.$Class" |
+        Out-Host
     return $LASTEXITCODE -eq 0
 }
 
 function Measure-Token {
     # Everything that can go wrong in a PowerShell of its own: in how many logs of it, transcripts too, the token is.
-    New-Result 'Faults whose id is another, or whose logs have the token' ((Invoke-BenchTest 'Module.TokenTests' -Explicit) ? 0 : 1) 'runs' 0
+    New-Result 'Faults whose id is another, or whose logs have the token' (
+        (Invoke-BenchTest 'Module.TokenTests' -Explicit) ? 0 : 1) 'runs' 0
 }
 
 function Measure-Fuzz {
@@ -126,7 +129,8 @@ function Measure-Transfer {
     }
     New-Result "$Transfers transfers over faults, silently short or with a wrong exit code" $counted.Transfers.wrong 'transfers' 0
     $share = 1000 * $counted.Recoveries.whole / $Recoveries
-    New-Result "$Recoveries transfers with up to 5 cuts, whole of 1,000" $share 'transfers' $script:RecoveryGoal -AtLeast
+    New-Result "$Recoveries transfers with up to 5 cuts, whole of 1,000" $share 'transfers' $script:RecoveryGoal `
+        -AtLeast
 }
 
 function Measure-Stream {

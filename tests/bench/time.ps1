@@ -42,7 +42,8 @@ function Invoke-Way {
         $to = $from + $script:Window
     }
     elseif ($Way -eq 'py-spy') {
-        $answer = $Session | Invoke-PySpy -Record -DurationSeconds $script:Window -SampleRate 99 -IncludeIdle -WarningAction Ignore
+        $answer = $Session |
+            Invoke-PySpy -Record -DurationSeconds $script:Window -SampleRate 99 -IncludeIdle -WarningAction Ignore
         $to = & $epoch $answer.Timestamp
         $from = $to - $answer.DurationSeconds
     }

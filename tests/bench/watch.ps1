@@ -82,7 +82,8 @@ function Measure-Watch {
     foreach ($what in 'p99', 'throughput') {
         # A target that fares better is not one that is harmed: a busy machine gives the one window more than the other.
         $worse = { param($Values) @($Values | ForEach-Object { [Math]::Max(0, $what -eq 'p99' ? $_ - 1 : 1 - $_) }) }
-        $most = ($ratios["nothing again/$what"] | ForEach-Object { [Math]::Abs($_ - 1) } | Measure-Object -Maximum).Maximum
+        $most = ($ratios["nothing again/$what"] | ForEach-Object { [Math]::Abs($_ - 1) } |
+            Measure-Object -Maximum).Maximum
         New-Result "$what of a target, nothing again against nothing" $ratios["nothing again/$what"] 'ratio' $null
         New-Result "$what of a target among 16 that are watched, against nothing" $ratios["watched/$what"] 'ratio' $null
         $harm = & $worse $ratios["watched/$what"]
