@@ -12,18 +12,19 @@ $ErrorActionPreference = 'Stop'
 if (-not $Module) {
     $Module = (Get-Module -ListAvailable PyDebug | Select-Object -First 1).ModuleBase
 }
-# The program is a part of the assembly. It goes out in parts that are compiled one after the other.
+# Both are parts of the assembly: the command's text, and the program that it takes from a variable.
 $context = [System.Runtime.Loader.AssemblyLoadContext]::new('keeper', $true)
 $path = (Resolve-Path -LiteralPath (Join-Path $Module 'bin/dependencies/PyDebug.Engine.dll')).ProviderPath
-$reader = [System.IO.StreamReader]::new($context.LoadFromAssemblyPath($path).GetManifestResourceStream('agent/keeper.py'))
-$text = $reader.ReadToEnd().Replace("`r`n", "`n")
-$reader.Dispose()
+$assembly = $context.LoadFromAssemblyPath($path)
+$command, $program = foreach ($name in 'keeper_boot.py', 'keeper.py') {
+    $reader = [System.IO.StreamReader]::new($assembly.GetManifestResourceStream("agent/$name"))
+    $reader.ReadToEnd().Replace("`r`n", "`n")
+    $reader.Dispose()
+}
 $context.Unload()
-$first, $rest = $text -split "`n`n", 2
-$program = "$first`nfor part in r'''$rest'''.split('\n\n\n'):`n    exec(part)`n"
 @{
     apiVersion = 'v1'
     kind       = 'ConfigMap'
     metadata   = @{ name = 'pydebug-keeper' }
-    data       = @{ keeper = $program; images = $Image -join "`n" }
+    data       = @{ keeper = $command.Trim(); program = $program; images = $Image -join "`n" }
 } | ConvertTo-Json -Depth 4

@@ -270,10 +270,20 @@ Describe 'The policy in deploy/admission-policy.yaml' -Skip:(-not $script:real) 
     It 'lets in nothing else: <Name>' -ForEach @(
         @{ Name = 'another image'; Change = { param($c) $c.image = 'pydebug.test/py314:1' }; Says = 'image is neither' }
         @{ Name = 'another program'; Change = { param($c) $c.command[5] += "`nprint(1)" }; Says = 'only PyDebug' }
+        @{
+            Name   = 'another program in its variable'
+            Change = { param($c) ($c.env | Where-Object name -EQ 'PYDEBUG_KEEPER').value = 'print(1)' }
+            Says   = 'only PyDebug'
+        }
+        @{
+            Name   = 'no program'
+            Change = { param($c) $c.env = @($c.env | Where-Object name -NE 'PYDEBUG_KEEPER') }
+            Says   = 'only PyDebug'
+        }
         @{ Name = 'arguments'; Change = { param($c) $c.args = @('x') }; Says = 'only PyDebug' }
         @{ Name = 'a privileged one'; Change = { param($c) $c.securityContext = @{ privileged = $true } }; Says = 'no more rights' }
         @{ Name = 'another capability'; Change = { param($c) $c.securityContext = @{ capabilities = @{ add = @('SYS_ADMIN') } } }; Says = 'no more rights' }
-        @{ Name = 'a variable'; Change = { param($c) $c.env = @(@{ name = 'LD_PRELOAD'; value = '/tmp/x.so' }) }; Says = 'mount nothing' }
+        @{ Name = 'a variable'; Change = { param($c) $c.env += @(@{ name = 'LD_PRELOAD'; value = '/tmp/x.so' }) }; Says = 'mount nothing' }
     ) {
         Start-PodDebug $script:tested -Namespace $script:space | Out-Null
         $ours = Get-EphemeralContainer $script:space $script:tested | Select-Object -First 1 | ConvertTo-Json -Depth 8 | ConvertFrom-Json -AsHashtable

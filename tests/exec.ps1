@@ -86,7 +86,7 @@ function Get-AgentProcess {
 
 function Test-Keeper {
     param([psobject] $Process)
-    return $Process.Command -match 'SIGUSR1'
+    return $Process.Command -match 'pydebug-keeper'
 }
 
 function Request-Trouble {

@@ -1,21 +1,34 @@
-"""pydebug-keeper: holds the debug container open. It ends an hour after its last use, after twelve hours at most."""
+"""Holds the debug container open. It ends an hour after its last use, after twelve hours at most.
+
+Where little is left of the pod's memory, each KiB of its start may be the application's last. A variable costs a copy
+or two, an argument one of four bytes a character for each of several. What two empty lines part is compiled one after
+the other: what a compiler takes stays with the process, and is least where it matters most.
+"""
 
 import _signal as signal
 import posix
 import sys
 import time
 
-IDLE = 3600.0
-MOST = 43200.0
-STALE = 3600.0
-LOOK = 60.0
 USED = signal.SIGUSR1
 END = signal.SIGTERM
-OURS = (b'"""pydebug-keeper', b"pydebug_agent.main")
-SPARE = 16 << 20
-LARGEST = 4 << 30
-POPULATE = 0x8000
-DUMPABLE = 4
+
+
+def begin():
+    # First of all: an agent that comes early would end it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {USED, END})
+    try:
+        file = posix.open("/proc/self/oom_score_adj", posix.O_WRONLY)
+        posix.write(file, b"1000")
+        posix.close(file)
+    except OSError:
+        pass
+
+
+if __name__ == "__main__":
+    begin()
+
+
 # Where less than this is left, the first exec could take the application's last: before there is one, this exit code
 # says so. The numbers of both are in the client, too.
 HEADROOM = 6 << 20
@@ -80,26 +93,8 @@ def remaining():
     return max(0, limit - own - other)
 
 
-def hide():
-    # An application of this very user would see the debug container's files by way of this process's root.
-    import _ctypes
-
-    _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl"), (DUMPABLE, 0, 0, 0, 0))
-
-
-def first():
-    # First of all: an agent that comes early would end it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {USED, END})
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    # As PID 1 of a container of its own it would inherit orphans: the kernel buries them.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    try:
-        file = posix.open("/proc/self/oom_score_adj", posix.O_WRONLY)
-        posix.write(file, b"1000")
-        posix.close(file)
-    except OSError:
-        pass
+def check():
+    # Ends where too little is left.
     try:
         headroom = remaining()
     except ValueError:
@@ -107,17 +102,47 @@ def first():
     if headroom is not None and headroom < HEADROOM:
         posix.write(2, b"pydebug-keeper: %d bytes of memory are left" % headroom)
         sys.exit(SHORT)
-    # Root has a right here that the application lacks. What is hidden may no longer write the file above.
+
+
+if __name__ == "__main__":
+    check()
+
+
+DUMPABLE = 4
+
+
+def hide():
+    # An application of this very user would see the debug container's files by way of this process's root.
+    import _ctypes
+
+    _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl"), (DUMPABLE, 0, 0, 0, 0))
+
+
+def settle():
+    # Root has a right here that the application lacks. What is hidden may no longer write its points.
     if posix.geteuid():
         try:
             hide()
         except (ImportError, OSError):
             pass
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # As PID 1 of a container of its own it would inherit orphans: the kernel buries them.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
-# Here, before the rest is compiled: what is left is least where it matters most.
 if __name__ == "__main__":
-    first()
+    settle()
+
+
+IDLE = 3600.0
+MOST = 43200.0
+STALE = 3600.0
+LOOK = 60.0
+OURS = (b'"""pydebug-keeper', b"pydebug_agent.main")
+SPARE = 16 << 20
+LARGEST = 4 << 30
+POPULATE = 0x8000
 
 
 # What holds the container open once all is said: an interpreter that waits has 3 MiB of the pod's limit. Eight numbers

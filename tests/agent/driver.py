@@ -42,10 +42,14 @@ def boot() -> str:
     return (AGENT / "boot.py").read_text().strip()
 
 
+def keeper_boot() -> str:
+    """Return the command of a debug container, as the engine puts it in the pod's spec."""
+    return (AGENT / "keeper_boot.py").read_text().strip()
+
+
 def keeper() -> str:
-    """Return the program of a debug container, as the engine puts it in the pod's spec."""
-    first, _, rest = (AGENT / "keeper.py").read_text().partition("\n\n")
-    return f"{first}\nfor part in r'''{rest}'''.split('\\n\\n\\n'):\n    exec(part)\n"
+    """Return its program, which is in the variable PYDEBUG_KEEPER."""
+    return (AGENT / "keeper.py").read_text()
 
 
 def modules() -> Dict[str, str]:

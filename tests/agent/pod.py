@@ -10,7 +10,7 @@ import time
 import unittest
 from typing import Any, Dict, List, Optional, Sequence
 
-from .driver import FLAGS, Agent, keeper, wait_for
+from .driver import FLAGS, Agent, keeper, keeper_boot, wait_for
 
 # An application that never waits for children: an orphan that comes to it stays a zombie.
 IDLE = "import signal\nwhile True: signal.pause()"
@@ -86,12 +86,11 @@ class Pod:
         session: Optional[str] = None,
     ) -> "subprocess.Popen[bytes]":
         """Start a keeper as the kubelet would: same processes, other files. ``wrap`` changes the user."""
-        text = source if source is not None else keeper()
-        environment = dict(os.environ)
+        environment = dict(os.environ, PYDEBUG_KEEPER=source if source is not None else keeper())
         environment["PYDEBUG_SESSION"] = session or f'{{"v":1,"target":"web","created":{int(time.time())}}}'
         inner = f'mount --make-rprivate /; mount -t proc proc /proc; {setup}; exec "$@"'
         process = subprocess.Popen(
-            [*self._enter(), "unshare", "--mount", "sh", "-c", inner, "sh", *wrap, python, *FLAGS, "-c", text],
+            [*self._enter(), "unshare", "--mount", "sh", "-c", inner, "sh", *wrap, python, *FLAGS, "-c", keeper_boot()],
             env=environment,
             stderr=subprocess.PIPE,
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 from unittest import mock
 
-from .driver import FLAGS, alive, failures, keeper, python_versions, results, wait_for
+from .driver import FLAGS, alive, failures, keeper, keeper_boot, python_versions, results, wait_for
 from .pod import PodTest, as_user
 
 import keeper as module
@@ -24,11 +24,11 @@ def start(python: str = "/usr/bin/python3", source: str = SOURCE, **session: Any
     created = session.get("created", int(time.time()))
     more = session.get("more", "")
     mark = f'{{"v":1,"target":"web","created":{created},"spec":"0"{more}}}'
-    environment = dict(os.environ, PYDEBUG_SESSION=mark)
+    environment = dict(os.environ, PYDEBUG_SESSION=mark, PYDEBUG_KEEPER=source)
     # Agents of other tests, at the same time, must not take it for the keeper of their container.
     apart = ["unshare", "--mount"] if os.geteuid() == 0 else []
     return subprocess.Popen(
-        [*apart, python, *FLAGS, "-c", source], env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*apart, python, *FLAGS, "-c", keeper_boot()], env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
 
 
@@ -126,6 +126,18 @@ def status(pid: int, name: str) -> int:
         return int(next((line.split()[1] for line in file if line.startswith(name + ":")), "0"))
 
 
+class Words(unittest.TestCase):
+    def test_the_command_is_short_and_the_kubelet_replaces_nothing_in_either(self) -> None:
+        """An argument costs its length some twenty times over, before anything can be looked at."""
+        self.assertLess(len(keeper_boot()), 320)
+        self.assertNotIn("$", keeper_boot() + SOURCE)
+
+    def test_the_look_comes_before_what_is_only_needed_later(self) -> None:
+        before = SOURCE.partition('    check()\n')[0]
+        self.assertLess(len(before), 4096)
+        self.assertNotIn("PROGRAMS", before)
+
+
 class Small(unittest.TestCase):
     """Where the pod's limit is known there is nothing to look at again: no interpreter is kept for waiting."""
 
@@ -153,6 +165,7 @@ class Small(unittest.TestCase):
                 process = self.start(python)
                 self.assertIsNone(process.poll())
                 self.assertIn("memfd:pydebug-keeper", os.readlink(f"/proc/{process.pid}/exe"))
+                self.assertNotIn(b"PYDEBUG_KEEPER", Path(f"/proc/{process.pid}/environ").read_bytes())
                 with open(f"/proc/{process.pid}/oom_score_adj", encoding="ascii") as file:
                     self.assertEqual("1000", file.read().strip())
                 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGSTOP, signal.SIGCONT):

@@ -15,7 +15,7 @@ import time
 import unittest
 from typing import Any, Dict, List, Tuple
 
-from .driver import failures, python_versions, results, wait_for
+from .driver import failures, keeper, keeper_boot, python_versions, results, wait_for
 from .pod import IDLE, Pod, PodTest
 from .reader_support import cache
 
@@ -174,7 +174,8 @@ class Found(PodTest):
             other.wait()
 
     def test_a_pod_that_does_not_share_its_processes_is_told(self) -> None:
-        source = self.pod(DEBIAN, "-I", "-S", "-B", "-c", keeper_source())
+        variables = dict(os.environ, PYDEBUG_KEEPER=keeper())
+        source = self.pod(DEBIAN, "-I", "-S", "-B", "-c", keeper_boot(), environment=variables)
         with source.agent() as agent:
             (found,) = results(agent.ask("probe"))
         self.assertEqual((0, False), (found["processes"], found["targetVisible"]))
@@ -298,12 +299,6 @@ class Roles(PodTest):
         code = "import os, subprocess, sys\nif 'CHILD' not in os.environ:\n"
         code += "    subprocess.Popen([sys.executable] + sys.argv, env=dict(os.environ, CHILD='1'))\n" + IDLE
         self.assertEqual(["Master", "Worker"], self.roles(code, 2, "runserver"))
-
-
-def keeper_source() -> str:
-    from .driver import keeper
-
-    return keeper()
 
 
 def three(found: Dict[int, Dict[str, Any]]) -> Dict[int, Dict[str, Any]]:

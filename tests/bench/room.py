@@ -20,7 +20,7 @@ UNIFIED = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
 ROOT = "/sys/fs/cgroup" if UNIFIED else "/sys/fs/cgroup/memory"
 NEAR = 64 << 10
 PAGE = 4096
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def pod_of(uid: str) -> str:
@@ -104,7 +104,7 @@ def leave(pod: str, group: str, wanted: int) -> int:
     asked = amount(path)
     until = time.monotonic() + SECONDS
     calm = 0
-    while time.monotonic() < until:
+    while time.monotonic() < until and os.path.exists(f"/proc/{pid}/root/tmp"):
         more = left(pod) - wanted
         if abs(more) <= NEAR:
             calm += 1
@@ -118,9 +118,22 @@ def leave(pod: str, group: str, wanted: int) -> int:
         with open(path + ".new", "w", encoding="ascii") as file:
             file.write(str(asked))
         os.rename(path + ".new", path)
-        while amount(path + "ed") != asked and time.monotonic() < until:
+        while amount(path + "ed") != asked and time.monotonic() < until and os.path.exists(path):
             time.sleep(0.02)
-    raise SystemExit(f"{left(pod)} bytes are left instead of {wanted}")
+    raise SystemExit(f"{left(pod)} bytes are left instead of {wanted}: {told_of(pid, asked, path)}")
+
+
+def told_of(pid: int, asked: int, path: str) -> str:
+    """Return what can be seen of a service that did not take what it was asked to."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            words = file.read().rpartition(")")[2].split()
+        with open(f"/proc/{pid}/wchan", encoding="ascii") as file:
+            waits = file.read()
+    except OSError:
+        return "the service is gone"
+    ticks = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    return f"{asked} were asked for, {amount(path + 'ed')} taken; it is {words[0]} in {waits}, with {ticks} s of CPU"
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ internal sealed class AgentBundle
     public AgentBundle(AgentSources sources)
     {
         Boot = sources.Read("boot.py").Trim();
-        Keeper = Parted(sources.Read("keeper.py"));
+        Keeper = new(sources.Read("keeper_boot.py").Trim(), sources.Read("keeper.py"));
         _modules = new(() => new AgentModules(sources));
         _loader = new(() => Block(Encoding.UTF8.GetBytes(sources.Read("loader.py"))));
         _first = new(() => _modules.Value.NeededBy([Entry]));
@@ -40,7 +40,7 @@ internal sealed class AgentBundle
     public string Boot { get; }
 
     /// <summary>The program the debug container runs.</summary>
-    public string Keeper { get; }
+    public KeeperProgram Keeper { get; }
 
     /// <summary>What agents compiled and keep in their containers.</summary>
     public KeptCode Kept { get; }
@@ -102,15 +102,5 @@ internal sealed class AgentBundle
         byte[] bytes = packed.ToArray();
         BinaryPrimitives.WriteInt32BigEndian(bytes, bytes.Length - 4);
         return bytes;
-    }
-
-    /// <summary>
-    /// The program in parts that are compiled one after the other: what a compiler takes stays with the process, and this
-    /// one stays for hours under the application's memory limit.
-    /// </summary>
-    private static string Parted(string program)
-    {
-        string[] parts = program.Split("\n\n", 2);
-        return $"{parts[0]}\nfor part in r'''{parts[1]}'''.split('\\n\\n\\n'):\n    exec(part)\n";
     }
 }

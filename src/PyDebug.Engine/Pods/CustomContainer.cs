@@ -32,9 +32,10 @@ internal static class CustomContainer
         }
 
         CheckKinds(json);
-        if (KubeJson.Objects(custom, "env").Any(e => KubeJson.Text(e, "name") == SessionMark.Variable))
+        if (KubeJson.Objects(custom, "env").Select(e => KubeJson.Text(e, "name"))
+            .FirstOrDefault(SessionMark.Variables.Contains) is string own)
         {
-            throw Invalid($"it may not set the variable {SessionMark.Variable}");
+            throw Invalid($"it may not set the variable {own}");
         }
 
         return custom;

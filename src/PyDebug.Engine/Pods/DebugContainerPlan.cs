@@ -13,10 +13,10 @@ internal sealed class DebugContainerPlan
 
     private readonly DebugContainerRequest _request;
     private readonly PodInfo _pod;
-    private readonly string _keeper;
+    private readonly KeeperProgram _keeper;
     private readonly JsonObject? _custom;
 
-    public DebugContainerPlan(DebugContainerRequest request, PodInfo pod, ContainerInfo target, string keeper)
+    public DebugContainerPlan(DebugContainerRequest request, PodInfo pod, ContainerInfo target, KeeperProgram keeper)
     {
         _request = request;
         _pod = pod;
@@ -26,9 +26,9 @@ internal sealed class DebugContainerPlan
         Image = request.Image ?? target.Image;
         Spec = SessionMark.SpecOf(request.CustomJson, request.Environment);
         Interpreters = OwnImage ? Interpreter.Of(target) : Interpreter.OfAnyImage;
-        if (request.Environment.ContainsKey(SessionMark.Variable))
+        if (SessionMark.Variables.FirstOrDefault(request.Environment.ContainsKey) is string own)
         {
-            throw new EngineException(Causes.CustomInvalid, $"The environment may not set {SessionMark.Variable}.");
+            throw new EngineException(Causes.CustomInvalid, $"The environment may not set {own}.");
         }
     }
 
@@ -53,7 +53,7 @@ internal sealed class DebugContainerPlan
     private TimeSpan Life => _request.Life ?? DebugContainerLife.Longest;
 
     /// <summary>What follows the interpreter in a debug container's command.</summary>
-    public static IReadOnlyList<string> Options(string keeper) => ["-I", "-S", "-B", "-c", keeper];
+    public static IReadOnlyList<string> Options(KeeperProgram keeper) => ["-I", "-S", "-B", "-c", keeper.Command];
 
     /// <summary>Whether there is a container that may fit, by what it says of itself.</summary>
     public bool HasCandidates(PodInfo pod) => Candidates(pod).Any();
@@ -143,6 +143,7 @@ internal sealed class DebugContainerPlan
         }
 
         variables.Insert(0, Entry(SessionMark.Variable, mark.ToString()));
+        variables.Insert(1, Entry(KeeperProgram.Variable, _keeper.Text));
         return container;
     }
 

@@ -13,7 +13,7 @@ internal static class DebugContainerReader
     public const string Terminated = "Terminated";
 
     /// <summary>Those that carry our mark, oldest first.</summary>
-    public static List<DebugContainerInfo> Find(PodInfo pod, string keeper)
+    public static List<DebugContainerInfo> Find(PodInfo pod, KeeperProgram keeper)
         => [.. KubeJson.Objects(pod.Raw, "spec", "ephemeralContainers")
             .Select(c => Read(pod, c, keeper, reused: true)).OfType<DebugContainerInfo>()
             .OrderBy(c => c.Created).ThenBy(c => c.Name, StringComparer.Ordinal)];
@@ -30,7 +30,7 @@ internal static class DebugContainerReader
             "state");
 
     /// <summary>Describes an ephemeral container; null when it does not carry our mark.</summary>
-    public static DebugContainerInfo? Read(PodInfo pod, JsonObject container, string keeper, bool reused)
+    public static DebugContainerInfo? Read(PodInfo pod, JsonObject container, KeeperProgram keeper, bool reused)
     {
         SessionMark? mark = SessionMark.Read(container);
         string? name = KubeJson.Text(container, "name");
@@ -71,9 +71,10 @@ internal static class DebugContainerReader
         };
     }
 
-    private static bool IsOurs(PodInfo pod, JsonObject container, SessionMark mark, string keeper)
+    private static bool IsOurs(PodInfo pod, JsonObject container, SessionMark mark, KeeperProgram keeper)
         => KubeJson.Texts(container, "command") is [string python, .. { } options]
             && options.SequenceEqual(DebugContainerPlan.Options(keeper))
+            && keeper.IsIn(container)
             && pod.Find(mark.Target) is ContainerInfo target
             && Interpreter.MayStart(python, target)
             && KubeJson.Texts(container, "args").Count == 0

@@ -33,7 +33,7 @@ internal sealed class DebugContainerStarter
         _watcher = new StartWatcher(api, request.Progress);
     }
 
-    private string Keeper => _agents.Bundle.Keeper;
+    private KeeperProgram Keeper => _agents.Bundle.Keeper;
 
     private TimeSpan Left => _request.Timeout - Stopwatch.GetElapsedTime(_begun);
 

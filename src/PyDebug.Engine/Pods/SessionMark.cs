@@ -12,6 +12,9 @@ internal sealed class SessionMark
 {
     public const string Variable = "PYDEBUG_SESSION";
 
+    /// <summary>The variables that are ours alone to set.</summary>
+    public static readonly string[] Variables = [Variable, KeeperProgram.Variable];
+
     private const long MaxEpoch = 100_000_000_000;
 
     public required string Target { get; init; }

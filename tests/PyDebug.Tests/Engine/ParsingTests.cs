@@ -265,6 +265,7 @@ public sealed class ParsingTests
     [InlineData("{\"targetContainerName\":\"x\"}")]
     [InlineData("{\"image\":\"x\"}")]
     [InlineData("{\"env\":[{\"name\":\"PYDEBUG_SESSION\",\"value\":\"x\"}]}")]
+    [InlineData("{\"env\":[{\"name\":\"PYDEBUG_KEEPER\",\"value\":\"x\"}]}")]
     [InlineData("{\"env\":\"x\"}")]
     [InlineData("{\"resources\":{\"limits\":{\"memory\":\"[]4\"}}}")]
     [InlineData("{\"securityContext\":{\"runAsUser\":\"root\"}}")]
@@ -311,7 +312,7 @@ public sealed class ParsingTests
              {"name":"c","image":"i","env":[{"name":"PYDEBUG_SESSION","valueFrom":{}}]}]
             """);
 
-        Assert.Empty(DebugContainerReader.Find(PodParser.Parse(pod), "keeper"));
+        Assert.Empty(DebugContainerReader.Find(PodParser.Parse(pod), new KeeperProgram("keeper", "program")));
     }
 
     private static byte[] Drain(SpillQueue queue)

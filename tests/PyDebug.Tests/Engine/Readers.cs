@@ -20,6 +20,8 @@ internal static class Readers
 {
     private static readonly DateTime s_now = new(2026, 11, 25, 0, 0, 0, DateTimeKind.Utc);
 
+    private static readonly KeeperProgram s_keeper = new("keeper", "program");
+
     private static readonly PodDebugSession s_session = new()
     {
         Namespace = "shop", PodName = "web-0", ContainerName = "app",
@@ -63,7 +65,7 @@ internal static class Readers
             }
 
             PodInfo info = PodParser.Parse(pod);
-            return (DebugContainerReader.Find(info, "keeper"), StartChecks.Check(info, "app"), PodMemory.LimitOf(info));
+            return (DebugContainerReader.Find(info, s_keeper), StartChecks.Check(info, "app"), PodMemory.LimitOf(info));
         }, typeof(EngineException)),
         ["a custom container"] = new("corpus/custom.json", b
             => CustomContainer.Parse(Encoding.UTF8.GetString(b)), typeof(EngineException)),

@@ -46,7 +46,7 @@ public sealed class AgentBundleTests
             File.ReadAllText(file), sources.Read(Path.GetRelativePath(folder, file))));
         Assert.DoesNotContain(
             Directory.GetFiles(AppContext.BaseDirectory, "*.py", SearchOption.AllDirectories),
-            file => Path.GetFileName(file) is "boot.py" or "keeper.py");
+            file => Path.GetFileName(file) is "boot.py" or "keeper_boot.py" or "keeper.py");
     }
 
     [Theory]

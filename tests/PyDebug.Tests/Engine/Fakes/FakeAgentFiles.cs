@@ -13,6 +13,7 @@ internal sealed class FakeAgentFiles
     {
         Write("boot.py", "boot program\n");
         Write("loader.py", "loader program\n");
+        Write("keeper_boot.py", "keeper's boot\n");
         Write("keeper.py", "\"\"\"keeper\"\"\"\n\nimport a\n\n\ndef b():\n    pass\n");
         Write("pydebug_agent/__init__.py", "");
         Write("pydebug_agent/entry.py", "from . import errors\n");

@@ -53,7 +53,7 @@ internal sealed class FakeCluster : IDisposable
     }
 
     /// <summary>The program of a debug container, as this gateway starts it.</summary>
-    public string Keeper => _files.Bundle.Keeper;
+    public KeeperProgram Keeper => _files.Bundle.Keeper;
 
     public PodReference Pod { get; } = new() { Namespace = "shop", Name = "web-0", Uid = "uid-1" };
 

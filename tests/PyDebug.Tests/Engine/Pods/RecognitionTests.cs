@@ -68,13 +68,14 @@ public sealed class RecognitionTests : IDisposable
     [InlineData("envFrom", """[{"configMapRef":{"name":"evil"}}]""")]
     [InlineData("targetContainerName", "\"sidecar\"")]
     [InlineData("env", """[{"name":"LD_PRELOAD","value":"/tmp/evil.so"}]""")]
+    [InlineData("env", """[{"name":"PYDEBUG_KEEPER","value":"import evil"}]""")]
     public async Task One_that_somebody_put_under_our_mark_is_not_taken(string field, string value)
     {
         DebugContainerInfo honest = await StartAsync(_cluster.Request());
         JsonObject planted = _cluster.Ephemeral[0]!.DeepClone().AsObject();
         planted["name"] = "pydebug-evil0";
         JsonNode? content = JsonNode.Parse(value.Replace(
-            "KEEPER", JsonEncodedText.Encode(_cluster.Keeper).ToString(), StringComparison.Ordinal));
+            "KEEPER", JsonEncodedText.Encode(_cluster.Keeper.Command).ToString(), StringComparison.Ordinal));
         if (field == "env")
         {
             planted["env"]!.AsArray().Add(content![0]!.DeepClone());
@@ -95,6 +96,32 @@ public sealed class RecognitionTests : IDisposable
         Assert.False(info.Reused);
         Assert.NotEqual(honest.Name, info.Name);
         Assert.Equal(2, _cluster.Ephemeral.Count);
+    }
+
+    [Theory]
+    [InlineData("import evil")]
+    [InlineData(null)]
+    public async Task One_whose_program_is_another_is_not_taken(string? program)
+    {
+        await StartAsync(_cluster.Request());
+        JsonArray variables = _cluster.Ephemeral[0]!["env"]!.AsArray();
+        JsonObject own = variables.OfType<JsonObject>().Single(e => KubeJson.Text(e, "name") == KeeperProgram.Variable);
+        Assert.Equal(_cluster.Keeper.Text, KubeJson.Text(own, "value"));
+        variables.Remove(own);
+        if (program is not null)
+        {
+            own["value"] = program;
+            variables.Add(own);
+        }
+
+        _cluster.Touch();
+
+        PodInfo pod = PodParser.Parse(_cluster.PodObject);
+        DebugContainerInfo listed = Assert.Single(_cluster.Gateway.FindDebugContainers(pod));
+        DebugContainerInfo info = await StartAsync(_cluster.Request());
+
+        Assert.False(listed.IsOurs);
+        Assert.False(info.Reused);
     }
 
     [Fact]

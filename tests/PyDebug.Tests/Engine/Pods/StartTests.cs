@@ -42,13 +42,10 @@ public sealed class StartTests : IDisposable
         Assert.Equal("IfNotPresent", container["imagePullPolicy"]!.ToString());
         Assert.Equal("app", container["targetContainerName"]!.ToString());
         Assert.Equal(
-            [
-                "/usr/bin/python3.13", "-I", "-S", "-B", "-c",
-                "\"\"\"keeper\"\"\"\nfor part in r'''import a\n\n\ndef b():\n    pass\n'''.split('\\n\\n\\n'):\n"
-                    + "    exec(part)\n",
-            ],
+            ["/usr/bin/python3.13", "-I", "-S", "-B", "-c", "keeper's boot"],
             container["command"]!.AsArray().Select(c => c!.ToString()));
-        Assert.Equal("1", container["env"]!.AsArray().Single(e => e!["name"]!.ToString() == "A")!["value"]!.ToString());
+        Assert.Equal("1", Variable(container, "A"));
+        Assert.Equal("\"\"\"keeper\"\"\"\n\nimport a\n\n\ndef b():\n    pass\n", Variable(container, "PYDEBUG_KEEPER"));
         Assert.Equal(
             ("Running", "General", "app", false), (info.State, info.Profile, info.TargetContainer, info.Reused));
         Assert.Equal("aaaa", info.TargetContainerId);
@@ -341,7 +338,7 @@ public sealed class StartTests : IDisposable
     {
         ["name"] = name,
         ["image"] = "shop/web:3",
-        ["command"] = new JsonArray("/usr/bin/python3.13", "-I", "-S", "-B", "-c", _cluster.Keeper),
+        ["command"] = new JsonArray("/usr/bin/python3.13", "-I", "-S", "-B", "-c", _cluster.Keeper.Command),
         ["targetContainerName"] = "app",
         ["securityContext"] = JsonNode.Parse(General),
         ["env"] = new JsonArray(new JsonObject
@@ -354,8 +351,11 @@ public sealed class StartTests : IDisposable
                 Created = created,
                 Spec = SessionMark.SpecOf(null, new Dictionary<string, string>()),
             }.ToString(),
-        }),
+        }, new JsonObject { ["name"] = KeeperProgram.Variable, ["value"] = _cluster.Keeper.Text }),
     };
+
+    private static string Variable(JsonObject container, string name)
+        => container["env"]!.AsArray().Single(e => e!["name"]!.ToString() == name)!["value"]!.ToString();
 
     private Task<DebugContainerInfo> StartAsync(DebugContainerRequest request)
         => _cluster.Gateway.StartDebugContainerAsync(request, TestContext.Current.CancellationToken);

@@ -169,7 +169,7 @@ public sealed class StartWaitTests : IDisposable
         DebugContainerInfo info = await StartAsync(_cluster.Request());
 
         Assert.Equal("python3", info.Python);
-        Assert.StartsWith("/opt/app/bin:", $"{_cluster.Ephemeral[^1]!["env"]![1]!["value"]}");
+        Assert.StartsWith("/opt/app/bin:", $"{_cluster.Ephemeral[^1]!["env"]!.AsArray().Single(IsPath)!["value"]}");
         DebugContainerInfo again = await StartAsync(_cluster.Request());
         Assert.True(again.Reused && again.IsOurs);
         Assert.Equal(info.Name, again.Name);
@@ -308,6 +308,8 @@ public sealed class StartWaitTests : IDisposable
         await exec.SendStatusAsync();
         await exec.SendCloseAsync();
     }
+
+    private static bool IsPath(JsonNode? variable) => $"{variable!["name"]}" == "PATH";
 
     private Task<DebugContainerInfo> StartAsync(DebugContainerRequest request)
         => _cluster.Gateway.StartDebugContainerAsync(request, TestContext.Current.CancellationToken);
