@@ -12,6 +12,7 @@ using PyDebug.Internal;
 using PyDebug.Profiles;
 using PyDebug.Tools.Bpftrace;
 using PyDebug.Tools.PySpy;
+using PyDebug.Watch;
 
 namespace PyDebug.Tests.Engine;
 
@@ -48,8 +49,18 @@ internal static class Readers
             => BpftraceMessages.Parse(Encoding.UTF8.GetString(b))),
         ["time"] = new("time/*.json,cases/time-kernel.json", b => Item(b, i => TimeParser.Parse(i, s_session, s_now))),
         ["memory"] = new("cases/memray.json", b => Item(b, i => MemrayParser.Parse(i, s_session, s_now))),
-        ["stacks"] = new("corpus/pod.json,py-spy-0.4.3/cpython3.13.5/dump-json.stdout", b
-            => Item(b, i => StackParser.Parse(i, s_session, s_now))),
+        ["stacks"] = new("corpus/stacks.json", b => Item(b, i => StackParser.Parse(i, s_session, s_now))),
+        ["tasks"] = new("corpus/tasks.json", b => Item(b, i =>
+        {
+            TaskParser parser = new(s_session);
+            return (parser.Add(i, s_now, out IReadOnlyList<PyTask>? tasks), tasks, parser.Finish(null));
+        })),
+        ["samples"] = new("corpus/sample.json", b => Item(b, i =>
+        {
+            SampleParser parser = new();
+            return (parser.Parse(i, s_session, s_now), parser.Parse(i, s_session, s_now));
+        })),
+        ["a process"] = new("corpus/process.json", b => Item(b, i => ProcessParser.Parse(i, s_session, s_now))),
         ["YAML"] = new("corpus/*.yaml", b => Yaml.ParseObject(Encoding.UTF8.GetString(b)), typeof(FormatException)),
         ["an exec's status"] = new("corpus/status*", b => ExecStatus.Read(b)),
         ["a refusal"] = new("corpus/status*", b =>
