@@ -28,8 +28,11 @@ Describe 'Copy-PodFile' {
     }
 
     It 'copies many megabytes whole' {
-        Invoke-PodPython $script:ns $script:pod 'open("/tmp/large", "wb").writelines(b"%08d\n" % n for n in range(1500000))' | Out-Null
-        $expected = Invoke-PodPython $script:ns $script:pod 'import hashlib; print(hashlib.sha256(open("/tmp/large", "rb").read()).hexdigest())'
+        Invoke-PodPython $script:ns $script:pod ('open("/tmp/large", "wb").writelines(b"%08d\n" % n for n in ' +
+            'range(1500000))') | Out-Null
+        $expected =
+            Invoke-PodPython $script:ns $script:pod ('import hashlib; print(hashlib.sha256(open("/tmp/large", ' +
+            '"rb").read()).hexdigest())')
         $file = $script:session | Copy-PodFile -Path /proc/1/root/tmp/large -Destination (Join-Path $TestDrive 'large')
         (Get-FileHash $file).Hash | Should -Be $expected.Trim()
     }
@@ -105,7 +108,8 @@ Describe 'Copy-PodFile' {
     }
 
     It 'copies folders both ways, names what it leaves out, and goes on' {
-        $program = 'import os; os.makedirs("/tmp/logs/old"); [open(p, "w").write(p) for p in ("/tmp/logs/a.log", "/tmp/logs/old/b.log", "/tmp/logs/c.gz")]; os.symlink("/", "/tmp/logs/root")'
+        $program = ('import os; os.makedirs("/tmp/logs/old"); [open(p, "w").write(p) for p in ("/tmp/logs/a.log", ' +
+            '"/tmp/logs/old/b.log", "/tmp/logs/c.gz")]; os.symlink("/", "/tmp/logs/root")')
         Invoke-PodPython $script:ns $script:pod $program | Out-Null
         $folder = Join-Path $TestDrive 'logs'
         $copied = @($script:session |

@@ -2,7 +2,8 @@ BeforeDiscovery {
     . (Join-Path $PSScriptRoot 'common.ps1')
     $script:real = $env:PYDEBUG_TEST_KIND -ne 'sandbox'
     if (-not $script:real) {
-        Write-Warning 'SKIPPED: the tests of the Roles and the admission policy in deploy/. The sandbox has neither; tests/cluster/test runs them.'
+        Write-Warning ('SKIPPED: the tests of the Roles and the admission policy in deploy/. The sandbox has ' +
+            'neither; tests/cluster/test runs them.')
     }
     # Each right that a start takes, and what is missing without it.
     $script:rights = @(
@@ -43,9 +44,12 @@ BeforeDiscovery {
         @{ Name = 'Get-PyHeap'; Ask = { param($s, $as) $s | Get-PyHeap @as -DurationSeconds 1 } }
         @{ Name = 'Watch-PyProcess'; Ask = { param($s, $as) $s | Watch-PyProcess @as -DurationSeconds 3 } }
         @{ Name = 'Invoke-PySpy'; Ask = { param($s, $as) $s | Invoke-PySpy @as }; May = 'ToolUnavailable' }
-        @{ Name = 'Get-MemrayReport'; Ask = { param($s, $as) $s | Get-MemrayReport @as -DurationSeconds 1 -Confirm:$false }; May = 'MemrayNoPayload' }
-        @{ Name = 'Invoke-Bpftrace'; Ask = { param($s, $as) $s | Invoke-Bpftrace @as -Script FileOpen -DurationSeconds 1 }; May = 'ToolUnavailable', 'NoCapability' }
-        @{ Name = 'Copy-PodFile'; Ask = { param($s, $as) $s | Copy-PodFile @as -Path /etc/hostname -Destination ([IO.Path]::GetTempPath()) -Force } }
+        @{ Name = 'Get-MemrayReport'; Ask = { param($s, $as) $s |
+            Get-MemrayReport @as -DurationSeconds 1 -Confirm:$false }; May = 'MemrayNoPayload' }
+        @{ Name = 'Invoke-Bpftrace'; Ask = { param($s, $as) $s |
+            Invoke-Bpftrace @as -Script FileOpen -DurationSeconds 1 }; May = 'ToolUnavailable', 'NoCapability' }
+        @{ Name = 'Copy-PodFile'; Ask = { param($s, $as) $s |
+            Copy-PodFile @as -Path /etc/hostname -Destination ([IO.Path]::GetTempPath()) -Force } }
     )
 }
 
@@ -126,7 +130,8 @@ Describe 'The Roles in deploy/roles' -Skip:(-not $script:real) {
         $script:asks = New-RoleUser asks (Get-Role question)
         $script:finds = New-RoleUser finds (Get-Role start-poddebug-workload)
         $starts = $script:starts
-        Wait-Until -What 'the Role to hold' { (Get-Failure -Any { Get-PodDebug $script:pod -Namespace $script:ns @starts }).Errors.Count -eq 0 } | Out-Null
+        Wait-Until -What 'the Role to hold' { (
+            Get-Failure -Any { Get-PodDebug $script:pod -Namespace $script:ns @starts }).Errors.Count -eq 0 } | Out-Null
         $script:session = Start-PodDebug $script:pod -Namespace $script:ns @starts
     }
 
@@ -143,7 +148,8 @@ Describe 'The Roles in deploy/roles' -Skip:(-not $script:real) {
     It 'answer <Name> with question alone' -ForEach $script:questions {
         $result = Get-Failure -Any { & $Ask $script:session $script:asks }
         $allowed = @($_['May'])
-        @($result.Errors | ForEach-Object { Get-ErrorId $_ } | Where-Object { $_ -notin $allowed }) | Should -BeNullOrEmpty
+        @($result.Errors | ForEach-Object { Get-ErrorId $_ } | Where-Object { $_ -notin $allowed }) |
+            Should -BeNullOrEmpty
         if ($result.Errors.Count -eq 0) {
             $result.Output | Should -Not -BeNullOrEmpty
         }
@@ -153,14 +159,16 @@ Describe 'The Roles in deploy/roles' -Skip:(-not $script:real) {
         $less = New-RoleUser (New-TestName 'less') (Get-RoleWithout start-poddebug $Resource $Verb)
         $pod = $script:pod
         Wait-Until -What 'the Role to hold' {
-            (Test-PodDebug $pod -Namespace $script:ns @less | Where-Object { $_.Check -eq 'Permission' -and $_.Status -eq 'Fail' }).Count -le 1
+            (Test-PodDebug $pod -Namespace $script:ns @less |
+                Where-Object { $_.Check -eq 'Permission' -and $_.Status -eq 'Fail' }).Count -le 1
         } | Out-Null
         $before = @(Get-EphemeralContainer $script:ns $pod).Count
         $result = Get-Failure { Start-PodDebug $pod -Namespace $script:ns -Force @less }
         Get-ErrorId $result.First | Should -Be $Id
         "$($result.First)" | Should -Match ([regex]::Escape($Verb))
         @(Get-EphemeralContainer $script:ns $pod).Count | Should -Be $before
-        $check = Test-PodDebug $pod -Namespace $script:ns @less | Where-Object { $_.Check -eq 'Permission' -and $_.Status -eq 'Fail' }
+        $check = Test-PodDebug $pod -Namespace $script:ns @less |
+            Where-Object { $_.Check -eq 'Permission' -and $_.Status -eq 'Fail' }
         $check.Detail | Should -Match "^$Verb on $([regex]::Escape($Resource)) "
     }
 
@@ -217,7 +225,8 @@ Describe 'The Roles in deploy/roles' -Skip:(-not $script:real) {
         } | Out-Null
         (Get-PodDebug -Namespace $script:ns @gets).DebugContainer | Should -Contain $script:session.DebugContainer
         Test-PodDebug $script:pod -Namespace $script:ns -Quiet @tests | Should -BeTrue
-        Get-ErrorId (Get-Failure { Start-PodDebug -Deployment nothing -Namespace $script:ns @finds }).First | Should -Be 'WorkloadNotFound'
+        Get-ErrorId (Get-Failure { Start-PodDebug -Deployment nothing -Namespace $script:ns @finds }).First |
+            Should -Be 'WorkloadNotFound'
     }
 
     It 'stop it with question alone' {
@@ -229,7 +238,8 @@ Describe 'The Roles in deploy/roles' -Skip:(-not $script:real) {
 Describe 'The policy in deploy/admission-policy.yaml' -Skip:(-not $script:real) {
     BeforeAll {
         $script:space = New-TestNamespace
-        $script:tested = New-TestPod $script:space -Image py313 -Command 'python3', '-c', 'import time; time.sleep(3600)'
+        $script:tested = New-TestPod $script:space -Image py313 -Command 'python3', '-c',
+            'import time; time.sleep(3600)'
         $script:group = '/apis/admissionregistration.k8s.io/v1'
         $text = Get-Content -Raw -LiteralPath (Join-Path $script:deploy 'admission-policy.yaml')
         $parts = @($text -split '(?m)^---$' | ForEach-Object {
@@ -242,16 +252,19 @@ Describe 'The policy in deploy/admission-policy.yaml' -Skip:(-not $script:real) 
         Invoke-TestApi POST "$script:group/validatingadmissionpolicies" $parts[0] | Out-Null
         Invoke-TestApi POST "$script:group/validatingadmissionpolicybindings" $parts[1] | Out-Null
         $label = @{ metadata = @{ labels = @{ pydebug = 'only' } } }
-        Invoke-TestApi PATCH "/api/v1/namespaces/$script:space" $label -ContentType 'application/merge-patch+json' | Out-Null
+        Invoke-TestApi PATCH "/api/v1/namespaces/$script:space" $label -ContentType 'application/merge-patch+json' |
+            Out-Null
 
         function Add-Container([hashtable] $Container, [string] $More = '?dryRun=All') {
             $path = "/api/v1/namespaces/$script:space/pods/$script:tested/ephemeralcontainers$More"
             $body = @{ spec = @{ ephemeralContainers = @($Container) } }
-            $answer = Invoke-TestApi PATCH $path $body -ContentType 'application/strategic-merge-patch+json' -Allow 403, 422
+            $answer = Invoke-TestApi PATCH $path $body -ContentType 'application/strategic-merge-patch+json' -Allow 403,
+                422
             return $answer.kind -eq 'Pod' ? '' : $answer.message
         }
         Wait-Until -What 'the policy to be in force' {
-            (Add-Container @{ name = 'plain'; image = 'pydebug.test/py313:1'; command = @('sleep', '1') }) -match 'only PyDebug'
+            (Add-Container @{ name = 'plain'; image = 'pydebug.test/py313:1';
+                command = @('sleep', '1') }) -match 'only PyDebug'
         } | Out-Null
     }
 
@@ -281,12 +294,16 @@ Describe 'The policy in deploy/admission-policy.yaml' -Skip:(-not $script:real) 
             Says   = 'only PyDebug'
         }
         @{ Name = 'arguments'; Change = { param($c) $c.args = @('x') }; Says = 'only PyDebug' }
-        @{ Name = 'a privileged one'; Change = { param($c) $c.securityContext = @{ privileged = $true } }; Says = 'no more rights' }
-        @{ Name = 'another capability'; Change = { param($c) $c.securityContext = @{ capabilities = @{ add = @('SYS_ADMIN') } } }; Says = 'no more rights' }
-        @{ Name = 'a variable'; Change = { param($c) $c.env += @(@{ name = 'LD_PRELOAD'; value = '/tmp/x.so' }) }; Says = 'mount nothing' }
+        @{ Name = 'a privileged one'; Change = { param($c) $c.securityContext = @{ privileged = $true } };
+            Says = 'no more rights' }
+        @{ Name = 'another capability'; Change = { param($c) $c.securityContext = @{ capabilities = @{ add = @(
+            'SYS_ADMIN') } } }; Says = 'no more rights' }
+        @{ Name = 'a variable'; Change = { param($c) $c.env += @(@{ name = 'LD_PRELOAD'; value = '/tmp/x.so' }) };
+            Says = 'mount nothing' }
     ) {
         Start-PodDebug $script:tested -Namespace $script:space | Out-Null
-        $ours = Get-EphemeralContainer $script:space $script:tested | Select-Object -First 1 | ConvertTo-Json -Depth 8 | ConvertFrom-Json -AsHashtable
+        $ours = Get-EphemeralContainer $script:space $script:tested | Select-Object -First 1 | ConvertTo-Json -Depth 8 |
+            ConvertFrom-Json -AsHashtable
         $ours.name = 'planted'
         Add-Container $ours | Should -BeNullOrEmpty
         & $Change $ours
@@ -294,7 +311,8 @@ Describe 'The policy in deploy/admission-policy.yaml' -Skip:(-not $script:real) 
     }
 
     It 'is told by Test-PodDebug before anything changes' {
-        $check = Test-PodDebug $script:tested -Namespace $script:space -For Bpftrace -Image pydebug.test/py311:1 | Where-Object Check -EQ Admission
+        $check = Test-PodDebug $script:tested -Namespace $script:space -For Bpftrace -Image pydebug.test/py311:1 |
+            Where-Object Check -EQ Admission
         $check.Status | Should -Be Fail
         $check.Detail | Should -Match 'no more rights than PyDebug'
     }

@@ -141,7 +141,8 @@ Describe 'Get-MemrayReport, where' -Skip:$script:missing {
                 Should -BeGreaterThan 0
             (Get-PodDebug $pod -Namespace $script:ns | Out-String -Width 120) | Should -Match 'OOMKilled x\d'
             "$told" | Should -Match "Container 'web' was OOMKilled \(code 137, restart count \d+\) at "
-            "$told" | Should -Match 'The last report, of .* UTC, saw [\d.]+ MiB kept in 4\.\d s, most of it .* by remember \(troubles\.py:\d+\), and \d+ (s|min) until the limit\.'
+            "$told" | Should -Match ('The last report, of .* UTC, saw [\d.]+ MiB kept in 4\.\d s, most of it .* by ' +
+                'remember \(troubles\.py:\d+\), and \d+ (s|min) until the limit\.')
             Remove-TestPod $script:ns $pod
         }
     }

@@ -38,8 +38,11 @@ Describe 'Get-MemrayReport' -Skip:$script:missing {
 Import-Module '$((Get-Module PyDebug).Path)'
 '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 7 -WhatIf
 "@) -join ' '
-            $said | Should -Match 'What if: Performing the operation "run memray [\d.]+ for 7 s inside \(pause about 10 ms, memory about 8 MiB, 1\.1 to 1\.6 times slower while it does nothing but allocate; undone at the end except for the loaded module\)"'
-            $said | Should -Match "on target `"$script:ns/$script:pod/web process 1, CPython 3\.13\.\d+ \(python3 /srv/app\.py leak sleepers\)`""
+            $said | Should -Match ('What if: Performing the operation "run memray [\d.]+ for 7 s inside ' +
+                '\(pause about 10 ms, memory about 8 MiB, 1\.1 to 1\.6 times slower while it does nothing but ' +
+                'allocate; undone at the end except for the loaded module\)"')
+            $said | Should -Match ("on target `"$script:ns/$script:pod/web process 1, CPython 3\.13\.\d+ \(python3 " +
+                "/srv/app\.py leak sleepers\)`"")
             Get-LoadedMemray $script:pod | Should -Be 0
         }
 
@@ -88,7 +91,8 @@ Import-Module '$((Get-Module PyDebug).Path)'
             $lines = @($script:r | Out-String -Width 120 -Stream)
             $lines | ForEach-Object { $_.Length | Should -BeLessOrEqual 120 }
             $text = $lines -join "`n"
-            $text | Should -Match "$script:pod/web  process 1  python3 /srv/app\.py.*  4\.\d s  memray [\d.]+  pause [\d.]+ ms"
+            $text | Should -Match ("$script:pod/web  process 1  python3 /srv/app\.py.*  4\.\d s  memray [\d.]+  " +
+                "pause [\d.]+ ms")
             $text | Should -Match 'Kept after 4\.\d s    [\d.]+ MiB in [\d,]+ allocations \([\d.]+ MiB/s\)'
             $text | Should -Match 'of 1\.00 GiB: the limit is reached in about \d+ (s|min) at this rate'
             $text | Should -Match 'remember \(troubles\.py:\d+\) < leak_worker \(troubles\.py:\d+\) +[\d.]+ MiB +[\d,]+'
@@ -241,7 +245,8 @@ Import-Module '$((Get-Module PyDebug).Path)'
             $said = Invoke-ChildPwsh @"
 `$env:KUBECONFIG = '$env:KUBECONFIG'
 Import-Module '$copy/PyDebug.psd1'
-try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:`$false -ErrorAction Stop } catch { "`$(`$_.FullyQualifiedErrorId) `$_" }
+try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:`$false -ErrorAction Stop }
+catch { "`$(`$_.FullyQualifiedErrorId) `$_" }
 "@
             "$said" | Should -Match 'What came for memray-cp313 has another hash than was announced'
             Get-LoadedMemray $pod | Should -Be 0
@@ -293,9 +298,11 @@ try { '$json' | ConvertFrom-Json | Get-MemrayReport -DurationSeconds 1 -Confirm:
 
         It 'a process that another one traces' {
             $trace = "import ctypes, time; l = ctypes.CDLL(None); l.ptrace(0x4206, 1, None, None); time.sleep(60)"
-            Invoke-PodPython $script:ns $script:idle "import subprocess, sys; subprocess.Popen([sys.executable, '-c', '''$trace'''], stdin=-3, stdout=-3, stderr=-3)" | Out-Null
+            Invoke-PodPython $script:ns $script:idle ("import subprocess, sys; subprocess.Popen([sys.executable, " +
+                "'-c', '''$trace'''], stdin=-3, stdout=-3, stderr=-3)") | Out-Null
             Wait-Until -What 'the tracer' -Seconds 10 {
-                (Invoke-PodPython $script:ns $script:idle "print([l for l in open('/proc/1/status') if l.startswith('TracerPid')])") -notmatch 'TracerPid:\\t0'
+                (Invoke-PodPython $script:ns $script:idle ("print([l for l in open('/proc/1/status') if " +
+                    "l.startswith('TracerPid')])")) -notmatch 'TracerPid:\\t0'
             } | Out-Null
             $result = Get-Failure { $script:session | Get-MemrayReport -ProcessId 1 -DurationSeconds 1 -Confirm:$false }
             Get-ErrorId $result.First | Should -Be 'ProcessTraced'

@@ -71,7 +71,9 @@ if __name__ == "__main__":
     print("ready", flush=True)
     children[0].join()
 '@
-        $pod = New-TestPod $script:ns -Image py314 -Command 'python3', '-c', "import sys; open('/tmp/pool.py', 'w').write(sys.argv[1]); import os; os.execv(sys.executable, ['python3', '/tmp/pool.py'])", $program -ReadyLog 'ready'
+        $pod = New-TestPod $script:ns -Image py314 -Command 'python3', '-c', ("import sys; open('/tmp/pool.py', " +
+            "'w').write(sys.argv[1]); import os; os.execv(sys.executable, ['python3', '/tmp/pool.py'])"),
+            $program -ReadyLog 'ready'
         $session = Start-PodDebug $pod -Namespace $script:ns
         $processes = @(Wait-Until -What 'two workers' { $found = @($session | Get-PyProcess); @($found |
             Where-Object Role -eq Worker).Count -eq 2 ? $found : $null })

@@ -127,7 +127,8 @@ Describe 'Get-PyStack' {
                 [bool]("$said" -match 'changed hands') | Should -Be (@($stacks | Where-Object HoldsGil).Count -gt 1)
                 $names = @(($stacks | Where-Object Name -eq 'cpu worker').Frames.Name)
                 if ($names.Count) {
-                    $names -join ' ' | Should -Match '^((hot_loop )?(recurse )+)?cpu_worker Thread\.run Thread\._bootstrap_inner Thread\._bootstrap$'
+                    $names -join ' ' | Should -Match ('^((hot_loop )?(recurse )+)?cpu_worker Thread\.run ' +
+                        'Thread\._bootstrap_inner Thread\._bootstrap$')
                     $depth = @($names | Where-Object { $_ -eq 'recurse' }).Count
                     $depth | Should -BeLessOrEqual 21
                     if ($names[0] -eq 'hot_loop') {
@@ -186,7 +187,9 @@ Describe 'Get-PyStack' {
     It 'reads uwsgi, which embeds libpython' {
         $pod = New-TestPod $script:ns -Image uwsgi -ReadyLog 'spawned uWSGI worker 2'
         $session = Start-PodDebug $pod -Namespace $script:ns
-        Invoke-PodExec $script:ns $pod 'python3', '-c', 'import subprocess, sys; subprocess.Popen([sys.executable, "/srv/load.py", "--path", "/work?ms=2000", "--seconds", "20", "--clients", "1"], stdin=-3, stdout=-3, stderr=-3, start_new_session=True)' | Out-Null
+        Invoke-PodExec $script:ns $pod 'python3', '-c', ('import subprocess, sys; ' +
+            'subprocess.Popen([sys.executable, "/srv/load.py", "--path", "/work?ms=2000", "--seconds", "20", ' +
+            '"--clients", "1"], stdin=-3, stdout=-3, stderr=-3, start_new_session=True)') | Out-Null
         $busy = Wait-Until -What 'a worker at work' -Seconds 15 {
             $session | Get-PyProcess | Where-Object Role -eq Worker | Get-PyStack |
                 Where-Object { $_.Frames.Name -contains 'checksum_rows' }
@@ -225,7 +228,8 @@ print("imported", flush=True)
 changing.slow_reader()
 '@ -ReadyLog 'imported'
         $session = Start-PodDebug $pod -Namespace $script:ns
-        Invoke-PodPython $script:ns $pod 'import os, time; os.utime("/tmp/changing.py", (time.time() + 60, time.time() + 60))' | Out-Null
+        Invoke-PodPython $script:ns $pod ('import os, time; os.utime("/tmp/changing.py", (time.time() + 60, ' +
+            'time.time() + 60))') | Out-Null
         $main = $session | Get-PyStack | Where-Object Name -eq 'MainThread'
         ($main.Frames | Where-Object FileName -eq '/tmp/changing.py' | Select-Object -First 1).FileChanged |
             Should -BeTrue

@@ -94,18 +94,22 @@ often(10)
         }
 
         It 'become a flame graph, survive JSON, and are numbers with -Raw' {
-            $program = 'tracepoint:syscalls:sys_enter_write { @[pystack] = count(); @bytes[pystack] = sum(args.count); @h[pystack] = hist(args.count); }'
+            $program = ('tracepoint:syscalls:sys_enter_write { @[pystack] = count(); @bytes[pystack] = ' +
+                'sum(args.count); @h[pystack] = hist(args.count); }')
             $rows = @($script:writes |
                 Invoke-Bpftrace -Program $program -DurationSeconds 2 -WarningAction SilentlyContinue)
             $text = Join-Path $TestDrive 'writes.txt'
             $rows | Export-StackProfile -Path $text -Metric '@'
-            $line = @(Get-Content -LiteralPath $text | Where-Object { $_ -match 'process 1;<module> \(<string>:32\);often \(<string>:9\);known_writer \(<string>:6\) (\d+)$' })
+            $line = @(Get-Content -LiteralPath $text | Where-Object { $_ -match
+                'process 1;<module> \(<string>:32\);often \(<string>:9\);known_writer \(<string>:6\) (\d+)$' })
             $line.Count | Should -Be 1
             $svg = Join-Path $TestDrive 'writes.svg'
-            $rows | Where-Object Map -eq '@bytes' | ConvertTo-Json -Depth 5 | ConvertFrom-Json | Export-StackProfile -Path $svg
+            $rows | Where-Object Map -eq '@bytes' | ConvertTo-Json -Depth 5 | ConvertFrom-Json |
+                Export-StackProfile -Path $svg
             Get-Content -Raw -LiteralPath $svg | Should -Match 'child_writer'
             { $rows | Export-StackProfile -Path $svg -ErrorAction Stop } | Should -Throw '*Choose one with -Metric*'
-            $raw = @($script:writes | Invoke-Bpftrace -Program 'tracepoint:syscalls:sys_enter_write { @[pystack] = count(); }' -DurationSeconds 1 -Raw -WarningAction SilentlyContinue)
+            $raw = @($script:writes | Invoke-Bpftrace -Program ('tracepoint:syscalls:sys_enter_write { @[pystack] = ' +
+                'count(); }') -DurationSeconds 1 -Raw -WarningAction SilentlyContinue)
             $maps = @($raw | ConvertFrom-Json | Where-Object type -eq 'map')
             $maps.Count | Should -Be 1
             $maps.data.'@'.PSObject.Properties.Name | ForEach-Object { $_ | Should -Match '^-?\d+$' }
@@ -115,29 +119,40 @@ often(10)
             @{ Program = 'profile:hz:199 { @[pystack] = count(); }'; Sees = 'burner' }
             @{ Program = 'tracepoint:sched:sched_switch { @[pystack, args.prev_state] = count(); }'; Sees = 'waiter' }
             @{ Program = 'rawtracepoint:sys_enter /arg1 == 1/ { @[pystack] = count(); }'; Sees = 'child_writer' }
-            @{ Program = 'tracepoint:syscalls:sys_enter_futex { @start[tid] = nsecs; } tracepoint:syscalls:sys_exit_futex /@start[tid]/ { @us[pystack, tid] = stats((nsecs - @start[tid]) / 1000); @names[pystack, comm, pid, tid] = hist(nsecs - @start[tid]); delete(@start[tid]); }'; Sees = 'waiter' }
-            @{ Program = 'uprobe:__libc__:write { if (arg2 == 5) { @[pystack, tid] = count(); } else { @other[pystack] = count(); } }'; Sees = 'child_writer' }
+            @{ Program = ('tracepoint:syscalls:sys_enter_futex { @start[tid] = nsecs; } ' +
+                'tracepoint:syscalls:sys_exit_futex /@start[tid]/ { @us[pystack, tid] = ' +
+                'stats((nsecs - @start[tid]) / 1000); @names[pystack, comm, pid, tid] = ' +
+                'hist(nsecs - @start[tid]); delete(@start[tid]); }'); Sees = 'waiter' }
+            @{ Program = ('uprobe:__libc__:write { if (arg2 == 5) { @[pystack, tid] = count(); } else { ' +
+                '@other[pystack] = count(); } }'); Sees = 'child_writer' }
         ) {
-            $rows = @($script:writes | Invoke-Bpftrace -Program $Program -DurationSeconds 3 -WarningAction SilentlyContinue)
+            $rows = @($script:writes |
+                Invoke-Bpftrace -Program $Program -DurationSeconds 3 -WarningAction SilentlyContinue)
             $rows.Frames.Name | Should -Contain $Sees -Because ($rows | Select-Object -First 10 | Out-String)
         }
 
         It 'are refused where they cannot be: <Because>' -ForEach @(
-            @{ Because = 'no thread'; Program = "BEGIN { }`ninterval:s:1 { @[pystack] = count(); }"; Says = 'Line 2: interval:s:1 has no pystack: the probe belongs to no thread*' }
-            @{ Because = 'another thread'; Program = 'tracepoint:sched:sched_wakeup { if (target) { @[pystack] = count(); } }'; Says = '*about another*' }
-            @{ Because = 'a predicate'; Program = 'tracepoint:syscalls:sys_enter_write /pystack/ { }'; Says = '*behind the predicate*' }
+            @{ Because = 'no thread'; Program = "BEGIN { }`ninterval:s:1 { @[pystack] = count(); }";
+                Says = 'Line 2: interval:s:1 has no pystack: the probe belongs to no thread*' }
+            @{ Because = 'another thread'; Program = ('tracepoint:sched:sched_wakeup { if (target) { @[pystack] = ' +
+                'count(); } }'); Says = '*about another*' }
+            @{ Because = 'a predicate'; Program = 'tracepoint:syscalls:sys_enter_write /pystack/ { }';
+                Says = '*behind the predicate*' }
         ) {
-            { $script:writes | Invoke-Bpftrace -Program $Program } | Should -Throw -ErrorId 'PythonStackMisplaced*' -ExpectedMessage $Says
+            { $script:writes | Invoke-Bpftrace -Program $Program } |
+                Should -Throw -ErrorId 'PythonStackMisplaced*' -ExpectedMessage $Says
         }
 
         It 'are refused where the target has none that can be read: <Image>' -ForEach @(
-            @{ Image = 'py39'; Id = 'OldPython'; Says = 'pystack reads Python 3\.11 and later; process 1 runs Python 3\.9.*ustack' }
+            @{ Image = 'py39'; Id = 'OldPython';
+                Says = 'pystack reads Python 3\.11 and later; process 1 runs Python 3\.9.*ustack' }
             @{ Image = 'nopython'; Id = 'NoPython'; Says = 'No Python process' }
         ) {
             $command = $Image -eq 'nopython' ? @{} : @{ Command = 'python3', '-c', 'import time; time.sleep(999)' }
             $pod = New-TestPod $script:ns -Image $Image @command
             $session = Start-PodDebug $pod -Namespace $script:ns -For Bpftrace -Image $script:image
-            $found = Get-Failure { $session | Invoke-Bpftrace -Program 'tracepoint:syscalls:sys_enter_write { @[pystack] = count(); }' }
+            $found = Get-Failure { $session |
+                Invoke-Bpftrace -Program 'tracepoint:syscalls:sys_enter_write { @[pystack] = count(); }' }
             Get-ErrorId $found.First | Should -Be $Id
             "$($found.First)" | Should -Match $Says
         }

@@ -3,7 +3,8 @@ BeforeDiscovery {
     $script:missing =
         -not (Test-Path -LiteralPath (Join-Path (Get-Module PyDebug).ModuleBase 'bin/payload/py-spy/manifest.json'))
     if ($script:missing) {
-        Write-Warning 'SKIPPED: the tests of Invoke-PySpy. This build carries no py-spy: no wheel was found (PIP_FIND_LINKS, ../shared/wheelhouse, pip).'
+        Write-Warning ('SKIPPED: the tests of Invoke-PySpy. This build carries no py-spy: no wheel was found ' +
+            '(PIP_FIND_LINKS, ../shared/wheelhouse, pip).')
     }
 }
 
@@ -206,7 +207,8 @@ Describe 'Invoke-PySpy' -Skip:$script:missing {
         }
 
         It 'is slowed down where a hundred threads would make the recording hurt' {
-            $program = 'import threading, time; [threading.Thread(target=time.sleep, args=(3600,), daemon=True).start() for _ in range(150)]; print("up", flush=True); time.sleep(3600)'
+            $program = ('import threading, time; [threading.Thread(target=time.sleep, args=(3600,), ' +
+                'daemon=True).start() for _ in range(150)]; print("up", flush=True); time.sleep(3600)')
             $pod = New-TestPod $script:ns -Command 'python3', '-c', $program -ReadyLog 'up'
             $profile = Start-PodDebug $pod -Namespace $script:ns |
                 Invoke-PySpy -Record -DurationSeconds 2 -IncludeIdle -WarningVariable warnings `

@@ -119,7 +119,8 @@ Get-PodDebug -Namespace default | Out-Null
         }
 
         It 'says so where the folder is gone, and the session goes on' {
-            $lines = Invoke-ChildPwsh "$($script:import); Move-Item '$($script:copy)' '$($script:copy)-2'; $($script:ask); 'alive'"
+            $lines = Invoke-ChildPwsh ("$($script:import); Move-Item '$($script:copy)' '$($script:copy)-2'; " +
+                "$($script:ask); 'alive'")
             $lines[0] | Should -BeLike 'ModuleDamaged,*'
             # The engine, or where that was loaded a moment before, what it reads.
             $lines[1] | Should -Match "'.+' cannot be (loaded|read).*Start a new PowerShell"
@@ -167,7 +168,8 @@ $($script:ask)
             (Get-Content -Raw $manifest).Replace($loader, $other) | Set-Content $manifest
             $lines = Invoke-ChildPwsh @"
 $($script:import)
-try { Import-Module '$($script:copy)-2/PyDebug.psd1' -ErrorAction Stop } catch { `$_.FullyQualifiedErrorId; [string]`$_ }
+try { Import-Module '$($script:copy)-2/PyDebug.psd1' -ErrorAction Stop }
+catch { `$_.FullyQualifiedErrorId; [string]`$_ }
 Remove-Module PyDebug
 try { Import-Module '$($script:copy)-2/PyDebug.psd1' -ErrorAction Stop } catch { `$_.FullyQualifiedErrorId }
 `$Error.Count
@@ -240,7 +242,8 @@ $($script:ask)
         }
 
         It 'takes a second copy of the same build beside the first, with records that are written as deep' {
-            Invoke-ChildPwsh "Import-Module '$($script:psd1)'; $($script:import); (Get-TypeData PyDebug.PyTask).SerializationDepth; `$Error.Count" |
+            Invoke-ChildPwsh ("Import-Module '$($script:psd1)'; $($script:import); (Get-TypeData " +
+                "PyDebug.PyTask).SerializationDepth; `$Error.Count") |
                 Should -Be '6', '0'
         }
     }
@@ -249,7 +252,8 @@ $($script:ask)
         Invoke-ChildPwsh @"
 Import-Module '$($script:psd1)'
 Get-PodDebug -Namespace default | Out-Null
-'PyDebug.Engine.KubeGateway', 'k8s.Kubernetes', 'YamlDotNet.Serialization.Deserializer' | ForEach-Object { `$null -eq (`$_ -as [type]) }
+'PyDebug.Engine.KubeGateway', 'k8s.Kubernetes', 'YamlDotNet.Serialization.Deserializer' |
+    ForEach-Object { `$null -eq (`$_ -as [type]) }
 "@ | Should -Be 'True', 'True', 'True'
     }
 

@@ -35,9 +35,12 @@ public sealed class SilentUI : PSHostUserInterface
 {
     private static Exception No() => new NotSupportedException("A runbook has nobody to ask and nothing to write on.");
     public override PSHostRawUserInterface RawUI => null;
-    public override Dictionary<string, PSObject> Prompt(string caption, string message, Collection<FieldDescription> descriptions) => throw No();
-    public override int PromptForChoice(string caption, string message, Collection<ChoiceDescription> choices, int defaultChoice) => throw No();
-    public override PSCredential PromptForCredential(string caption, string message, string userName, string targetName) => throw No();
+    public override Dictionary<string, PSObject> Prompt(
+        string caption, string message, Collection<FieldDescription> descriptions) => throw No();
+    public override int PromptForChoice(
+        string caption, string message, Collection<ChoiceDescription> choices, int defaultChoice) => throw No();
+    public override PSCredential PromptForCredential(
+        string caption, string message, string userName, string targetName) => throw No();
     public override PSCredential PromptForCredential(string caption, string message, string userName, string targetName,
         PSCredentialTypes allowedCredentialTypes, PSCredentialUIOptions options) => throw No();
     public override string ReadLine() => throw No();
@@ -85,7 +88,8 @@ $preferences
 Remove-Item Env:KUBECONFIG -ErrorAction Ignore
 `$env:HOME = '/nonexistent'
 Import-Module `$module
-`$connect = @{ Server = `$server; AccessToken = (ConvertTo-SecureString `$token -AsPlainText -Force); CertificateAuthorityData = `$authority }
+`$connect = @{ Server = `$server; AccessToken = (ConvertTo-SecureString `$token -AsPlainText -Force)
+    CertificateAuthorityData = `$authority }
 $Script
 "@)
             foreach ($argument in (Join-Path $script:ModulePath 'PyDebug.psd1'), "$($script:Server.Address)",
@@ -132,7 +136,8 @@ Describe 'In a runbook' {
     }
 
     It 'does the other pods where one is not there, and names that one' {
-        $result = Invoke-Runbook '$first, "nobody-here", $second | ForEach-Object { Start-PodDebug $_ -Namespace $ns @connect } | Get-PyStack'
+        $result = Invoke-Runbook ('$first, "nobody-here", $second | ForEach-Object { Start-PodDebug $_ -Namespace ' +
+            '$ns @connect } | Get-PyStack')
         $result.Ended | Should -BeNullOrEmpty
         $result.Output.PodName | Sort-Object -Unique | Should -Be ($script:first, $script:second | Sort-Object)
         $result.Errors.Count | Should -Be 1
@@ -159,14 +164,16 @@ $s | Stop-PodDebug
     }
 
     It 'goes on from a session that went through JSON, with the connection given again' {
-        $result = Invoke-Runbook '$json = Start-PodDebug $first -Namespace $ns @connect | ConvertTo-Json -Depth 5; $json | ConvertFrom-Json | Get-PyProcess @connect'
+        $result = Invoke-Runbook ('$json = Start-PodDebug $first -Namespace $ns @connect | ConvertTo-Json -Depth 5; ' +
+            '$json | ConvertFrom-Json | Get-PyProcess @connect')
         $result.Errors | Should -BeNullOrEmpty
         $result.Output.Count | Should -Be 1
     }
 
     It 'shows the token nowhere' {
         $token = Get-TestToken
-        $result = Invoke-Runbook '$s = Start-PodDebug $first -Namespace $ns @connect -Verbose -Debug 4>&1 5>&1; $s; $s | ConvertTo-Json -Depth 5; $s | Format-List * -Force | Out-String'
+        $result = Invoke-Runbook ('$s = Start-PodDebug $first -Namespace $ns @connect -Verbose -Debug 4>&1 5>&1; $s; ' +
+            '$s | ConvertTo-Json -Depth 5; $s | Format-List * -Force | Out-String')
         "$($result.Output)$($result.Errors)$($result.Warnings)" | Should -Not -Match ([regex]::Escape($token))
     }
 }

@@ -98,7 +98,8 @@ Describe 'The sandbox, asked by kubectl' -Skip:([bool]$script:reason) {
     }
 
     It 'adds a debug container that sees the target''s processes' {
-        Invoke-Here debug $script:pod --image=pydebug.test/tools:1 --target=web --profile=general --container=looker '--' python3 -c 'import signal; signal.pause()'
+        Invoke-Here debug $script:pod --image=pydebug.test/tools:1 --target=web --profile=general `
+            --container=looker '--' python3 -c 'import signal; signal.pause()'
         Wait-Until -What 'the debug container' {
             (Get-TestPod $script:ns $script:pod).status.ephemeralContainerStatuses.state.PSObject.Properties['running']
         } | Out-Null
@@ -145,7 +146,8 @@ Describe 'The sandbox, asked by kubectl' -Skip:([bool]$script:reason) {
         $viewer = "$($env:PYDEBUG_TEST_KUBECONFIG)-viewer"
         Invoke-Kubectl @('-n', $script:ns, 'get', 'pods') -Kubeconfig $viewer | Should -Match $script:pod
         Invoke-Kubectl @('-n', $script:ns, 'exec', $script:pod, '--', 'true') -Kubeconfig $viewer -Fails |
-            Should -Match "pods `"$($script:pod)`" is forbidden: User `"viewer`" cannot (get|create) resource `"pods/exec`" in API group `"`" in the namespace `"$($script:ns)`""
+            Should -Match ("pods `"$($script:pod)`" is forbidden: User `"viewer`" cannot (get|create) resource " +
+                "`"pods/exec`" in API group `"`" in the namespace `"$($script:ns)`"")
         Invoke-Kubectl @('-n', $script:ns, 'auth', 'can-i', 'patch', 'pods',
             '--subresource=ephemeralcontainers') -Kubeconfig $viewer -Fails | Should -Match 'no'
         Invoke-Kubectl @('-n', $script:ns, 'auth', 'can-i', 'patch', 'pods', '--subresource=ephemeralcontainers') `

@@ -225,7 +225,8 @@ Describe 'Start-PodDebug' {
         }
 
         It 'leaves the namespace''s labels as they are' {
-            (Invoke-TestApi GET "/api/v1/namespaces/$($script:bank)").metadata.labels.'pod-security.kubernetes.io/enforce' | Should -Be 'restricted'
+            $labels = (Invoke-TestApi GET "/api/v1/namespaces/$($script:bank)").metadata.labels
+            $labels.'pod-security.kubernetes.io/enforce' | Should -Be 'restricted'
         }
     }
 

@@ -22,7 +22,8 @@ BeforeAll {
         param([string] $Script, [scriptblock] $UnderWay)
         $shell = [powershell]::Create()
         try {
-            [void]$shell.AddScript("`$ProgressPreference = 'SilentlyContinue'; Import-Module '$($script:ModulePath)/PyDebug.psd1'; $Script")
+            [void]$shell.AddScript(("`$ProgressPreference = 'SilentlyContinue'; Import-Module " +
+                "'$($script:ModulePath)/PyDebug.psd1'; $Script"))
             $run = $shell.BeginInvoke()
             Wait-Until -What 'the command to be under way' -Seconds 30 { $run.IsCompleted -or (& $UnderWay) } | Out-Null
             if ($run.IsCompleted) {
@@ -51,7 +52,8 @@ Describe 'Stop' {
         $listener = [System.Net.Sockets.TcpListener]::new([System.Net.IPAddress]::Loopback, 0)
         $listener.Start()
         try {
-            $connect = "-Server https://127.0.0.1:$($listener.LocalEndpoint.Port) -AccessToken (ConvertTo-SecureString x -AsPlainText) " +
+            $connect = ("-Server https://127.0.0.1:$($listener.LocalEndpoint.Port) -AccessToken " +
+                "(ConvertTo-SecureString x -AsPlainText) ") +
                 "-CertificateAuthorityData '$([Convert]::ToBase64String($script:Server.Authority))'"
             $seconds = Invoke-Stopped "Start-PodDebug bad-app -Namespace default $connect" { $listener.Pending() }
             $seconds | Should -BeLessThan 5
@@ -83,7 +85,8 @@ while time.monotonic() < end:
 for pid in held:
     os.kill(int(pid), signal.SIGCONT)
 '@
-        Invoke-PodExec $script:ns $pod 'python3', '-c', "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdin=-3, stdout=-3, stderr=-3, start_new_session=True)", $holder | Out-Null
+        Invoke-PodExec $script:ns $pod 'python3', '-c', ("import subprocess, sys; subprocess.Popen([sys.executable, " +
+            "'-c', sys.argv[1]], stdin=-3, stdout=-3, stderr=-3, start_new_session=True)"), $holder | Out-Null
         Wait-Until -What 'the holder' { Get-PodProcessTable $script:ns $pod |
             Where-Object { $_.Command -match 'SIGSTOP' } } | Out-Null
         $script:json = $session | ConvertTo-Json -Depth 5 -Compress
@@ -126,7 +129,8 @@ for pid in held:
         $json = Start-PodDebug $pod -Namespace $script:ns | ConvertTo-Json -Depth 5 -Compress
         $tracks = { Invoke-PodPython $script:ns $pod "print('memray' in open('/proc/1/maps').read())" |
             Where-Object { $_ -match 'True' } }
-        $seconds = Invoke-Stopped "'$json' | ConvertFrom-Json | Get-MemrayReport -ProcessId 1 -DurationSeconds 300 -Confirm:`$false" $tracks
+        $seconds = Invoke-Stopped ("'$json' | ConvertFrom-Json | Get-MemrayReport -ProcessId 1 -DurationSeconds 300 " +
+            "-Confirm:`$false") $tracks
         $seconds | Should -BeLessThan 5
         Wait-Until -What 'the agent to end' -Seconds 10 { -not (Get-AgentProcess $script:ns $pod) } | Should -BeTrue
         Get-PodProcessTable $script:ns $pod | Where-Object State -in 'Z', 'T', 't' | Should -BeNullOrEmpty

@@ -4,7 +4,8 @@ BeforeDiscovery {
     $cache = $env:PYDEBUG_CACHE ? $env:PYDEBUG_CACHE : '/var/cache/pydebug'
     $script:missing = -not (Test-Path -LiteralPath (Join-Path $cache 'images/debug-tools/config.json'))
     if ($script:missing) {
-        Write-Warning 'SKIPPED: the tests of the tools image, which was not made here. "tests/images/make debug-tools" says why.'
+        Write-Warning ('SKIPPED: the tests of the tools image, which was not made here. "tests/images/make ' +
+            'debug-tools" says why.')
     }
 }
 
@@ -67,7 +68,8 @@ Describe 'The tools image' -Skip:$script:missing {
         }
 
         It 'holds nothing to build with' {
-            $program = 'import shutil; print([n for n in ("cc", "gcc", "g++", "clang", "ld", "make", "pip", "pip3") if shutil.which(n)])'
+            $program = ('import shutil; print([n for n in ("cc", "gcc", "g++", "clang", "ld", "make", "pip", "pip3") ' +
+                'if shutil.which(n)])')
             (Invoke-PodPython $script:ns $script:pod $program $script:session.DebugContainer).Trim() | Should -Be '[]'
         }
 

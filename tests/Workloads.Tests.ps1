@@ -2,7 +2,8 @@ BeforeDiscovery {
     . (Join-Path $PSScriptRoot 'common.ps1')
     $script:real = $env:PYDEBUG_TEST_KIND -ne 'sandbox'
     if (-not $script:real) {
-        Write-Warning 'SKIPPED: the tests of Deployments, native sidecars and init containers that never end. The sandbox has none of them; tests/cluster/test runs them.'
+        Write-Warning ('SKIPPED: the tests of Deployments, native sidecars and init containers that never end. The ' +
+            'sandbox has none of them; tests/cluster/test runs them.')
     }
 }
 

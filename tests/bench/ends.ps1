@@ -57,8 +57,10 @@ function Measure-Ends {
             $name = "$($way.Count) ends at random moments ($($way.Name))"
             $before = @($way.Group | Where-Object { -not $_.UnderWay }).Count
             New-Result "$name, ended by themselves before" $before 'ends' 0
-            New-Result "$name, the slowest return" @(($way.Group.Back | Measure-Object -Maximum).Maximum) 's' $script:BackGoal
-            New-Result "$name, the last of ours gone" @(($way.Group.Gone | Measure-Object -Maximum).Maximum) 's' $script:GoneGoal
+            New-Result "$name, the slowest return" @(($way.Group.Back |
+                Measure-Object -Maximum).Maximum) 's' $script:BackGoal
+            New-Result "$name, the last of ours gone" @(($way.Group.Gone |
+                Measure-Object -Maximum).Maximum) 's' $script:GoneGoal
             New-Result "$name, processes left stopped" @(($way.Group.Stopped | Measure-Object -Sum).Sum) 'processes' 0
         }
     }

@@ -69,7 +69,8 @@ function Invoke-Killed {
     # A PowerShell that is killed -9 some time after it began to ask; gives the seconds until it was gone.
     param([string] $Command, [double] $Delay)
     $program, $arguments = Get-PwshCommand
-    $text = "$script:Begin`$s = Get-Content -Raw '$script:SessionFile' | ConvertFrom-Json; [Console]::WriteLine('go'); `$s | $Command"
+    $text = ("$script:Begin`$s = Get-Content -Raw '$script:SessionFile' | ConvertFrom-Json; " +
+        "[Console]::WriteLine('go'); `$s | $Command")
     $start = [System.Diagnostics.ProcessStartInfo]::new($program)
     @($arguments) + @('-NoProfile', '-NonInteractive', '-EncodedCommand',
         [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes($text))) |
@@ -93,7 +94,8 @@ function Invoke-Ended {
     # from then until it was back.
     param([string] $Command, [double] $Delay, [int] $Enough)
     $state = [hashtable]::Synchronized(@{ At = 0L; Count = 0 })
-    $tail = $Enough ? " | ForEach-Object { `$state.At = [Diagnostics.Stopwatch]::GetTimestamp(); `$state.Count++; `$_ } | " +
+    $tail = $Enough ? (" | ForEach-Object { `$state.At = [Diagnostics.Stopwatch]::GetTimestamp(); `$state.Count++; " +
+        "`$_ } | ") +
         "Select-Object -First $Enough" : ''
     $shell = [powershell]::Create()
     try {

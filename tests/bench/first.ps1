@@ -12,7 +12,8 @@ function Measure-ProcessCpu {
     # The CPU seconds that a PowerShell has taken when it has run a script.
     param([string] $Script)
     $program, $arguments = Get-PwshCommand
-    $text = "`$ErrorActionPreference = 'Stop'`n$Script`n[Diagnostics.Process]::GetCurrentProcess().TotalProcessorTime.TotalSeconds"
+    $text = ("`$ErrorActionPreference = " +
+        "'Stop'`n$Script`n[Diagnostics.Process]::GetCurrentProcess().TotalProcessorTime.TotalSeconds")
     $said = & $program @arguments -NoProfile -NonInteractive -Command $text
     if ($LASTEXITCODE -ne 0) {
         throw "A PowerShell ended with exit code ${LASTEXITCODE}: $said"
@@ -38,7 +39,8 @@ function Measure-First {
             $pods[$which] = New-Service $namespace 5 1
             $imports[$which] = "Import-Module '$($modules[$which])'"
             # The debug container that the stacks are read from, and what is cached on the disk.
-            Measure-ProcessCpu "$($imports[$which])`n$($script:FirstWays['First Get-PyStack'] -f $namespace, $pods[$which])" | Out-Null
+            $stacks = $script:FirstWays['First Get-PyStack'] -f $namespace, $pods[$which]
+            Measure-ProcessCpu "$($imports[$which])`n$stacks" | Out-Null
         }
         $seconds = @{}
         for ($run = 0; $run -lt $Runs; $run++) {

@@ -27,7 +27,8 @@ function Measure-MemrayCost {
     $version = & python3 -c 'import sys; print(*sys.version_info[:2], sep="")'
     $payloads = Join-Path $Module 'bin/payload/memray'
     if (-not (Get-ChildItem -Path $payloads -Recurse -File -Filter "cp$version.tar.zlib" -ErrorAction Ignore)) {
-        Write-Warning "SKIPPED: what Get-MemrayReport costs. This build has no memray for this machine's Python ($version)."
+        Write-Warning ("SKIPPED: what Get-MemrayReport costs. This build has no memray for this machine's Python " +
+            "($version).")
         return
     }
     $arguments = '-B', (Join-Path $PSScriptRoot 'memray_cost.py'), '--runs', $Runs

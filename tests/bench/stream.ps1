@@ -127,7 +127,8 @@ function Measure-Transfer {
         Remove-Item -LiteralPath $counts -ErrorAction Ignore
         $env:PYDEBUG_COUNTS, $env:PYDEBUG_TRANSFERS, $env:PYDEBUG_RECOVERIES = $null, $null, $null
     }
-    New-Result "$Transfers transfers over faults, silently short or with a wrong exit code" $counted.Transfers.wrong 'transfers' 0
+    New-Result ("$Transfers transfers over faults, silently short or with a wrong exit " +
+        "code") $counted.Transfers.wrong 'transfers' 0
     $share = 1000 * $counted.Recoveries.whole / $Recoveries
     New-Result "$Recoveries transfers with up to 5 cuts, whole of 1,000" $share 'transfers' $script:RecoveryGoal `
         -AtLeast

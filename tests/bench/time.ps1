@@ -102,7 +102,8 @@ function Measure-TimeCost {
         $p99 = $kernel ? 1.05 : $way -eq 'memory sampler' ? 1.2 : $null
         New-Result "$way at ${about}: p99 of the target, against nothing" $ratios["$way/p99"] 'ratio' $p99
         $throughput = $kernel ? 0.98 : $null
-        New-Result "$way at ${about}: throughput of the target, against nothing" $ratios["$way/throughput"] 'ratio' $throughput -AtLeast
+        New-Result ("$way at ${about}: throughput of the target, against " +
+            "nothing") $ratios["$way/throughput"] 'ratio' $throughput -AtLeast
         $slower = $kernel ? 1.01 : $null
         New-Result "$way at ${about}: slowdown of a bystander" $ratios["$way/bystander"] 'ratio' $slower
         foreach ($kind in 'Own', 'Programs' | Where-Object { $shares["$way/$_"] }) {
@@ -121,7 +122,8 @@ function Show-Noise {
         $noise = (Get-Quantile $Ratios["nothing again/$what"] 0.75) - (Get-Quantile $Ratios["nothing again/$what"] 0.25)
         $effect = [Math]::Abs((Get-Quantile $Ratios["kernel sampler/$what"] 0.5) - 1)
         if ($noise -gt $effect) {
-            Write-Host ("At $About the noise of $what ({0:0.000}) is larger than what the kernel sampler changes ({1:0.000})." -f $noise, $effect)
+            Write-Host (("At $About the noise of $what ({0:0.000}) is larger than what the kernel sampler changes " +
+                "({1:0.000}).") -f $noise, $effect)
         }
     }
 }

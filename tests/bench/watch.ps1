@@ -87,6 +87,7 @@ function Measure-Watch {
         New-Result "$what of a target, nothing again against nothing" $ratios["nothing again/$what"] 'ratio' $null
         New-Result "$what of a target among 16 that are watched, against nothing" $ratios["watched/$what"] 'ratio' $null
         $harm = & $worse $ratios["watched/$what"]
-        New-Result "$what of a target among 16 that are watched: how much worse, against two of nothing" $harm 'ratio' $most
+        New-Result ("$what of a target among 16 that are watched: how much worse, against two of " +
+            "nothing") $harm 'ratio' $most
     }
 }

@@ -46,9 +46,9 @@ internal sealed class AgentBundle
     public KeptCode Kept { get; }
 
     /// <summary>
-    /// What the boot program expects, in blocks of a length and zlib data: the loader; what must be known before anything
-    /// is loaded; the modules that look at the memory that is left; and the others that the operation needs. What is kept
-    /// in the container is not sent again.
+    /// What the boot program expects, in blocks of a length and zlib data: the loader; what must be known before
+    /// anything is loaded; the modules that look at the memory that is left; and the others that the operation needs.
+    /// What is kept in the container is not sent again.
     /// </summary>
     public byte[] StartUp(AgentRequest request, IReadOnlyList<KeptFile> kept)
     {
@@ -58,7 +58,8 @@ internal sealed class AgentBundle
         header.Append("low ").Append(request.AllowLowMemory ? '1' : '0').Append('\n');
         header.Append("new ").Append(request.NewContainer ? '1' : '0').Append('\n');
         SortedSet<string> rest = _rest.GetOrAdd(request.Op, RestFor);
-        List<KeptFile> useful = [.. kept.Where(file => _first.Value.Overlaps(file.Modules) || rest.Overlaps(file.Modules))];
+        List<KeptFile> useful =
+            [.. kept.Where(file => _first.Value.Overlaps(file.Modules) || rest.Overlaps(file.Modules))];
         foreach (KeptFile file in useful)
         {
             header.Append("code ").Append(file.Line).Append('\n');
