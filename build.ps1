@@ -238,7 +238,7 @@ function Invoke-Bench {
         }
         $program, $arguments = Get-PwshCommand
         $report = Join-Path $script:Out 'bench.json'
-        $parted = 'Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Fleet', 'Ends', 'Fuzz'
+        $parted = 'Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Fleet', 'Ends', 'Pauses', 'Fuzz'
         $some = @($Only | Where-Object { $_ -in $parted })
         $parts = $some ? @('-Only', $some[0]) : @()
         & $program @arguments -NoProfile -NonInteractive -File $bench -Module $script:Module -Report $report @parts |

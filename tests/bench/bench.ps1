@@ -3,8 +3,9 @@
 # attach (memray.ps1); and what Get-PyHeap finds and costs, against what the target says of itself (heap.ps1); and what
 # comes through an exec stream, against kubectl cp (stream.ps1); and what looking does to an application near its memory
 # limit (room.ps1); and what Watch-PyProcess takes and costs, against nothing (watch.ps1); and many pods asked at once,
-# against xargs and kubectl exec (fleet.ps1); and how questions end whose client goes (ends.ps1); and the readers
-# against changed inputs. What a first answer takes of the client's CPU is held against an earlier build's (first.ps1).
+# against xargs and kubectl exec (fleet.ps1); and how questions end whose client goes (ends.ps1); and how long a
+# question holds a thread of its target (pauses.py); and the readers against changed inputs. What a first answer takes
+# of the client's CPU is held against an earlier build's (first.ps1).
 # Started by build.ps1 -Task Bench, with the cluster in PYDEBUG_TEST_KUBECONFIG and its kind in PYDEBUG_TEST_KIND.
 # The peers are kubectl on PATH, and py-spy from PYDEBUG_PYSPY or PATH; what lacks its peer is skipped and says so.
 param(
@@ -31,9 +32,11 @@ param(
     [int] $WatchRuns = 3,
     [int] $FleetRuns = 5,
     [int] $ManyRuns = 3,
+    [int] $PauseRuns = 30,
     [int] $FuzzTimes = 50,
-    [ValidateSet('Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Fleet', 'Ends', 'Fuzz')]
-    [string[]] $Only = @('Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Fleet', 'Ends', 'Fuzz')
+    [ValidateSet('Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Fleet', 'Ends', 'Pauses', 'Fuzz')]
+    [string[]] $Only = @(
+        'Stacks', 'Time', 'Memray', 'Heap', 'Stream', 'Room', 'Watch', 'Fleet', 'Ends', 'Pauses', 'Fuzz')
 )
 
 $env:PYDEBUG_MODULE = $Module
@@ -236,6 +239,16 @@ if ($Only -contains 'Memray') {
 if ($Only -contains 'Ends') {
     # How questions end whose client is killed, stopped or has enough.
     $results += Measure-Ends $EndRuns $EndSeconds ([System.IO.Path]::ChangeExtension($Report, 'ends.jsonl'))
+}
+if ($Only -contains 'Pauses') {
+    $said = & python3 -B (Join-Path $PSScriptRoot 'pauses.py') --runs $PauseRuns
+    if ($LASTEXITCODE -ne 0) {
+        throw "pauses.py ended with exit code $LASTEXITCODE."
+    }
+    foreach ($pause in $said | ConvertFrom-Json) {
+        $results += New-Result $pause.Name $pause.Values $pause.Unit
+        $results += New-Result "$($pause.Name), longest" ($pause.Values | Measure-Object -Maximum).Maximum $pause.Unit
+    }
 }
 if ($Only -contains 'Heap') {
     $results += Measure-HeapCost $HeapRuns

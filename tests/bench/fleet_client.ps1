@@ -35,8 +35,9 @@ if (-not $Each) {
     }
     return
 }
-# Everything is compiled, and each container's code is kept, before it is counted.
-Invoke-All 1 | Out-Null
+# Everything is compiled, and each container's code is kept, before it is counted; and every assembly is loaded that as
+# many at once need, for each of which the runtime keeps two files open.
+Invoke-All $Each | Out-Null
 $before = Get-Handle
 $cpu = Get-Cpu
 $sessions | Select-Object -First 25 | ForEach-Object { $_ | Get-PyStack | Out-Null }
