@@ -113,7 +113,8 @@ Describe 'Measure-PyTime' {
             $fetch.LongestSeconds | Should -BeGreaterThan 0.9
             $fetch.LongestSeconds | Should -BeLessThan 1.5
             $shown = $exact | Out-String -Width 160
-            $shown | Should -Match 'fetch \(troubles\.py:\d+\): recvfrom, \d times, longest (1\.\d+ s|9\d\d\.?\d* ms)'
+            # The column may end within the number.
+            $shown | Should -Match 'fetch \(troubles\.py:\d+\): recvfrom, \d times, longest (1\.|9\d\d)'
         }
 
         It 'measures the threads of a name alone' {
