@@ -6,15 +6,14 @@ BeforeDiscovery {
     if ($script:noPython) {
         Write-Warning 'SKIPPED: a network that cuts what is quiet. Missing: python3 on PATH.'
     }
-    $script:noRestart = $env:PYDEBUG_TEST_KIND -ne 'cluster' -or -not $env:PYDEBUG_CLUSTER
+    $script:noRestart = $env:PYDEBUG_TEST_KIND -ne 'cluster' -or -not $env:PYDEBUG_CLUSTER -or
+        -not $env:PYDEBUG_TEST_LONG
     if ($script:noRestart) {
-        Write-Warning 'SKIPPED: an API server that is started again. It takes the cluster of tests/cluster.'
+        Write-Warning ('SKIPPED: an API server that is started again. It takes the cluster of tests/cluster, and ' +
+            'PYDEBUG_TEST_LONG=1.')
     }
     # Minutes that go by in waits.
     $script:notLong = -not $env:PYDEBUG_TEST_LONG
-    if (-not $script:noRestart -and $script:notLong) {
-        Write-Warning 'SKIPPED: a copy while the API server is started again. It is run with PYDEBUG_TEST_LONG=1.'
-    }
     # The wait is the agent's and the client's own, whatever serves them.
     $script:asleepElsewhere = $env:PYDEBUG_TEST_KIND -eq 'cluster' -and $script:notLong
     if ($script:asleepElsewhere) {
@@ -353,7 +352,7 @@ Describe 'An API server that is killed and started again' -Tag 'Alone' -Skip:$no
             $started.Shell.Dispose()
         }
     }
-    It 'cuts a copy, which goes on and is whole' -Skip:$notLong {
+    It 'cuts a copy, which goes on and is whole' {
         Start-PodDebug $script:pod -Namespace $script:ns | Out-Null
         $hash = New-LargeFile $script:pod 512
         $folder = (New-Item -ItemType Directory (Join-Path $TestDrive 'cut')).FullName
