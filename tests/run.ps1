@@ -24,7 +24,7 @@ if ($Filter -and $Alone) {
     $found.Filter.FullName = $Filter -split ';'
     $lines = @((Invoke-Pester -Configuration $found).Tests |
             Where-Object { $_.ShouldRun -and (@($_.Tag) + $_.Block.Tag + $_.Block.Parent.Tag) -contains 'Alone' } |
-            ForEach-Object { "${File}:$($_.ScriptBlock.StartPosition.StartLine)" } | Select-Object -Unique)
+            ForEach-Object { "${File}:$($_.StartLine)" } | Select-Object -Unique)
     if (-not $lines) {
         [ordered]@{ Passed = 0; Failed = 0; Skipped = 0 } | ConvertTo-Json | Set-Content -LiteralPath $Report
         exit 0
