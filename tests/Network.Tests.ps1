@@ -6,16 +6,12 @@ BeforeDiscovery {
     if ($script:noPython) {
         Write-Warning 'SKIPPED: a network that cuts what is quiet. Missing: python3 on PATH.'
     }
-    $script:noRestart = $env:PYDEBUG_TEST_KIND -ne 'cluster' -or -not $env:PYDEBUG_CLUSTER -or
-        -not $env:PYDEBUG_TEST_LONG
+    $script:noRestart = $env:PYDEBUG_TEST_KIND -ne 'cluster' -or -not $env:PYDEBUG_CLUSTER
     if ($script:noRestart) {
-        Write-Warning ('SKIPPED: an API server that is started again. It takes the cluster of tests/cluster, and ' +
-            'PYDEBUG_TEST_LONG=1.')
+        Write-Warning 'SKIPPED: an API server that is started again. It takes the cluster of tests/cluster.'
     }
-    # Minutes that go by in waits.
-    $script:notLong = -not $env:PYDEBUG_TEST_LONG
     # The wait is the agent's and the client's own, whatever serves them.
-    $script:asleepElsewhere = $env:PYDEBUG_TEST_KIND -eq 'cluster' -and $script:notLong
+    $script:asleepElsewhere = $env:PYDEBUG_TEST_KIND -eq 'cluster' -and -not $env:PYDEBUG_TEST_LONG
     if ($script:asleepElsewhere) {
         Write-Warning 'SKIPPED: a client that is asleep, as on the sandbox. It is run here with PYDEBUG_TEST_LONG=1.'
     }

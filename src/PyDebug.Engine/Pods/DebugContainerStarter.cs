@@ -79,7 +79,7 @@ internal sealed class DebugContainerStarter
         plan.Check(_policy);
         // What only an addition needs is asked meanwhile where there is nothing that could be taken.
         bool mayReuse = !_request.Force && !_request.DryRunOnly && plan.HasCandidates(pod);
-        Task? memory = mayReuse ? null : CheckMemoryAsync(pod, ct);
+        Task? memory = mayReuse ? null : PodMemory.CheckAsync(_api, pod, _request, ct);
         Task<string?>? caller = mayReuse ? null : _api.CallerAsync(ct);
         Task? permissions = mayReuse ? null : MustExecAsync(pod, ct);
         ProfileChoice choice = await new ProfileChooser(_api, _policy, _request, pod, plan).ChooseAsync(ct)
@@ -100,7 +100,7 @@ internal sealed class DebugContainerStarter
         }
 
         TellOfChanges(choice);
-        await (memory ?? CheckMemoryAsync(pod, ct)).ConfigureAwait(false);
+        await (memory ?? PodMemory.CheckAsync(_api, pod, _request, ct)).ConfigureAwait(false);
         if (_request.DryRunOnly)
         {
             return DebugContainerReader.Read(pod, choice.Made, Keeper, reused: false)!;
@@ -329,14 +329,28 @@ internal sealed class DebugContainerStarter
             NewContainer = isNew,
             ConnectWithin = Left,
         };
-        try
+        Patience patience = _api.NewPatience();
+        for (bool isDone = false; !isDone;)
         {
-            await _agents.RunAsync(pod.Reference, name, python, request, TakeAsync, ct).ConfigureAwait(false);
-        }
-        catch (EngineException e) when (GoneDiagnosis.MayBeGone(e) && !ct.IsCancellationRequested)
-        {
-            string needs = isNew ? PodMemory.StartNeed(pod) : AgentModules.NeedOf(request);
-            throw await GoneDiagnosis.ExplainAsync(_api, pod.Reference, name, needs, e, ct).ConfigureAwait(false);
+            try
+            {
+                await _agents.RunAsync(pod.Reference, name, python, request, TakeAsync, ct).ConfigureAwait(false);
+                isDone = true;
+            }
+            catch (EngineException e) when (GoneDiagnosis.MayBeGone(e) && !ct.IsCancellationRequested)
+            {
+                string needs = isNew ? PodMemory.StartNeed(pod) : AgentModules.NeedOf(request);
+                EngineException why = await GoneDiagnosis
+                    .ExplainAsync(_api, pod.Reference, name, needs, e, ct).ConfigureAwait(false);
+                // The look changes nothing: one that was cut is made again.
+                if (why != e || e.Detail?.ContainsKey(AgentExchange.Cut) != true)
+                {
+                    throw why;
+                }
+
+                await patience.PauseAsync(e, ct).ConfigureAwait(false);
+                (visible, low) = (null, null);
+            }
         }
 
         if (low is not null)
@@ -369,24 +383,6 @@ internal sealed class DebugContainerStarter
             }
 
             return ValueTask.CompletedTask;
-        }
-    }
-
-    /// <summary>Refuses a start for which the pod has no room, as far as that can be known from here.</summary>
-    private async Task CheckMemoryAsync(PodInfo pod, CancellationToken ct)
-    {
-        if (_request.AllowLowMemory || PodMemory.LimitOf(pod) is not long limit)
-        {
-            return;
-        }
-
-        if (await _api.MemoryUsedAsync(pod, ct).ConfigureAwait(false) is not long used)
-        {
-            _request.Warn?.Invoke(PodMemory.UseUnknown);
-        }
-        else if (PodMemory.Refusal(pod.Reference, limit, used) is EngineException refusal)
-        {
-            throw refusal;
         }
     }
 }

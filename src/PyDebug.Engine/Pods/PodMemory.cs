@@ -4,6 +4,8 @@ using System.Globalization;
 using System.Linq;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using System.Threading;
+using System.Threading.Tasks;
 
 namespace PyDebug.Engine;
 
@@ -162,4 +164,22 @@ internal static partial class PodMemory
                 ?? Bytes(KubeJson.At(c, "resources", "limits", "memory")));
 
     private static long? Bytes(JsonNode? quantity) => Quantity.Bytes(quantity?.ToString());
+
+    /// <summary>Refuses a start for which the pod has no room, as far as that can be known from here.</summary>
+    public static async Task CheckAsync(PodApi api, PodInfo pod, DebugContainerRequest request, CancellationToken ct)
+    {
+        if (request.AllowLowMemory || LimitOf(pod) is not long limit)
+        {
+            return;
+        }
+
+        if (await api.MemoryUsedAsync(pod, ct).ConfigureAwait(false) is not long used)
+        {
+            request.Warn?.Invoke(UseUnknown);
+        }
+        else if (Refusal(pod.Reference, limit, used) is EngineException refusal)
+        {
+            throw refusal;
+        }
+    }
 }
